@@ -1,0 +1,216 @@
+//! Canonical JSON (RFC 8785), SHA-256 digests of it, and a parser that refuses duplicate members.
+
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Number, Value};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// A SHA-256 hash. Shown as `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Of raw bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Of a list of parts, each preceded by its length (8 bytes, big endian), so that no two lists collide.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+
+    /// Of the canonical form of a JSON value.
+    ///
+    /// # Errors
+    /// A number that RFC 8785 cannot write (not finite).
+    pub fn of_json(value: &Value) -> Result<Self, JsonError> {
+        Ok(Self::of_bytes(&to_canonical(value)?))
+    }
+
+    /// A digest made elsewhere.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = JsonError;
+    fn from_str(text: &str) -> Result<Self, JsonError> {
+        let wrong = || JsonError("a digest is `sha256:` and 64 lower-case hexadecimal digits".to_owned());
+        let digits = text.strip_prefix("sha256:").ok_or_else(wrong)?;
+        if digits.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(wrong());
+        }
+        let bytes = hex::decode(digits).map_err(|_| wrong())?;
+        Ok(Self(bytes.try_into().map_err(|_| wrong())?))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Why some text is not JSON that we accept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JsonError(pub(crate) String);
+
+/// RFC 8785 bytes of a value.
+///
+/// # Errors
+/// A number that cannot be written canonically.
+pub fn to_canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
+    serde_json_canonicalizer::to_vec(value).map_err(|error| JsonError(error.to_string()))
+}
+
+/// Parses JSON, refusing duplicate members at any depth (A7, R9) and nesting deeper than 128.
+///
+/// # Errors
+/// Says what is wrong and where, without quoting the input.
+pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict.deserialize(&mut deserializer).map_err(|error| JsonError(error.to_string()))?;
+    deserializer.end().map_err(|error| JsonError(error.to_string()))?;
+    Ok(value)
+}
+
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is not finite"))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = sequence.next_element_seed(Self)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom("an object has a member twice"));
+            }
+            object.insert(name, members.next_value_seed(Self)?);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a7_a_member_twice_is_refused_at_any_depth() {
+        assert!(parse_strict(br#"{"a":1,"a":2}"#).is_err());
+        assert!(parse_strict(br#"{"x":[{"y":{"a":1,"a":1}}]}"#).is_err());
+        assert!(parse_strict(br#"{"a":1,"\u0061":2}"#).is_err());
+        assert!(parse_strict(br#"{"a":1} x"#).is_err());
+        assert_eq!(parse_strict(br#"{"a":[1,-2,0.5,"x",null,true]}"#).expect("json")["a"][2], 0.5);
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_overflow() {
+        assert!(parse_strict("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn canonical_form_sorts_by_utf16_and_writes_numbers_as_javascript_does() {
+        let value = parse_strict(
+            "{\"\u{20ac}\":1,\"\\r\":2,\"1\":3,\"\u{1f600}\":4,\"n\":[1e21,1.0,-0.0,1e-7]}".as_bytes(),
+        );
+        let bytes = to_canonical(&value.expect("json")).expect("canonical");
+        let text = String::from_utf8(bytes).expect("utf-8");
+        assert_eq!(text, "{\"\\r\":2,\"1\":3,\"n\":[1e+21,1,0,1e-7],\"\u{20ac}\":1,\"\u{1f600}\":4}");
+    }
+
+    #[test]
+    fn parts_are_kept_apart() {
+        assert_ne!(Digest::of_parts(&[b"ab", b"c"]), Digest::of_parts(&[b"a", b"bc"]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_digest_reads_back(bytes in any::<[u8; 32]>()) {
+            let digest = Digest::from_bytes(bytes);
+            prop_assert_eq!(digest.to_string().parse::<Digest>().expect("digest"), digest);
+        }
+
+        #[test]
+        fn the_strict_parser_agrees_with_the_lenient_one_where_no_member_repeats(text in "\\PC{0,40}") {
+            if let Ok(value) = parse_strict(text.as_bytes()) {
+                prop_assert_eq!(value, serde_json::from_str::<Value>(&text).expect("lenient accepts more"));
+            }
+        }
+    }
+}

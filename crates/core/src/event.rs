@@ -1,0 +1,161 @@
+//! What the audit log is told. One [`Event`] is one line.
+
+use crate::agent::{Agent, Client};
+use crate::canonical::Digest;
+use crate::id::{ApprovalId, CallId, DocumentId, SourceName, TenantId};
+use crate::time::Timestamp;
+use crate::tool::{Class, ToolName};
+use crate::user::User;
+use crate::verdict::{PolicyId, Reason};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The hub came up.
+    HubStarted,
+    /// Somebody was let in at a door.
+    SignIn,
+    /// Somebody was not let in; coalesced, with a `count`.
+    SignInRefused,
+    /// A ticket for a tab was handed out.
+    TicketIssued,
+    /// A tab connected.
+    TabOpened,
+    /// A tab is gone; `reason` says why.
+    TabClosed,
+    /// A tab's tools changed.
+    ToolsChanged,
+    /// Decided, about to be performed.
+    Intent,
+    /// How a call ended.
+    Outcome,
+    /// A call was not performed.
+    Refusal,
+    /// A person was asked.
+    ApprovalRequested,
+    /// A person decided.
+    ApprovalDecided,
+    /// Nobody decided in time.
+    ApprovalExpired,
+    /// A policy set came into force.
+    PolicyLoaded,
+    /// A policy set was not taken; the last good one stays.
+    PolicyRejected,
+}
+
+/// How a performed call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The tool answered.
+    Succeeded,
+    /// The tool answered that it failed.
+    Failed,
+    /// It was cancelled; its code may still run.
+    Cancelled,
+    /// It surely did not run.
+    NotStarted,
+    /// It may or may not have run.
+    Unknown,
+}
+
+/// One line of the audit log. What identifies a person is kept apart (see `deputy-audit`), so that it can be erased.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// In whose log.
+    pub tenant: TenantId,
+    /// What happened.
+    pub kind: EventKind,
+    /// The person on whose behalf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// Through whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+    /// Through which client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
+    /// Which call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+    /// Which source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
+    /// Which tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<ToolName>,
+    /// What it does to the world.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    /// The pin of its definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Digest>,
+    /// The digest of the arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Digest>,
+    /// Which tab.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tab: Option<DocumentId>,
+    /// Which approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// By which right: `session`, `exchange`, `key` or `open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lane: Option<String>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Why it was refused or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The policies that decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyId>,
+    /// The version (digest) of the policy set that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<Digest>,
+    /// Further facts, never secrets.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub detail: Map<String, Value>,
+}
+
+impl Event {
+    /// A line with nothing but when, where and what.
+    #[must_use]
+    pub fn new(at: Timestamp, tenant: TenantId, kind: EventKind) -> Self {
+        Self {
+            at,
+            tenant,
+            kind,
+            user: None,
+            agent: None,
+            client: None,
+            call: None,
+            source: None,
+            tool: None,
+            class: None,
+            definition: None,
+            arguments: None,
+            tab: None,
+            approval: None,
+            lane: None,
+            outcome: None,
+            reason: None,
+            policies: Vec::new(),
+            policy_version: None,
+            detail: Map::new(),
+        }
+    }
+
+    /// The same with one more fact.
+    #[must_use]
+    pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.detail.insert(name.to_owned(), value.into());
+        self
+    }
+}

@@ -1,0 +1,17 @@
+//! What policy may ask of a caller. Policy sees this trait, never the caller's type.
+
+use crate::{Agent, Client, Digest, User};
+
+/// Facts about who asks, through whom, by which right.
+pub trait Facts {
+    /// The person.
+    fn user(&self) -> &User;
+    /// The agent.
+    fn agent(&self) -> &Agent;
+    /// The client.
+    fn client(&self) -> &Client;
+    /// Groups that the identity provider put into the token.
+    fn groups(&self) -> &[String];
+    /// Whether a person approved exactly the call with this [`crate::Call::digest`], and the approval was spent for it.
+    fn approved(&self, call: &Digest) -> bool;
+}

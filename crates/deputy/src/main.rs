@@ -1,0 +1,2 @@
+//! The program: command line, settings, wiring.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What talks to strangers, so that no stranger meets a table.

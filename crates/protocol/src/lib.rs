@@ -1,0 +1,1 @@
+//! What crosses the wire, without sockets, so that a message can be understood without being received.

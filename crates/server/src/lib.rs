@@ -1,0 +1,1 @@
+//! Doors: each turns what arrives into a call by a caller; none of them can act.

@@ -1,0 +1,1 @@
+//! Tables, so that what talks to strangers never sees them.
