@@ -140,25 +140,30 @@ pub enum SourceKind {
 
 /// A tool as its source defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Definition {
     /// The source's own name for it.
     pub name: ToolName,
-    /// For people.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// For people. Empty counts as absent: a browser gives `""` where a page gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "not_empty")]
     pub title: Option<String>,
     /// For models.
     pub description: String,
     /// JSON Schema of the arguments; absent means high risk.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_schema: Option<Value>,
     /// JSON Schema of the structured result.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
     /// Hints, as given.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Value>,
     /// Script, form or server.
     pub kind: ToolKind,
+}
+
+fn not_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 /// The hash that pins a definition (P26).

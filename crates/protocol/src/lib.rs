@@ -1,1 +1,6 @@
 //! What crosses the wire, without sockets, so that a message can be understood without being received.
+
+pub mod jsonrpc;
+pub mod mcp;
+pub mod schema;
+pub mod tab;

@@ -1,0 +1,1 @@
+//! JSON-RPC 2.0 envelopes: parsed once, with `params` and `result` kept as raw text.
