@@ -1,0 +1,106 @@
+// The identity provider of the small world: npm `oidc-provider` and nothing but its configuration.
+//
+//   node server.js --port 7071 --issuer http://idp.localhost:7071 \
+//     --hub http://127.0.0.1:7070 --crm http://crm.localhost:7072
+//
+// Everybody's password is accepted; only the three people below exist. Keys and state live in memory.
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { parseArgs } from "node:util";
+import Provider, { errors } from "oidc-provider";
+
+const { values: options } = parseArgs({
+  options: {
+    port: { type: "string" },
+    issuer: { type: "string" },
+    hub: { type: "string" },
+    crm: { type: "string" },
+  },
+});
+for (const name of ["port", "issuer", "hub", "crm"]) {
+  if (!options[name]) throw new Error(`--${name} is missing`);
+}
+const { port, issuer, hub, crm } = options;
+
+const people = {
+  alice: { name: "Alice Adler", email: "alice@acme.example" },
+  bob: { name: "Bob Brandt", email: "bob@acme.example" },
+  carol: { name: "Carol Castro", email: "carol@acme.example" },
+};
+
+const accessTokenSeconds = 30 * 60;
+
+const provider = new Provider(issuer, {
+  jwks: { keys: [key("rsa", { modulusLength: 2048 }, "RS256"), key("ec", { namedCurve: "P-256" }, "ES256")] },
+  cookies: { keys: [randomBytes(32).toString("base64url")] },
+  clients: [
+    {
+      client_id: "crm-web",
+      client_name: "Acme CRM",
+      client_secret: "crm-web-secret-of-the-small-world",
+      grant_types: ["authorization_code"],
+      redirect_uris: [`${crm}/callback`],
+      post_logout_redirect_uris: [`${crm}/`, `${crm}/plain`],
+    },
+    {
+      client_id: "deputy-cli",
+      client_name: "deputy on the command line",
+      application_type: "native",
+      token_endpoint_auth_method: "none",
+      grant_types: ["urn:ietf:params:oauth:grant-type:device_code"],
+      redirect_uris: [],
+      response_types: [],
+    },
+  ],
+  findAccount: (_, id) =>
+    Object.hasOwn(people, id) ? { accountId: id, claims: () => ({ sub: id, ...people[id] }) } : undefined,
+  claims: { openid: ["sub"], profile: ["name"], email: ["email"] },
+  conformIdTokenClaims: false,
+  features: {
+    devInteractions: { enabled: true },
+    deviceFlow: { enabled: true },
+    registration: { enabled: true },
+    revocation: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: (_, client, oneOf) => (client.clientId === "crm-web" ? undefined : (oneOf ?? `${hub}/mcp`)),
+      useGrantedResource: () => true,
+      getResourceServerInfo(_, resource) {
+        if (resource !== `${hub}/mcp` && resource !== `${hub}/api` && !resource.startsWith(`${hub}/s/`)) {
+          throw new errors.InvalidTarget();
+        }
+        return {
+          scope: "",
+          audience: resource,
+          accessTokenTTL: accessTokenSeconds,
+          accessTokenFormat: "jwt",
+          jwt: { sign: { alg: "ES256" } },
+        };
+      },
+    },
+  },
+  // An MCP client without `offline_access` may refresh too, for as long as the person stays signed in here.
+  issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
+  ttl: {
+    AccessToken: accessTokenSeconds,
+    DeviceCode: 10 * 60,
+    Grant: 14 * 24 * 3600,
+    IdToken: 8 * 3600,
+    Interaction: 3600,
+    RefreshToken: 24 * 3600,
+    Session: 24 * 3600,
+  },
+});
+
+const server = provider.listen(Number(port), "127.0.0.1", () => console.log(`identity provider: ${issuer}`));
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    server.close(() => process.exit(0));
+    server.closeAllConnections();
+  });
+}
+
+/** A fresh private key as a JWK that says what it is for. */
+function key(type, parameters, alg) {
+  const jwk = generateKeyPairSync(type, parameters).privateKey.export({ format: "jwk" });
+  return { ...jwk, alg, use: "sig", kid: `${alg.toLowerCase()}-${randomBytes(6).toString("hex")}` };
+}
