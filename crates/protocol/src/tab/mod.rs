@@ -1,7 +1,9 @@
 //! The tab protocol `deputy.tab.v1`; see `docs/reference/tab-protocol.md`.
 
+mod conversation;
 mod frame;
 
+pub use conversation::{Close, Conversation, HELLO_BYTES};
 pub use frame::{
     ByeReason, CallFrame, FrameError, Hello, HubFrame, Page, TabFrame, ToolReference, ToolResult, Welcome,
     WelcomeUser,
