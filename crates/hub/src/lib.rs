@@ -1,1 +1,30 @@
-//! Everything the hub does: use-cases, the corridor, the ports, so that no door reaches an effect by another way.
+//! Everything the hub does: use-cases, the corridor, the ports.
+//!
+//! Doors (in `deputy-server`) turn what arrives into a [`Wish`] by a [`Caller`] and hand both to [`Corridor::run`]; no
+//! other way leads to an effect. See `ARCHITECTURE.md`, "A call's way from the door to the tab".
+
+pub mod approvals;
+pub mod assertion;
+pub mod authenticate;
+pub mod caller;
+pub mod catalog;
+pub mod corridor;
+pub mod events;
+pub mod intent;
+pub mod journal;
+pub mod lanes;
+pub mod policies;
+pub mod ports;
+pub mod setup;
+pub mod supervisor;
+pub mod tabs;
+pub mod tickets;
+
+pub use authenticate::{Denied, Door};
+pub use caller::Caller;
+pub use catalog::{Listed, TabSummary};
+pub use corridor::{Corridor, Target, Wish};
+pub use events::{CallEvent, Events, Refused, ToolAnswer};
+pub use intent::{Durable, Intent, Reach, ReadIntent, Ready};
+pub use setup::{App, Hub, Setup};
+pub use supervisor::Supervisor;

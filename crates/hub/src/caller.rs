@@ -1,0 +1,80 @@
+//! Who asks: made only from verified claims (invariant 5).
+
+use deputy_core::{Agent, Client, Digest, Facts, Timestamp, User};
+use deputy_identity::claims::{Claims, Verified};
+
+/// A person, through a client, by the right of a verified token. The private fields are the proof: outside this crate
+/// there is no way to make or to change one.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    user: User,
+    agent: Agent,
+    client: Client,
+    groups: Vec<String>,
+    expires_at: Timestamp,
+    approved: Option<Digest>,
+}
+
+impl Caller {
+    pub(crate) fn new(verified: &Verified<Claims>) -> Self {
+        let claims = verified.claims();
+        Self {
+            user: claims.user().clone(),
+            agent: Agent::default(),
+            client: Client(claims.client().unwrap_or("unknown").to_owned()),
+            groups: claims.groups().to_vec(),
+            expires_at: claims.expires_at(),
+            approved: None,
+        }
+    }
+
+    /// The same caller, whose agent calls itself `name`. A label: it proves nothing and raises nothing (R1 of the agents
+    /// reference).
+    #[must_use]
+    pub fn announced_as(mut self, name: &str) -> Self {
+        let clean: String = name.chars().filter(|c| !c.is_control() && !is_direction(*c)).take(200).collect();
+        self.agent.name = if clean.trim().is_empty() { None } else { Some(clean.trim().to_owned()) };
+        self
+    }
+
+    /// The same caller for the one call whose approval was just spent.
+    pub(crate) fn with_approval(mut self, call: Digest) -> Self {
+        self.approved = Some(call);
+        self
+    }
+
+    /// When the token that proved this caller ends.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// What a continuation handle is bound to (R3): the person and the client, injective.
+    #[must_use]
+    pub fn principal(&self) -> String {
+        serde_json::json!([self.user.tenant, self.user.issuer, self.user.subject, self.client]).to_string()
+    }
+}
+
+impl Facts for Caller {
+    fn user(&self) -> &User {
+        &self.user
+    }
+    fn agent(&self) -> &Agent {
+        &self.agent
+    }
+    fn client(&self) -> &Client {
+        &self.client
+    }
+    fn groups(&self) -> &[String] {
+        &self.groups
+    }
+    fn approved(&self, call: &Digest) -> bool {
+        self.approved.as_ref() == Some(call)
+    }
+}
+
+/// Characters that turn the direction of text, or are invisible.
+const fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}

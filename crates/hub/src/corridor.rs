@@ -1,0 +1,268 @@
+//! Carries one call from a door to its effect: decide → (ask a person) → record intent → perform → record outcome →
+//! release. There is no other way to a lane.
+
+use crate::approvals::{Approvals, Standing};
+use crate::caller::Caller;
+use crate::catalog::{Catalog, Resolution};
+use crate::events::{CallEvent, Events, Refused, ToolAnswer};
+use crate::intent::{Reach, Ready};
+use crate::journal::Journal;
+use crate::lanes::{Performed, SessionLane};
+use crate::ports::{Clock, StoreError};
+use crate::supervisor::Supervisor;
+use deputy_core::{
+    ApprovalId, Arguments, Call, CallId, DocumentId, Facts, Outcome, PublicName, Reason, SourceName, ToolName, Verdict,
+};
+use deputy_policy::{Authorized, Engine, Refusal};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What a wish names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `{source}__{tool}`, as `/mcp` shows it.
+    Public(PublicName),
+    /// A tool of one source by its own name.
+    Own(SourceName, ToolName),
+    /// Something that cannot be the name of any tool.
+    Unusable(String),
+}
+
+impl Target {
+    /// From the name that a client sent.
+    #[must_use]
+    pub fn public(name: &str) -> Self {
+        PublicName::new(name).map_or_else(|_| Self::Unusable(name.to_owned()), Self::Public)
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Public(name) => write!(f, "{name}"),
+            Self::Own(source, tool) => write!(f, "{source}/{tool}"),
+            Self::Unusable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What a door hands over: not yet a call, since nobody has looked whether there is such a tool.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Which tool.
+    pub target: Target,
+    /// With what.
+    pub arguments: Arguments,
+    /// How long it may take; the corridor bounds it (P12).
+    pub timeout: Option<Duration>,
+    /// Which tab, if the agent chose one.
+    pub tab: Option<DocumentId>,
+    /// The question that was asked about this very wish before.
+    pub approval: Option<ApprovalId>,
+}
+
+/// Bounds that the operator may set.
+#[derive(Debug, Clone, Copy)]
+pub struct CallLimits {
+    /// When a call does not say.
+    pub default_timeout: Duration,
+    /// How long a wish that comes back with an undecided approval is held before it is told to come again.
+    pub approval_hold: Duration,
+}
+
+/// No call may take longer (P12); fixed.
+pub const MAXIMUM_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { default_timeout: Duration::from_secs(60), approval_hold: Duration::from_secs(20) }
+    }
+}
+
+/// The way from every door to every effect.
+pub struct Corridor {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) approvals: Arc<Approvals>,
+    pub(crate) session_lane: SessionLane,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) limits: CallLimits,
+}
+
+/// Why a call is not performed: already in the log, or still to be put there.
+enum Stop {
+    Logged(Refused),
+    Parked(CallEvent),
+}
+
+impl Corridor {
+    /// Runs a call in a task of its own: when the client goes away the corridor gets a cancel and still records the
+    /// outcome.
+    #[must_use]
+    pub fn run(self: &Arc<Self>, caller: Caller, wish: Wish) -> Events {
+        let (sender, cancel, events) = Events::channel();
+        let corridor = Arc::clone(self);
+        self.supervisor.start(async move {
+            let last = corridor.carry(caller, wish, &sender, &cancel).await;
+            // The client may have gone; the log has it all the same.
+            let _ = sender.send(last).await;
+        });
+        events
+    }
+
+    /// The smaller decision: this caller may look at what it could call.
+    #[must_use]
+    pub fn reach(&self, caller: Caller) -> Reach {
+        Reach::new(caller)
+    }
+
+    async fn carry(
+        &self,
+        caller: Caller,
+        wish: Wish,
+        events: &mpsc::Sender<CallEvent>,
+        cancel: &CancellationToken,
+    ) -> CallEvent {
+        match self.decide(caller, wish).await {
+            Ok(authorized) => CallEvent::Done(self.act(authorized, events, cancel).await),
+            Err(Stop::Logged(refused)) => CallEvent::Done(Err(refused)),
+            Err(Stop::Parked(event)) => event,
+        }
+    }
+
+    /// From a wish to an authorized call, or to the line that says why not.
+    async fn decide(&self, caller: Caller, wish: Wish) -> Result<Authorized<Caller>, Stop> {
+        let tool = match self.catalog.resolve(caller.user(), &wish.target, wish.tab.as_ref()) {
+            Resolution::Found(tool) => *tool,
+            Resolution::Refused(refused) => return Err(self.refuse_wish(&caller, &wish, refused).await),
+        };
+        let Ok(id) = CallId::fresh() else {
+            return Err(self.refuse_wish(&caller, &wish, Refused::new(Reason::Internal)).await);
+        };
+        let timeout = wish.timeout.unwrap_or(self.limits.default_timeout).min(MAXIMUM_TIMEOUT);
+        let deadline = self.clock.now().plus(timeout);
+        let call = Call { id, tool: tool.tool, arguments: wish.arguments, deadline, tab: wish.tab };
+        if let Err(wrong) = tool.schema.check(call.arguments.value()) {
+            return Err(self.refuse_call(&caller, &call, Refused::because(Reason::ArgumentsInvalid, wrong)).await);
+        }
+        let caller = match wish.approval {
+            Some(approval) => self.with_approval(caller, &call, &approval).await?,
+            None => caller,
+        };
+        match self.engine.decide(caller, call, self.clock.now()) {
+            Ok(authorized) => Ok(authorized),
+            Err(refusal) => Err(self.stop(*refusal).await),
+        }
+    }
+
+    /// Spends the approval, if a person gave it for exactly this call and policy still asks for no more than that.
+    async fn with_approval(&self, caller: Caller, call: &Call, approval: &ApprovalId) -> Result<Caller, Stop> {
+        let digest = call.digest(caller.user(), &caller.client().0);
+        let standing = self.approvals.stand(&caller, call, approval, &digest, self.limits.approval_hold).await;
+        match standing {
+            Standing::Pending { expires_at } => {
+                Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }))
+            }
+            Standing::Spent => Ok(caller.with_approval(digest)),
+            Standing::Unusable(reason) => Err(self.refuse_call(&caller, call, Refused::new(reason)).await),
+            Standing::Failed(error) => Err(unavailable(&error)),
+        }
+    }
+
+    async fn stop(&self, refusal: Refusal<Caller>) -> Stop {
+        if refusal.verdict == Verdict::Ask {
+            return match self.approvals.ask(&refusal).await {
+                Ok((approval, expires_at)) => Stop::Parked(CallEvent::Parked { approval, expires_at }),
+                Err(error) => unavailable(&error),
+            };
+        }
+        match self.journal.refuse(&refusal).await {
+            Ok(()) => Stop::Logged(Refused::new(refusal.reason)),
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    async fn refuse_wish(&self, caller: &Caller, wish: &Wish, refused: Refused) -> Stop {
+        let logged = self.journal.refuse_wish(caller, &wish.target.to_string(), refused.reason).await;
+        logged.map_or_else(|error| unavailable(&error), |()| Stop::Logged(refused))
+    }
+
+    async fn refuse_call(&self, caller: &Caller, call: &Call, refused: Refused) -> Stop {
+        let logged = self.journal.refuse_call(caller, call, refused.reason).await;
+        logged.map_or_else(|error| unavailable(&error), |()| Stop::Logged(refused))
+    }
+
+    /// Record, act, record, release.
+    async fn act(
+        &self,
+        authorized: Authorized<Caller>,
+        events: &mpsc::Sender<CallEvent>,
+        cancel: &CancellationToken,
+    ) -> Result<ToolAnswer, Refused> {
+        let intent = self.journal.submit(authorized, SessionLane::NAME);
+        let ready = match intent.ready().await {
+            Ok(ready) => ready,
+            Err((_, error)) => return Err(Refused::because(Reason::AuditUnavailable, error)),
+        };
+        let performed = self.perform(&ready, events, cancel).await;
+        let reason = performed.answer.as_ref().err().map(|refused| refused.reason);
+        // Nothing is released before both lines are on disk.
+        let recorded = async {
+            ready.on_disk().await?;
+            self.journal.close(&ready, performed.outcome, reason).await
+        };
+        if let Err(error) = recorded.await {
+            tracing::error!(%error, call = %ready.call().id, "an answer is held back: its lines are not on disk");
+            return Err(Refused::because(
+                Reason::AuditUnavailable,
+                format!("the outcome was `{}` and could not be recorded", outcome_word(performed.outcome)),
+            ));
+        }
+        performed.answer
+    }
+
+    /// Performs, and lets progress out once the intent is on disk.
+    async fn perform(
+        &self,
+        ready: &Ready,
+        events: &mpsc::Sender<CallEvent>,
+        cancel: &CancellationToken,
+    ) -> Performed {
+        let (progress, mut moving) = mpsc::channel::<CallEvent>(16);
+        let perform = self.session_lane.perform(ready, progress, cancel);
+        let forward = async {
+            let durable = ready.on_disk().await.is_ok();
+            while let Some(step) = moving.recv().await {
+                if durable {
+                    // A slow reader loses steps of progress, never the end.
+                    let _ = events.try_send(step);
+                }
+            }
+        };
+        let (performed, ()) = tokio::join!(perform, forward);
+        performed
+    }
+}
+
+const fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::NotStarted => "not_started",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// A failed append is a refusal (invariant 14).
+fn unavailable(error: &StoreError) -> Stop {
+    tracing::error!(%error, "a call is refused: its line cannot be written");
+    Stop::Logged(Refused::new(Reason::AuditUnavailable))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! What a call answers with: a stream, not one value.
+
+use deputy_core::{ApprovalId, Reason, Timestamp};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What a tool answered, in the shape of an MCP tool result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolAnswer {
+    /// Content blocks.
+    pub content: Vec<Value>,
+    /// The structured result, whole.
+    pub structured_content: Option<Value>,
+    /// The tool ran and says that it failed.
+    pub is_error: bool,
+}
+
+/// A call that did not end with an answer of the tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The stable reason.
+    pub reason: Reason,
+    /// [`Reason::words`], and what is known beyond.
+    pub message: String,
+}
+
+impl Refused {
+    /// With the reason's own words.
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
+        Self { reason, message: reason.words().to_owned() }
+    }
+
+    /// With a further sentence.
+    #[must_use]
+    pub fn because(reason: Reason, detail: impl std::fmt::Display) -> Self {
+        Self { reason, message: format!("{} ({detail})", reason.words()) }
+    }
+}
+
+/// One step of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallEvent {
+    /// It moves. Released only after the intent is durable.
+    Progress {
+        /// How far.
+        progress: f64,
+        /// Of how much.
+        total: Option<f64>,
+        /// In words.
+        message: Option<String>,
+    },
+    /// A person is asked; the stream ends here. Call again with this approval.
+    Parked {
+        /// Which question.
+        approval: ApprovalId,
+        /// Until when it can be decided.
+        expires_at: Timestamp,
+    },
+    /// It ended.
+    Done(Result<ToolAnswer, Refused>),
+}
+
+/// The steps of one call. Dropping it cancels the call, unless [`Events::keep_running`] was said.
+#[derive(Debug)]
+pub struct Events {
+    receiver: mpsc::Receiver<CallEvent>,
+    cancel: CancellationToken,
+    cancel_on_drop: bool,
+}
+
+impl Events {
+    pub(crate) fn channel() -> (mpsc::Sender<CallEvent>, CancellationToken, Self) {
+        let (sender, receiver) = mpsc::channel(64);
+        let cancel = CancellationToken::new();
+        let events = Self { receiver, cancel: cancel.clone(), cancel_on_drop: true };
+        (sender, cancel, events)
+    }
+
+    /// The next step; `None` after the last.
+    pub async fn next(&mut self) -> Option<CallEvent> {
+        self.receiver.recv().await
+    }
+
+    /// Stops the call: the tab is told at once, the outcome is still recorded.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// A handle that stops the call from elsewhere.
+    #[must_use]
+    pub fn canceller(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
+    /// From now on dropping does not cancel: in the legacy era a lost connection is not a cancellation.
+    pub const fn keep_running(&mut self) {
+        self.cancel_on_drop = false;
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        if self.cancel_on_drop {
+            self.cancel.cancel();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Writes the lines of the audit log: who, through whom, what, by which right, why.
+
+use crate::caller::Caller;
+use crate::intent::{Intent, Ready};
+use crate::ports::{AuditLog, Clock, StoreError};
+use deputy_core::{Call, Event, EventKind, Facts, Outcome, PolicyId, Reason, TenantId, User};
+use deputy_policy::{Authorized, Refusal};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The one writer of lines.
+pub struct Journal {
+    log: Arc<dyn AuditLog>,
+    clock: Arc<dyn Clock>,
+    refused: Mutex<BTreeMap<(TenantId, &'static str, &'static str), u64>>,
+}
+
+impl Journal {
+    /// Writes to `log`, with the time of `clock`.
+    #[must_use]
+    pub fn new(log: Arc<dyn AuditLog>, clock: Arc<dyn Clock>) -> Self {
+        Self { log, clock, refused: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// A line about `user`, not yet written.
+    #[must_use]
+    pub fn event(&self, kind: EventKind, user: &User) -> Event {
+        let mut event = Event::new(self.clock.now(), user.tenant.clone(), kind);
+        event.user = Some(user.clone());
+        event
+    }
+
+    /// Writes lines and waits until they are on disk.
+    ///
+    /// # Errors
+    /// They are not on disk, and will not be.
+    pub async fn append(&self, events: Vec<Event>) -> Result<(), StoreError> {
+        self.log.append(events).await.map(|_| ())
+    }
+
+    /// No line, no effect: hands the intent's line to the log and gives the proof that this was done.
+    pub(crate) fn submit(&self, authorized: Authorized<Caller>, lane: &str) -> Intent {
+        let mut event = self.about(EventKind::Intent, authorized.caller(), authorized.call());
+        event.policies = authorized.policies().to_vec();
+        event.policy_version = Some(authorized.version());
+        event.lane = Some(lane.to_owned());
+        let line = self.log.append(vec![event]);
+        Intent::new(authorized, line)
+    }
+
+    /// The second line of a call.
+    pub(crate) async fn close(
+        &self,
+        ready: &Ready,
+        outcome: Outcome,
+        reason: Option<Reason>,
+    ) -> Result<(), StoreError> {
+        let authorized = ready.intent().authorized();
+        let mut event = self.about(EventKind::Outcome, authorized.caller(), authorized.call());
+        event.outcome = Some(outcome);
+        event.reason = reason;
+        self.append(vec![event]).await
+    }
+
+    /// The line of a call that policy did not allow.
+    pub(crate) async fn refuse(&self, refusal: &Refusal<Caller>) -> Result<(), StoreError> {
+        let mut event = self.about(EventKind::Refusal, &refusal.caller, &refusal.call);
+        event.reason = Some(refusal.reason);
+        event.policies.clone_from(&refusal.policies);
+        event.policy_version = Some(refusal.version);
+        if !refusal.errors.is_empty() {
+            event = event.with_detail("errors", refusal.errors.clone());
+        }
+        self.append(vec![event]).await
+    }
+
+    /// The line of a call that was refused before or after the decision, for a reason that is not policy's.
+    pub(crate) async fn refuse_call(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        let mut event = self.about(EventKind::Refusal, caller, call);
+        event.reason = Some(reason);
+        self.append(vec![event]).await
+    }
+
+    /// The line of a wish that never became a call: the tool is unknown, or the arguments are no object.
+    pub(crate) async fn refuse_wish(
+        &self,
+        caller: &Caller,
+        name: &str,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        let mut event = self.event(EventKind::Refusal, caller.user());
+        event.agent = Some(caller.agent().clone());
+        event.client = Some(caller.client().clone());
+        event.reason = Some(reason);
+        let name: String = name.chars().take(200).collect();
+        self.append(vec![event.with_detail("name", name)]).await
+    }
+
+    /// A question to a person, asked because of `policies`.
+    pub(crate) fn approval_event(
+        &self,
+        kind: EventKind,
+        caller: &Caller,
+        call: &Call,
+        policies: &[PolicyId],
+    ) -> Event {
+        let mut event = self.about(kind, caller, call);
+        event.policies = policies.to_vec();
+        event
+    }
+
+    /// Counts somebody who was not let in. Strangers are cheap: they get one line per kind and interval, not one each.
+    pub fn count_refused(&self, tenant: &TenantId, door: &'static str, code: &'static str) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused.entry((tenant.clone(), door, code)).or_insert(0) += 1;
+    }
+
+    /// Writes the counted refusals. What cannot be written is counted on.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn flush_refused(&self) -> Result<(), StoreError> {
+        let counted = std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut failure = None;
+        for ((tenant, door, code), count) in counted {
+            let event = Event::new(self.clock.now(), tenant.clone(), EventKind::SignInRefused)
+                .with_detail("door", door)
+                .with_detail("code", code)
+                .with_detail("count", count);
+            if let Err(error) = self.append(vec![event]).await {
+                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                *refused.entry((tenant, door, code)).or_insert(0) += count;
+                failure = Some(error);
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn about(&self, kind: EventKind, caller: &Caller, call: &Call) -> Event {
+        let mut event = self.event(kind, caller.user());
+        event.agent = Some(caller.agent().clone());
+        event.client = Some(caller.client().clone());
+        event.call = Some(call.id.clone());
+        event.source = Some(call.tool.source.clone());
+        event.tool = Some(call.tool.definition.name.clone());
+        event.class = Some(call.tool.class);
+        event.definition = Some(call.tool.hash);
+        event.arguments = Some(*call.arguments.digest());
+        event.tab.clone_from(&call.tab);
+        event
+    }
+}
