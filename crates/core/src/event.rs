@@ -62,6 +62,9 @@ pub enum Outcome {
     Unknown,
 }
 
+/// How the name of a detail begins that identifies a person, or could be guessed: it is kept apart and can be erased.
+pub const PERSONAL: &str = "personal.";
+
 /// One line of the audit log. What identifies a person is kept apart (see `deputy-audit`), so that it can be erased.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -119,7 +122,7 @@ pub struct Event {
     /// The version (digest) of the policy set that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<Digest>,
-    /// Further facts, never secrets.
+    /// Further facts, never secrets. What names a person goes under a name that begins with [`PERSONAL`].
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub detail: Map<String, Value>,
 }
@@ -157,5 +160,11 @@ impl Event {
     pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The same with one more fact that identifies a person: it stands under [`PERSONAL`] and `name`.
+    #[must_use]
+    pub fn with_personal(self, name: &str, value: impl Into<Value>) -> Self {
+        self.with_detail(&format!("{PERSONAL}{name}"), value)
     }
 }
