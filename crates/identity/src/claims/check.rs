@@ -1,0 +1,200 @@
+//! The claims of a token whose signature is good, against what the door and the provider expect (A8 to A11, A15, A16).
+
+use super::{Claims, Expectations, TokenKind, optional_text};
+use crate::error::TokenError;
+use crate::jws::Unverified;
+use crate::provider::{AccessTokenType, Provider, Settings};
+use deputy_core::{Client, Digest, Subject, Timestamp, User};
+use serde_json::{Map, Value};
+
+type Members = Map<String, Value>;
+
+/// Largest `NumericDate` that every JSON reader keeps exactly.
+const MAX_SECONDS: u64 = 1 << 53;
+const MAX_SHORT_TEXT: usize = 512;
+
+/// Checks everything but issuer, key and signature.
+pub(crate) fn check(
+    token: &Unverified<'_>,
+    provider: &Provider,
+    expectations: &Expectations,
+    now: Timestamp,
+) -> Result<Claims, TokenError> {
+    let (claims, settings) = (&token.claims, provider.settings());
+    let audiences = audiences(claims)?;
+    let client = client(claims)?;
+    kind(token, settings, expectations, &audiences, client)?;
+    if !audiences.iter().any(|audience| expectations.audiences.contains(audience)) {
+        return Err(TokenError::Audience);
+    }
+    if claims.contains_key("cnf") {
+        return Err(TokenError::ProofOfPossession);
+    }
+    let times = times(token, expectations.kind, settings, now)?;
+    let subject =
+        text(claims, "sub").and_then(|sub| Subject::new(sub).map_err(|_| TokenError::Claim("sub")))?;
+    Ok(Claims {
+        user: User { tenant: settings.tenant.clone(), issuer: settings.issuer.clone(), subject },
+        provider: settings.name.clone(),
+        kind: expectations.kind,
+        client: client.or_else(|| of_id_token(expectations.kind, &audiences)).map(|id| Client(id.to_owned())),
+        scopes: scopes(claims)?,
+        groups: groups(claims, settings)?,
+        expires_at: times.expires_at,
+        issued_at: times.issued_at,
+        session: optional_text(claims, "sid")?.map(str::to_owned),
+        act: actor(claims, "act")?,
+        impersonator: actor(claims, "impersonator")?,
+        token_id: optional_text(claims, "jti")?.map(|id| Digest::of_bytes(id.as_bytes())),
+    })
+}
+
+fn text<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
+    optional_text(claims, name)?.ok_or(TokenError::Claim(name))
+}
+
+/// A9: a string, or a list of strings with something in it.
+fn audiences(claims: &Members) -> Result<Vec<&str>, TokenError> {
+    let wrong = TokenError::Claim("aud");
+    match claims.get("aud") {
+        Some(Value::String(audience)) => Ok(vec![audience]),
+        Some(Value::Array(audiences)) if !audiences.is_empty() => {
+            audiences.iter().map(Value::as_str).collect::<Option<_>>().ok_or(wrong)
+        }
+        _ => Err(wrong),
+    }
+}
+
+fn client(claims: &Members) -> Result<Option<&str>, TokenError> {
+    for name in ["client_id", "azp", "cid"] {
+        if let Some(client) = optional_text(claims, name)? {
+            let fits = (1..=MAX_SHORT_TEXT).contains(&client.len());
+            return if fits { Ok(Some(client)) } else { Err(TokenError::Claim(name)) };
+        }
+    }
+    Ok(None)
+}
+
+fn of_id_token<'a>(kind: TokenKind, audiences: &[&'a str]) -> Option<&'a str> {
+    match (kind, audiences) {
+        (TokenKind::IdToken, [only]) => Some(only),
+        _ => None,
+    }
+}
+
+/// A10: the token says what it is, in its `typ` or by what it contains.
+fn kind(
+    token: &Unverified<'_>,
+    settings: &Settings,
+    expectations: &Expectations,
+    audiences: &[&str],
+    client: Option<&str>,
+) -> Result<(), TokenError> {
+    let claims = &token.claims;
+    let typed = token.media_type.as_deref();
+    let untyped = typed.is_none_or(|typ| typ == "jwt");
+    let says = |name: &str, wanted: &[&str]| {
+        claims.get(name).is_none_or(|value| value.as_str().is_some_and(|value| wanted.contains(&value)))
+    };
+    let right = settings.kinds.contains(&expectations.kind)
+        && !claims.contains_key("events")
+        && match expectations.kind {
+            TokenKind::AccessToken => {
+                let allowed = untyped && settings.access_token_type == AccessTokenType::Untyped;
+                (typed == Some("at+jwt") || allowed)
+                    && says("token_use", &["access"])
+                    && says("typ", &["Bearer", "at+jwt", "JWT"])
+                    && !is_id_token_inside(claims, untyped, audiences, client)
+            }
+            TokenKind::IdToken => {
+                let several = audiences.len() > 1;
+                untyped
+                    && says("token_use", &["id"])
+                    && says("typ", &["ID", "JWT"])
+                    && (!several || client.is_some_and(|client| expectations.audiences.contains(client)))
+            }
+        };
+    if right { Ok(()) } else { Err(TokenError::Kind) }
+}
+
+/// `nonce` and `at_hash` are of ID tokens: refused in a token that does not call itself an access token, and in any
+/// that is for its own client.
+fn is_id_token_inside(claims: &Members, untyped: bool, audiences: &[&str], client: Option<&str>) -> bool {
+    let marked = claims.contains_key("nonce") || claims.contains_key("at_hash");
+    marked && (untyped || client.is_some_and(|client| audiences.contains(&client)))
+}
+
+struct Times {
+    expires_at: Timestamp,
+    issued_at: Option<Timestamp>,
+}
+
+/// A8: whole seconds, a small skew, a bounded life.
+fn times(
+    token: &Unverified<'_>,
+    kind: TokenKind,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Times, TokenError> {
+    let claims = &token.claims;
+    let expires_at = seconds(claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
+    let issued_at = seconds(claims, "iat")?;
+    let not_before = seconds(claims, "nbf")?;
+    if issued_at.is_none() && (kind == TokenKind::IdToken || token.media_type.as_deref() == Some("at+jwt")) {
+        return Err(TokenError::Claim("iat"));
+    }
+    if now >= expires_at.plus(settings.skew) {
+        return Err(TokenError::Expired { expired_at: expires_at });
+    }
+    for valid_from in [issued_at, not_before].into_iter().flatten() {
+        if valid_from > now.plus(settings.skew) {
+            return Err(TokenError::NotYetValid { valid_from });
+        }
+    }
+    // Without an `iat` the rest of its life stands for the whole.
+    if expires_at.since(issued_at.unwrap_or(now)) > settings.max_lifetime {
+        return Err(TokenError::LifetimeTooLong);
+    }
+    Ok(Times { expires_at, issued_at })
+}
+
+fn seconds(claims: &Members, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    match value.as_u64() {
+        Some(seconds) if seconds <= MAX_SECONDS => Ok(Some(Timestamp::from_seconds(seconds))),
+        _ => Err(TokenError::Claim(name)),
+    }
+}
+
+fn scopes(claims: &Members) -> Result<Vec<String>, TokenError> {
+    let words = |text: &str| text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    if let Some(scope) = optional_text(claims, "scope")? {
+        return Ok(words(scope));
+    }
+    match claims.get("scp") {
+        None => Ok(Vec::new()),
+        Some(Value::String(scopes)) => Ok(words(scopes)),
+        Some(scopes) => strings(scopes).ok_or(TokenError::Claim("scp")),
+    }
+}
+
+/// A list that cannot be read is not an empty list: a policy may forbid something to a group.
+fn groups(claims: &Members, settings: &Settings) -> Result<Vec<String>, TokenError> {
+    match settings.groups.find(claims) {
+        None => Ok(Vec::new()),
+        Some(Value::String(group)) => Ok(vec![group.clone()]),
+        Some(groups) => strings(groups).ok_or(TokenError::Claim("groups")),
+    }
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn actor(claims: &Members, name: &'static str) -> Result<Option<Value>, TokenError> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(actor) if actor.is_object() => Ok(Some(actor.clone())),
+        Some(_) => Err(TokenError::Claim(name)),
+    }
+}

@@ -1,0 +1,280 @@
+//! Identity providers: what the operator configured about one issuer, and the discovery document that may only fill
+//! in where its keys are (OpenID Connect Discovery 1.0; RFC 8414).
+
+use crate::claims::{ClaimPath, TokenKind};
+use crate::jws::Algorithm;
+use deputy_core::canonical::parse_strict;
+use deputy_core::{Issuer, TenantId};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+use url::Url;
+
+/// Longest skew that may be configured (A8).
+pub const MAX_SKEW: Duration = Duration::from_secs(60);
+
+/// The configured name of a provider: 1 to 32 of a-z, 0-9 and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProviderName(String);
+
+impl ProviderName {
+    /// Checks and wraps.
+    ///
+    /// # Errors
+    /// [`ProviderError::Name`].
+    pub fn new(value: &str) -> Result<Self, ProviderError> {
+        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if (1..=32).contains(&value.len()) && value.bytes().all(letter) {
+            return Ok(Self(value.to_owned()));
+        }
+        Err(ProviderError::Name(value.chars().take(80).collect()))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a provider's keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeysAt {
+    /// In the `jwks_uri` of the discovery document at this address.
+    Discovery(Url),
+    /// At this address: nothing is learned from the provider.
+    Set(Url),
+}
+
+/// Whether an access token must say in its `typ` that it is one (A10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccessTokenType {
+    /// `at+jwt` (RFC 9068).
+    #[default]
+    Declared,
+    /// `JWT` or no `typ` will do, for providers that issue no other.
+    Untyped,
+}
+
+/// What a provider's product is known to do: the starting values of [`Settings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Anything that follows OpenID Connect and RFC 9068.
+    Oidc,
+}
+
+impl Preset {
+    /// By its name in the config.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        (name == "oidc").then_some(Self::Oidc)
+    }
+
+    /// The starting values for an issuer, which the config may then change.
+    ///
+    /// # Errors
+    /// [`ProviderError::Address`] if no discovery address can be made of the issuer.
+    pub fn settings(
+        self,
+        name: ProviderName,
+        tenant: TenantId,
+        issuer: Issuer,
+    ) -> Result<Settings, ProviderError> {
+        let Self::Oidc = self;
+        let base = issuer.as_str().trim_end_matches('/');
+        let keys_at = KeysAt::Discovery(address(&format!("{base}/.well-known/openid-configuration"))?);
+        Ok(Settings {
+            name,
+            tenant,
+            issuer,
+            keys_at,
+            algorithms: Algorithm::ALL.into_iter().collect(),
+            access_token_type: AccessTokenType::Declared,
+            kinds: vec![TokenKind::AccessToken, TokenKind::IdToken],
+            groups: ClaimPath::parse("groups"),
+            skew: Duration::from_secs(30),
+            max_lifetime: Duration::from_secs(24 * 3600),
+        })
+    }
+}
+
+/// What can be configured about a provider. [`Provider::new`] checks it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name in the config.
+    pub name: ProviderName,
+    /// Whose users it vouches for.
+    pub tenant: TenantId,
+    /// The exact `iss`.
+    pub issuer: Issuer,
+    /// Where its keys are.
+    pub keys_at: KeysAt,
+    /// What it signs with (A3).
+    pub algorithms: BTreeSet<Algorithm>,
+    /// Whether its access tokens declare themselves.
+    pub access_token_type: AccessTokenType,
+    /// The kinds of token that are taken from it at all.
+    pub kinds: Vec<TokenKind>,
+    /// Where groups or roles are.
+    pub groups: ClaimPath,
+    /// By how much its clock may differ, at most [`MAX_SKEW`] (A8).
+    pub skew: Duration,
+    /// The longest `exp - iat` (A8).
+    pub max_lifetime: Duration,
+}
+
+/// A provider whose settings were checked.
+#[derive(Debug, Clone)]
+pub struct Provider(Settings);
+
+/// What is wrong with a provider or its discovery document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// Not a name.
+    #[error("`{0}` is not a provider name: use 1 to 32 of a-z, 0-9 and -")]
+    Name(String),
+    /// Not an address.
+    #[error("`{0}` is not an http(s) address without user, password and fragment")]
+    Address(String),
+    /// No algorithm, or no kind of token.
+    #[error("provider `{0}` has an empty list of {1}")]
+    Empty(ProviderName, &'static str),
+    /// The skew is over [`MAX_SKEW`].
+    #[error("provider `{0}` has a skew over 60 s")]
+    Skew(ProviderName),
+    /// Two providers with one issuer: whose token would it be?
+    #[error("issuer `{0}` is configured twice")]
+    IssuerTwice(Issuer),
+    /// Two providers with one name.
+    #[error("provider `{0}` is configured twice")]
+    NameTwice(ProviderName),
+    /// Not a discovery document.
+    #[error("the discovery document of provider `{0}` is not a JSON object with `issuer` and `jwks_uri`")]
+    NotDiscovery(ProviderName),
+    /// A discovery document of somebody else (B2).
+    #[error("the discovery document of provider `{name}` is for issuer `{found}`, not `{configured}`")]
+    OtherIssuer {
+        /// Which provider.
+        name: ProviderName,
+        /// What the document says, shortened to 120 characters.
+        found: String,
+        /// What the config says.
+        configured: Issuer,
+    },
+}
+
+impl Provider {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Names what cannot be.
+    pub fn new(settings: Settings) -> Result<Self, ProviderError> {
+        if settings.algorithms.is_empty() {
+            return Err(ProviderError::Empty(settings.name, "algorithms"));
+        }
+        if settings.kinds.is_empty() {
+            return Err(ProviderError::Empty(settings.name, "token kinds"));
+        }
+        if settings.skew > MAX_SKEW {
+            return Err(ProviderError::Skew(settings.name));
+        }
+        Ok(Self(settings))
+    }
+
+    /// A generic OpenID Connect provider with the preset's values.
+    ///
+    /// # Errors
+    /// As [`Preset::settings`].
+    pub fn oidc(name: ProviderName, tenant: TenantId, issuer: Issuer) -> Result<Self, ProviderError> {
+        Self::new(Preset::Oidc.settings(name, tenant, issuer)?)
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.0
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &ProviderName {
+        &self.0.name
+    }
+
+    /// The exact `iss`.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    /// Whose users it vouches for.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.0.tenant
+    }
+
+    /// Where its keys are.
+    #[must_use]
+    pub const fn keys_at(&self) -> &KeysAt {
+        &self.0.keys_at
+    }
+
+    /// Reads a discovery document and believes it only if its `issuer` is ours, byte for byte (B2).
+    ///
+    /// # Errors
+    /// Not a document, somebody else's, or an address that is none.
+    pub fn read_discovery(&self, bytes: &[u8]) -> Result<Discovery, ProviderError> {
+        let not_discovery = || ProviderError::NotDiscovery(self.name().clone());
+        let document = parse_strict(bytes).map_err(|_| not_discovery())?;
+        let text = |member: &str| document.get(member).and_then(Value::as_str);
+        let found = text("issuer").ok_or_else(not_discovery)?;
+        if found != self.issuer().as_str() {
+            let found = found.chars().take(120).collect();
+            let configured = self.issuer().clone();
+            return Err(ProviderError::OtherIssuer { name: self.name().clone(), found, configured });
+        }
+        let optional = |member: &str| text(member).map(address).transpose();
+        Ok(Discovery {
+            jwks_uri: address(text("jwks_uri").ok_or_else(not_discovery)?)?,
+            authorization_endpoint: optional("authorization_endpoint")?,
+            token_endpoint: optional("token_endpoint")?,
+            end_session_endpoint: optional("end_session_endpoint")?,
+        })
+    }
+}
+
+/// What we take from a discovery document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// Where the keys are.
+    pub jwks_uri: Url,
+    /// Where people sign in.
+    pub authorization_endpoint: Option<Url>,
+    /// Where codes become tokens.
+    pub token_endpoint: Option<Url>,
+    /// Where people sign out.
+    pub end_session_endpoint: Option<Url>,
+}
+
+/// An http(s) address with a host and nothing hidden in it. Whether it may be called is egress's to say.
+///
+/// # Errors
+/// [`ProviderError::Address`].
+pub fn address(text: &str) -> Result<Url, ProviderError> {
+    let wrong = || ProviderError::Address(text.chars().take(120).collect());
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    let web = matches!(url.scheme(), "https" | "http") && url.has_host();
+    if plain && web { Ok(url) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests;
