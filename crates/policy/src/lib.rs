@@ -1,1 +1,20 @@
 //! May this caller make this call? The only crate that knows Cedar, so that policy cannot see the vault, the network or a table.
+//!
+//! [`PolicySet::parse`] → [`Engine::decide`] → [`Authorized`]. No other road leads to an `Authorized`, and an error
+//! anywhere on it is a deny: Cedar skips a policy that errors, this crate never does (R14, invariant 14).
+
+mod answer;
+mod arguments;
+mod engine;
+mod error;
+pub mod explain;
+mod proof;
+mod reads;
+mod set;
+pub mod test;
+mod world;
+
+pub use engine::Engine;
+pub use error::{PolicyError, Position};
+pub use proof::{Authorized, Refusal, Visibility};
+pub use set::PolicySet;

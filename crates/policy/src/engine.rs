@@ -1,0 +1,135 @@
+//! The live policy set and the decisions it makes.
+
+use crate::answer::{Answer, Outlook};
+use crate::proof::{Authorized, Refusal, Visibility};
+use crate::set::PolicySet;
+use crate::world::{Given, World};
+use deputy_core::{Call, Digest, Facts, Reason, Timestamp, Tool, Verdict};
+use std::sync::{PoisonError, RwLock};
+
+/// Holds the policy set in force. Shared by reference; every decision is made by one whole set.
+#[derive(Debug)]
+pub struct Engine {
+    live: RwLock<PolicySet>,
+}
+
+impl Engine {
+    /// An engine that decides by `set`.
+    #[must_use]
+    pub const fn new(set: PolicySet) -> Self {
+        Self { live: RwLock::new(set) }
+    }
+
+    /// Puts another set in force. Only a set that parsed can come here, so a bad file leaves the last good set in force.
+    pub fn replace(&self, set: PolicySet) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = set;
+    }
+
+    /// The version of the set in force.
+    #[must_use]
+    pub fn version(&self) -> Digest {
+        self.set().version()
+    }
+
+    /// The set in force.
+    #[must_use]
+    pub fn set(&self) -> PolicySet {
+        // A poisoned lock still holds a whole set: it is replaced by one assignment.
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// May this caller make this call now?
+    ///
+    /// Cedar is asked without an approval first. If it says no, it is asked with one: if it then says yes, the caller's
+    /// approval of exactly this call decides, and without one the verdict is to ask a person. An approval can therefore
+    /// only add a right, never take one away. No rule is a deny, a `forbid` wins, and so does any error.
+    ///
+    /// # Errors
+    /// The refusal: verdict, reason, and the policies that decided.
+    pub fn decide<C: Facts>(
+        &self,
+        caller: C,
+        call: Call,
+        now: Timestamp,
+    ) -> Result<Authorized<C>, Box<Refusal<C>>> {
+        let set = self.set();
+        let decided = Decided::of(&set, &caller, &call, now);
+        let (verdict, reason) = match decided.verdict {
+            Verdict::Allow => {
+                let (policies, version) = (decided.answer.policies, set.version());
+                return Ok(Authorized::new(caller, call, policies, version, decided.approved));
+            }
+            Verdict::Ask => (Verdict::Ask, Reason::ApprovalRequired),
+            Verdict::StepUp => (Verdict::StepUp, Reason::StepUpRequired),
+            Verdict::Deny => (Verdict::Deny, Reason::PolicyDenied),
+        };
+        let Answer { policies, errors, .. } = decided.answer;
+        if !errors.is_empty() {
+            tracing::warn!(call = %call.id, ?errors, "policy errored, so the call is denied");
+        }
+        Err(Box::new(Refusal { caller, call, verdict, reason, policies, version: set.version(), errors }))
+    }
+
+    /// Could some arguments be allowed to this caller, at once or after a person approved? May show a tool that every
+    /// argument is refused for, never hides one that some argument is allowed for. An error hides.
+    #[must_use]
+    pub fn visible<C: Facts>(&self, caller: &C, tool: &Tool, now: Timestamp) -> Visibility {
+        let set = self.set();
+        let set = set.parsed();
+        let Ok(world) = World::new(set, caller, tool, &Given::Nothing, now) else {
+            return Visibility::Hidden;
+        };
+        match Outlook::of(set, &world, false) {
+            Outlook::Possible => Visibility::Visible,
+            Outlook::Errors => Visibility::Hidden,
+            Outlook::Denied => match Outlook::of(set, &world, true) {
+                Outlook::Possible => Visibility::Visible,
+                Outlook::Denied | Outlook::Errors => Visibility::Hidden,
+            },
+        }
+    }
+}
+
+/// A decision before it becomes a proof or a refusal.
+pub(crate) struct Decided {
+    pub(crate) verdict: Verdict,
+    pub(crate) answer: Answer,
+    /// Whether an approval made the difference.
+    pub(crate) approved: bool,
+}
+
+impl Decided {
+    pub(crate) fn of<C: Facts>(set: &PolicySet, caller: &C, call: &Call, now: Timestamp) -> Self {
+        let parsed = set.parsed();
+        let given = Given::Arguments(call.arguments.value());
+        let world = match World::new(parsed, caller, &call.tool, &given, now) {
+            Ok(world) => world,
+            Err(error) => return Self::plain(Verdict::Deny, Answer::error(error)),
+        };
+        let unasked = Answer::to(parsed, &world, false);
+        if unasked.allowed {
+            return Self::plain(Verdict::Allow, unasked);
+        }
+        if !unasked.errors.is_empty() {
+            return Self::plain(Verdict::Deny, unasked);
+        }
+        let asked = Answer::to(parsed, &world, true);
+        if !asked.errors.is_empty() {
+            return Self::plain(Verdict::Deny, asked);
+        }
+        if !asked.allowed {
+            return Self::plain(Verdict::Deny, unasked);
+        }
+        if caller.approved(&call.digest(caller.user(), &caller.client().0)) {
+            return Self { verdict: Verdict::Allow, answer: asked, approved: true };
+        }
+        Self::plain(Verdict::Ask, asked)
+    }
+
+    const fn plain(verdict: Verdict, answer: Answer) -> Self {
+        Self { verdict, answer, approved: false }
+    }
+}
+
+#[cfg(test)]
+mod tests;
