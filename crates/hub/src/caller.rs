@@ -19,11 +19,11 @@ impl Caller {
     pub(crate) fn new(verified: &Verified<Claims>) -> Self {
         let claims = verified.claims();
         Self {
-            user: claims.user().clone(),
+            user: claims.user.clone(),
             agent: Agent::default(),
-            client: Client(claims.client().unwrap_or("unknown").to_owned()),
-            groups: claims.groups().to_vec(),
-            expires_at: claims.expires_at(),
+            client: claims.client.clone().unwrap_or_else(|| Client("unknown".to_owned())),
+            groups: claims.groups.clone(),
+            expires_at: claims.expires_at,
             approved: None,
         }
     }

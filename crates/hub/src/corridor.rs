@@ -11,7 +11,8 @@ use crate::lanes::{Performed, SessionLane};
 use crate::ports::{Clock, StoreError};
 use crate::supervisor::Supervisor;
 use deputy_core::{
-    ApprovalId, Arguments, Call, CallId, DocumentId, Facts, Outcome, PublicName, Reason, SourceName, ToolName, Verdict,
+    ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, Outcome, PublicName, Reason, SourceName,
+    ToolName, Verdict,
 };
 use deputy_policy::{Authorized, Engine, Refusal};
 use std::sync::Arc;
@@ -136,8 +137,8 @@ impl Corridor {
 
     /// From a wish to an authorized call, or to the line that says why not.
     async fn decide(&self, caller: Caller, wish: Wish) -> Result<Authorized<Caller>, Stop> {
-        let tool = match self.catalog.resolve(caller.user(), &wish.target, wish.tab.as_ref()) {
-            Resolution::Found(tool) => *tool,
+        let resolved = match self.catalog.resolve(caller.user(), &wish.target, wish.tab.as_ref()) {
+            Resolution::Found(resolved) => *resolved,
             Resolution::Refused(refused) => return Err(self.refuse_wish(&caller, &wish, refused).await),
         };
         let Ok(id) = CallId::fresh() else {
@@ -145,9 +146,12 @@ impl Corridor {
         };
         let timeout = wish.timeout.unwrap_or(self.limits.default_timeout).min(MAXIMUM_TIMEOUT);
         let deadline = self.clock.now().plus(timeout);
-        let call = Call { id, tool: tool.tool, arguments: wish.arguments, deadline, tab: wish.tab };
-        if let Err(wrong) = tool.schema.check(call.arguments.value()) {
-            return Err(self.refuse_call(&caller, &call, Refused::because(Reason::ArgumentsInvalid, wrong)).await);
+        let call =
+            Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: Some(resolved.tab) };
+        if let Err(wrong) = resolved.schema.check(call.arguments.value()) {
+            return Err(self
+                .refuse_call(&caller, &call, Refused::because(Reason::ArgumentsInvalid, wrong))
+                .await);
         }
         let caller = match wish.approval {
             Some(approval) => self.with_approval(caller, &call, &approval).await?,
@@ -160,9 +164,15 @@ impl Corridor {
     }
 
     /// Spends the approval, if a person gave it for exactly this call and policy still asks for no more than that.
-    async fn with_approval(&self, caller: Caller, call: &Call, approval: &ApprovalId) -> Result<Caller, Stop> {
+    async fn with_approval(
+        &self,
+        caller: Caller,
+        call: &Call,
+        approval: &ApprovalId,
+    ) -> Result<Caller, Stop> {
         let digest = call.digest(caller.user(), &caller.client().0);
-        let standing = self.approvals.stand(&caller, call, approval, &digest, self.limits.approval_hold).await;
+        let standing =
+            self.approvals.stand(&caller, call, approval, &digest, self.limits.approval_hold).await;
         match standing {
             Standing::Pending { expires_at } => {
                 Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }))
@@ -263,6 +273,3 @@ fn unavailable(error: &StoreError) -> Stop {
     tracing::error!(%error, "a call is refused: its line cannot be written");
     Stop::Logged(Refused::new(Reason::AuditUnavailable))
 }
-
-#[cfg(test)]
-mod tests;

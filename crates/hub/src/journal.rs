@@ -38,11 +38,16 @@ impl Journal {
         self.log.append(events).await.map(|_| ())
     }
 
+    /// Hands lines over without waiting: for acts that take rights away, which never wait for the log (invariant 14).
+    pub(crate) fn append_later(&self, events: Vec<Event>) -> crate::ports::Appended {
+        self.log.append(events)
+    }
+
     /// No line, no effect: hands the intent's line to the log and gives the proof that this was done.
     pub(crate) fn submit(&self, authorized: Authorized<Caller>, lane: &str) -> Intent {
         let mut event = self.about(EventKind::Intent, authorized.caller(), authorized.call());
         event.policies = authorized.policies().to_vec();
-        event.policy_version = Some(authorized.version());
+        event.policy_version = Some(*authorized.version());
         event.lane = Some(lane.to_owned());
         let line = self.log.append(vec![event]);
         Intent::new(authorized, line)

@@ -148,7 +148,11 @@ pub trait Approvals: Send + Sync {
     /// Keeps a new question with its audit line.
     async fn ask(&self, approval: ApprovalRecord, event: Event) -> Result<(), StoreError>;
     /// One question of one user; another user's is `None`.
-    async fn approval(&self, tenant: &TenantId, id: &ApprovalId) -> Result<Option<ApprovalRecord>, StoreError>;
+    async fn approval(
+        &self,
+        tenant: &TenantId,
+        id: &ApprovalId,
+    ) -> Result<Option<ApprovalRecord>, StoreError>;
     /// The user's questions that are pending at `now`, oldest first.
     async fn pending(&self, requester: &User, now: Timestamp) -> Result<Vec<ApprovalRecord>, StoreError>;
     /// Decides if it is pending, not expired at `at`, of the same tenant, and the digest is the same; appends `event`

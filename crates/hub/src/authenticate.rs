@@ -1,0 +1,250 @@
+//! From a bearer token to a [`Caller`]: each request by itself, nothing remembered but keys (A14, lists A and B of the
+//! identity reference).
+
+use crate::caller::Caller;
+use crate::journal::Journal;
+use crate::ports::{Clock, KeySource};
+use crate::supervisor::Supervisor;
+use deputy_core::{Digest, EventKind, SourceName, TenantId, Timestamp};
+use deputy_identity::TokenError;
+use deputy_identity::Verifier;
+use deputy_identity::claims::{Claims, Expectations, Verified};
+use deputy_identity::keys::{Begun, KeyRing, RefreshId, RingHealth};
+use deputy_identity::provider::{Provider, ProviderName};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Where somebody stands; each door has audiences of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// `/mcp`.
+    Mcp,
+    /// `/api`.
+    Api,
+    /// `/api/tickets` for one app.
+    Tickets(SourceName),
+}
+
+impl Door {
+    /// Its word in log and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::Api => "api",
+            Self::Tickets(_) => "tickets",
+        }
+    }
+}
+
+/// Nobody was let in. The door says no more than this (A13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// 401.
+    Refused,
+    /// 503: the identity provider's keys, or the log, are not to be had now.
+    Unavailable,
+}
+
+/// Sign-ins that were written down, so that a token's first use makes a line and its thousandth does not.
+const REMEMBERED_SIGN_INS: usize = 10_000;
+/// How long a request waits for keys that somebody else fetches.
+const KEY_WAIT: Duration = Duration::from_secs(6);
+
+/// Checks bearer tokens.
+pub struct Authenticator {
+    verifier: Verifier,
+    doors: HashMap<Door, Expectations>,
+    source: Arc<dyn KeySource>,
+    journal: Arc<Journal>,
+    clock: Arc<dyn Clock>,
+    supervisor: Supervisor,
+    tenant: TenantId,
+    fetched: watch::Sender<u64>,
+    signed_in: Mutex<HashMap<Digest, Timestamp>>,
+}
+
+impl Authenticator {
+    /// Over these providers, with these expectations per door.
+    #[must_use]
+    pub fn new(
+        verifier: Verifier,
+        doors: HashMap<Door, Expectations>,
+        source: Arc<dyn KeySource>,
+        journal: Arc<Journal>,
+        clock: Arc<dyn Clock>,
+        supervisor: Supervisor,
+    ) -> Self {
+        Self {
+            verifier,
+            doors,
+            source,
+            journal,
+            clock,
+            supervisor,
+            tenant: TenantId::single(),
+            fetched: watch::Sender::new(0),
+            signed_in: Mutex::default(),
+        }
+    }
+
+    /// The issuers that are configured.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<String> {
+        let mut issuers: Vec<String> =
+            self.verifier.providers().map(|(provider, _)| provider.issuer().to_string()).collect();
+        issuers.sort();
+        issuers
+    }
+
+    /// How well each provider's keys are known, for `/readyz`.
+    #[must_use]
+    pub fn health(&self) -> Vec<(ProviderName, RingHealth)> {
+        let now = self.clock.now();
+        self.verifier
+            .providers()
+            .map(|(provider, ring)| (provider.name().clone(), ring.health(now)))
+            .collect()
+    }
+
+    /// Lets somebody in, or not.
+    ///
+    /// # Errors
+    /// The reason is counted for the log; outside it is one of two.
+    pub async fn authenticate(self: &Arc<Self>, door: &Door, token: &str) -> Result<Caller, Denied> {
+        let verified = self.verify(door, token).await?;
+        self.record(door, &verified).await?;
+        Ok(Caller::new(&verified))
+    }
+
+    pub(crate) async fn verify(
+        self: &Arc<Self>,
+        door: &Door,
+        token: &str,
+    ) -> Result<Verified<Claims>, Denied> {
+        // INVARIANT: a door without expectations lets nobody in.
+        let Some(expectations) = self.doors.get(door) else { return Err(Denied::Refused) };
+        let verified = match self.verifier.verify(token, expectations, self.clock.now()) {
+            Err(TokenError::KeysNeeded(name)) => {
+                self.fetch(&name).await;
+                self.verifier.verify_again(token, expectations, self.clock.now())
+            }
+            done => done,
+        };
+        verified.map_err(|error| {
+            self.journal.count_refused(&self.tenant, door.name(), error.code());
+            if error.is_unavailable() { Denied::Unavailable } else { Denied::Refused }
+        })
+    }
+
+    /// Keeps every provider's keys fresh until the hub stops (B5).
+    pub async fn keep_keys(self: Arc<Self>) {
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            every.tick().await;
+            let providers: Vec<_> =
+                self.verifier.providers().map(|(p, r)| (Arc::clone(p), Arc::clone(r))).collect();
+            for (provider, ring) in providers {
+                if let Some(refresh) = ring.begin_scheduled(self.clock.now()) {
+                    self.start_fetch(provider, ring, refresh);
+                }
+            }
+        }
+    }
+
+    async fn fetch(self: &Arc<Self>, name: &ProviderName) {
+        let Some((provider, ring)) = self.verifier.provider(name) else { return };
+        let before = ring.generation();
+        let mut fetched = self.fetched.subscribe();
+        match ring.begin_forced(self.clock.now()) {
+            Begun::Fetch(refresh) => self.start_fetch(Arc::clone(provider), Arc::clone(ring), refresh),
+            Begun::Wait(_) => {}
+            Begun::CoolingDown => return,
+        }
+        let done = async {
+            while ring.generation() == before {
+                if fetched.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Whoever has waited long enough goes on with the keys there are.
+        let _ = tokio::time::timeout(KEY_WAIT, done).await;
+    }
+
+    /// In a task of its own, so that a request that goes away does not take the fetch with it.
+    fn start_fetch(self: &Arc<Self>, provider: Arc<Provider>, ring: Arc<KeyRing>, refresh: RefreshId) {
+        let own = Arc::clone(self);
+        self.supervisor.start(async move {
+            let fetched = own.source.fetch(&provider).await;
+            let fetched = fetched
+                .map_err(|error| tracing::warn!(provider = %provider.name(), %error, "keys could not be fetched"))
+                .ok();
+            match ring.complete(refresh, fetched, own.clock.now()) {
+                Ok(Some(loaded)) => {
+                    tracing::debug!(provider = %provider.name(), usable = loaded.usable, "keys were fetched");
+                    if let Some(previous) = loaded.previous_jwks_uri {
+                        tracing::warn!(provider = %provider.name(), previous, "the address of the keys changed");
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(provider = %provider.name(), %error, "a key set is of no use"),
+            }
+            own.fetched.send_modify(|count| *count += 1);
+        });
+    }
+
+    /// The first use of a token at a door is a line of its own; without the line nobody is let in.
+    async fn record(&self, door: &Door, verified: &Verified<Claims>) -> Result<(), Denied> {
+        let claims = verified.claims();
+        let mark = self.mark(door, claims);
+        if !self.is_new(mark, claims.expires_at) {
+            return Ok(());
+        }
+        let mut event = self.journal.event(EventKind::SignIn, &claims.user).with_detail("door", door.name());
+        event.client.clone_from(&claims.client);
+        for (name, value) in [("act", &claims.act), ("impersonator", &claims.impersonator)] {
+            if let Some(value) = value {
+                event = event.with_detail(name, value.clone());
+            }
+        }
+        if let Some(token) = claims.token_id {
+            event = event.with_detail("token", token.to_string());
+        }
+        if let Err(error) = self.journal.append(vec![event]).await {
+            tracing::error!(%error, "a sign-in is refused: its line cannot be written");
+            self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).remove(&mark);
+            return Err(Denied::Unavailable);
+        }
+        Ok(())
+    }
+
+    fn mark(&self, door: &Door, claims: &Claims) -> Digest {
+        let client = claims.client.as_ref().map_or("", |client| client.0.as_str());
+        let times = [claims.issued_at.map_or(0, Timestamp::millis), claims.expires_at.millis()];
+        let token = claims.token_id.map(|id| id.to_string()).unwrap_or_default();
+        Digest::of_parts(&[
+            door.name().as_bytes(),
+            claims.user.key().as_bytes(),
+            client.as_bytes(),
+            &times.map(u64::to_be_bytes).concat(),
+            token.as_bytes(),
+        ])
+    }
+
+    /// Whether this sign-in was not seen before. A full memory forgets what has expired, then everything: then some
+    /// lines are written twice, none is left out.
+    fn is_new(&self, mark: Digest, expires_at: Timestamp) -> bool {
+        let mut seen = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= REMEMBERED_SIGN_INS {
+            let now = self.clock.now();
+            seen.retain(|_, until| *until > now);
+            if seen.len() >= REMEMBERED_SIGN_INS {
+                seen.clear();
+            }
+        }
+        seen.insert(mark, expires_at).is_none()
+    }
+}

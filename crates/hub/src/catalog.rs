@@ -1,0 +1,172 @@
+//! Which tools there are for whom, and which tab a call goes to (P22, P25).
+
+use crate::corridor::Target;
+use crate::events::Refused;
+use crate::intent::Reach;
+use crate::tabs::{Offer, Tab, Tabs};
+use deputy_core::{
+    Class, DocumentId, Origin, PublicName, Reason, SourceName, TenantId, Timestamp, Tool, ToolName, User,
+};
+use deputy_policy::{Engine, Visibility};
+use deputy_protocol::schema::Schema;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A configured web application.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Its name: the first half of its tools' public names.
+    pub name: SourceName,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it lives, exactly.
+    pub origins: Vec<Origin>,
+    /// What the operator says its tools do.
+    pub classes: HashMap<ToolName, Class>,
+}
+
+/// One tab among several that offer the same tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TabSummary {
+    /// What `_meta["dev.deputy/tab"]` takes.
+    pub id: DocumentId,
+    /// What the page calls itself; display data.
+    pub title: String,
+    /// When it last had focus.
+    pub last_focused: Option<Timestamp>,
+}
+
+/// A tool as an agent sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What to call.
+    pub name: PublicName,
+    /// What it is.
+    pub tool: Arc<Tool>,
+    /// Where it would run: the first one, unless the agent chooses.
+    pub tabs: Vec<TabSummary>,
+}
+
+/// A tool that was found, in the tab that was chosen.
+pub struct Resolved {
+    /// The tool.
+    pub tool: Tool,
+    /// What its arguments must fit.
+    pub schema: Arc<Schema>,
+    /// The tab.
+    pub tab: DocumentId,
+}
+
+/// What a name leads to.
+pub enum Resolution {
+    /// This tool, in this tab.
+    Found(Box<Resolved>),
+    /// Nothing that could be called.
+    Refused(Refused),
+}
+
+/// The tools of all tabs.
+pub struct Catalog {
+    tabs: Arc<Tabs>,
+    engine: Arc<Engine>,
+    apps: Vec<SourceName>,
+}
+
+impl Catalog {
+    /// Over these tabs, under this policy.
+    #[must_use]
+    pub fn new(tabs: Arc<Tabs>, engine: Arc<Engine>, mut apps: Vec<SourceName>) -> Self {
+        apps.sort();
+        Self { tabs, engine, apps }
+    }
+
+    /// What this caller could call with some arguments, allowed or after asking, sorted by name (R1).
+    #[must_use]
+    pub fn tools(&self, reach: &Reach, now: Timestamp) -> Vec<Listed> {
+        let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
+        for tab in self.tabs.of(reach.user()) {
+            for offer in tab.offers().into_iter().filter(is_for_agents) {
+                let name = offer.tool.public_name();
+                let entry = listed.entry(name.as_str().to_owned()).or_insert_with(|| Listed {
+                    name,
+                    tool: Arc::clone(&offer.tool),
+                    tabs: Vec::new(),
+                });
+                entry.tabs.push(summary(&tab));
+            }
+        }
+        listed
+            .into_values()
+            .filter(|entry| self.engine.visible(reach.caller(), &entry.tool, now) != Visibility::Hidden)
+            .collect()
+    }
+
+    /// From a name to a tool in a tab. Another user's tools are as unknown as those that do not exist (invariant 7).
+    #[must_use]
+    pub fn resolve(&self, user: &User, target: &Target, chosen: Option<&DocumentId>) -> Resolution {
+        let candidates: Vec<(Arc<Tab>, Offer)> = self
+            .tabs
+            .of(user)
+            .into_iter()
+            .filter_map(|tab| {
+                let offer =
+                    tab.offers().into_iter().filter(is_for_agents).find(|offer| names(target, offer))?;
+                Some((tab, offer))
+            })
+            .collect();
+        let picked = match chosen {
+            Some(id) => candidates.iter().find(|(tab, _)| tab.document == *id),
+            None => candidates.first(),
+        };
+        let Some((tab, offer)) = picked else {
+            return Resolution::Refused(self.unknown(user, target, chosen, candidates.is_empty()));
+        };
+        if chosen.is_none() && candidates.iter().any(|(_, other)| other.tool.hash != offer.tool.hash) {
+            let tabs: Vec<String> = candidates.iter().map(|(tab, _)| tab.document.to_string()).collect();
+            let detail = format!(
+                "the tabs {} define it differently: choose one by _meta[\"dev.deputy/tab\"]",
+                tabs.join(", ")
+            );
+            return Resolution::Refused(Refused::because(Reason::ToolChanged, detail));
+        }
+        Resolution::Found(Box::new(Resolved {
+            tool: offer.tool.as_ref().clone(),
+            schema: Arc::clone(&offer.input),
+            tab: tab.document.clone(),
+        }))
+    }
+
+    /// Says why there is nothing, as far as this user may know: their own tab may have ended a moment ago.
+    fn unknown(&self, user: &User, target: &Target, chosen: Option<&DocumentId>, none: bool) -> Refused {
+        if chosen.is_some() && !none {
+            return Refused::because(Reason::TabGone, "the chosen tab is not connected; others are");
+        }
+        let app = self.apps.iter().find(|app| match target {
+            Target::Public(name) => name.as_str().starts_with(&format!("{app}__")),
+            Target::Own(source, _) => source == *app,
+            Target::Unusable(_) => false,
+        });
+        let ended = app.and_then(|app| {
+            let listed = self.tabs.of(user).iter().any(|tab| tab.app.name == *app);
+            if listed { None } else { self.tabs.ended(user, app) }
+        });
+        Refused::new(ended.unwrap_or(Reason::ToolUnknown))
+    }
+}
+
+fn names(target: &Target, offer: &Offer) -> bool {
+    match target {
+        Target::Public(name) => offer.tool.public_name() == *name,
+        Target::Own(source, tool) => offer.tool.source == *source && offer.tool.definition.name == *tool,
+        Target::Unusable(_) => false,
+    }
+}
+
+/// A developer's own tools stay hidden (P28).
+fn is_for_agents(offer: &Offer) -> bool {
+    !offer.tool.definition.is_debugging()
+}
+
+fn summary(tab: &Tab) -> TabSummary {
+    TabSummary { id: tab.document.clone(), title: tab.page.title.clone(), last_focused: tab.last_focused() }
+}

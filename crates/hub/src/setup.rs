@@ -1,0 +1,308 @@
+//! The hub put together, and what doors may do with it.
+
+use crate::approvals::{ApprovalLimits, Approvals};
+use crate::assertion::Assertions;
+use crate::authenticate::{Authenticator, Denied, Door};
+use crate::caller::Caller;
+use crate::catalog::{Catalog, Listed};
+use crate::corridor::{CallLimits, Corridor, Wish};
+use crate::events::Events;
+use crate::intent::Reach;
+use crate::journal::Journal;
+use crate::lanes::SessionLane;
+use crate::policies::Policies;
+use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
+use crate::supervisor::Supervisor;
+use crate::tabs::Tabs;
+use crate::tickets::TicketOffice;
+use deputy_core::{
+    Event, EventKind, Facts as _, Issuer, Origin, Outcome, Reason, SourceName, TenantId, Timestamp,
+};
+use deputy_identity::Verifier;
+use deputy_identity::claims::Expectations;
+use deputy_identity::mint::SigningKey;
+use deputy_identity::seal::Sealer;
+use deputy_policy::{Engine, PolicySet};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub use crate::catalog::App;
+
+/// Everything that the hub is made of. The program fills it from the config; tests fill it otherwise.
+pub struct Setup {
+    /// Where people and agents reach the hub; no trailing slash.
+    pub public_url: Issuer,
+    /// The apps.
+    pub apps: Vec<App>,
+    /// Whose tokens are taken.
+    pub verifier: Verifier,
+    /// What each door expects of a token.
+    pub doors: HashMap<Door, Expectations>,
+    /// The policy to begin with.
+    pub policy: PolicySet,
+    /// Signs assertions.
+    pub signing_key: SigningKey,
+    /// Seals continuation handles.
+    pub sealer: Sealer,
+    /// The audit log.
+    pub log: Arc<dyn ports::AuditLog>,
+    /// Tickets.
+    pub tickets: Arc<dyn ports::Tickets>,
+    /// Approvals.
+    pub approvals: Arc<dyn ports::Approvals>,
+    /// Calls that a crash left open.
+    pub open_calls: Arc<dyn OpenCalls>,
+    /// Fetches keys.
+    pub keys: Arc<dyn KeySource>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Starts tasks.
+    pub supervisor: Supervisor,
+    /// How long people may think.
+    pub approval_limits: ApprovalLimits,
+    /// How long calls may take.
+    pub call_limits: CallLimits,
+}
+
+/// The hub.
+pub struct Hub {
+    public_url: Issuer,
+    corridor: Arc<Corridor>,
+    authenticator: Arc<Authenticator>,
+    catalog: Arc<Catalog>,
+    tabs: Arc<Tabs>,
+    approvals: Arc<Approvals>,
+    tickets: TicketOffice,
+    policies: Policies,
+    assertions: Arc<Assertions>,
+    journal: Arc<Journal>,
+    sealer: Sealer,
+    open_calls: Arc<dyn OpenCalls>,
+    clock: Arc<dyn Clock>,
+    supervisor: Supervisor,
+}
+
+impl Hub {
+    /// Puts the parts together. Nothing runs yet; see [`Hub::start`].
+    #[must_use]
+    pub fn new(setup: Setup) -> Arc<Self> {
+        let Setup { clock, supervisor, .. } = &setup;
+        let (clock, supervisor) = (Arc::clone(clock), supervisor.clone());
+        let apps: HashMap<SourceName, Arc<App>> =
+            setup.apps.into_iter().map(|app| (app.name.clone(), Arc::new(app))).collect();
+        let journal = Arc::new(Journal::new(setup.log, Arc::clone(&clock)));
+        let engine = Arc::new(Engine::new(setup.policy));
+        let tabs = Arc::new(Tabs::new(
+            apps.clone(),
+            Arc::clone(&setup.tickets),
+            Arc::clone(&journal),
+            Arc::clone(&clock),
+            supervisor.clone(),
+        ));
+        let catalog =
+            Arc::new(Catalog::new(Arc::clone(&tabs), Arc::clone(&engine), apps.keys().cloned().collect()));
+        let approvals = Arc::new(Approvals::new(
+            setup.approvals,
+            Arc::clone(&journal),
+            Arc::clone(&clock),
+            setup.approval_limits,
+        ));
+        let assertions = Arc::new(Assertions::new(setup.signing_key, setup.public_url.clone()));
+        let authenticator = Arc::new(Authenticator::new(
+            setup.verifier,
+            setup.doors,
+            setup.keys,
+            Arc::clone(&journal),
+            Arc::clone(&clock),
+            supervisor.clone(),
+        ));
+        let corridor = Arc::new(Corridor {
+            engine: Arc::clone(&engine),
+            journal: Arc::clone(&journal),
+            catalog: Arc::clone(&catalog),
+            approvals: Arc::clone(&approvals),
+            session_lane: SessionLane::new(Arc::clone(&tabs), Arc::clone(&assertions), Arc::clone(&clock)),
+            clock: Arc::clone(&clock),
+            supervisor: supervisor.clone(),
+            limits: setup.call_limits,
+        });
+        let tickets = TicketOffice::new(
+            apps,
+            Arc::clone(&authenticator),
+            setup.tickets,
+            Arc::clone(&journal),
+            Arc::clone(&clock),
+        );
+        let policies = Policies::new(engine, Arc::clone(&journal), Arc::clone(&tabs), Arc::clone(&clock));
+        Arc::new(Self {
+            public_url: setup.public_url,
+            corridor,
+            authenticator,
+            catalog,
+            tabs,
+            approvals,
+            tickets,
+            policies,
+            assertions,
+            journal,
+            sealer: setup.sealer,
+            open_calls: setup.open_calls,
+            clock,
+            supervisor,
+        })
+    }
+
+    /// Writes the first lines (the hub came up; what a crash left open has an unknown outcome; which policy is in
+    /// force) and starts what runs beside the doors.
+    ///
+    /// # Errors
+    /// The log cannot be written: a hub that cannot record does not start.
+    pub async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.journal.append(vec![Event::new(now, TenantId::single(), EventKind::HubStarted)]).await?;
+        for (_, intent) in self.open_calls.open_calls().await? {
+            let outcome = Event {
+                at: now,
+                kind: EventKind::Outcome,
+                outcome: Some(Outcome::Unknown),
+                reason: Some(Reason::OutcomeUnknown),
+                ..intent
+            };
+            self.journal.append(vec![outcome.with_detail("closed_by", "start")]).await?;
+        }
+        self.policies.record_loaded().await;
+        self.supervisor.start_until_shutdown(Arc::clone(&self.tabs).keep_alive());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.authenticator).keep_keys());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.approvals).expire());
+        let hub = Arc::clone(self);
+        self.supervisor.start(async move { hub.flush_refused().await });
+        Ok(())
+    }
+
+    /// Lets somebody in at a door, or not.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub async fn authenticate(&self, door: &Door, token: &str) -> Result<Caller, Denied> {
+        self.authenticator.authenticate(door, token).await
+    }
+
+    /// Carries a wish through the corridor.
+    #[must_use]
+    pub fn call(&self, caller: Caller, wish: Wish) -> Events {
+        self.corridor.run(caller, wish)
+    }
+
+    /// The right to look.
+    #[must_use]
+    pub fn reach(&self, caller: Caller) -> Reach {
+        self.corridor.reach(caller)
+    }
+
+    /// What this caller could call, sorted by name.
+    #[must_use]
+    pub fn tools(&self, reach: &Reach) -> Vec<Listed> {
+        self.catalog.tools(reach, self.clock.now())
+    }
+
+    /// Counts up whenever this caller's tools may have changed.
+    #[must_use]
+    pub fn changes(&self, reach: &Reach) -> watch::Receiver<u64> {
+        self.tabs.changes(reach.caller().user())
+    }
+
+    /// Counts somebody who was not let in.
+    pub fn count_refused(&self, door: &'static str, code: &'static str) {
+        self.journal.count_refused(&TenantId::single(), door, code);
+    }
+
+    /// Where the hub is reached; no trailing slash.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        self.public_url.as_str()
+    }
+
+    /// The issuers whose tokens are taken.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<String> {
+        self.authenticator.issuers()
+    }
+
+    /// Who checks tokens.
+    #[must_use]
+    pub const fn authenticator(&self) -> &Arc<Authenticator> {
+        &self.authenticator
+    }
+
+    /// Seals continuation handles.
+    #[must_use]
+    pub const fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// Tabs.
+    #[must_use]
+    pub const fn tabs(&self) -> &Arc<Tabs> {
+        &self.tabs
+    }
+
+    /// Whether an app lives at this origin.
+    #[must_use]
+    pub fn knows_origin(&self, origin: &Origin) -> bool {
+        self.tabs.knows_origin(origin)
+    }
+
+    /// Questions to people.
+    #[must_use]
+    pub const fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
+    }
+
+    /// Tickets.
+    #[must_use]
+    pub const fn tickets(&self) -> &TicketOffice {
+        &self.tickets
+    }
+
+    /// Policy sets.
+    #[must_use]
+    pub const fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// The keys that sign assertions, public halves (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> serde_json::Value {
+        self.assertions.jwks()
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Starts tasks.
+    #[must_use]
+    pub const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Writes counted refusals every few seconds, and once more at the end.
+    async fn flush_refused(&self) {
+        loop {
+            let stopping =
+                tokio::time::timeout(Duration::from_secs(5), self.supervisor.stopping().cancelled())
+                    .await
+                    .is_ok();
+            if let Err(error) = self.journal.flush_refused().await {
+                tracing::error!(%error, "refused sign-ins could not be recorded");
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The tabs that are connected now: whose they are, what they offer, and how they end (P4 to P24).
+
+mod calls;
+mod liveness;
+mod tab;
+
+pub use calls::{InFlight, TabEvent};
+pub use tab::{Offer, Tab};
+
+use crate::catalog::App;
+use crate::journal::Journal;
+use crate::ports::{Clock, TabLink, Tickets};
+use crate::supervisor::Supervisor;
+use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
+use deputy_protocol::tab::{
+    ByeReason, CloseCode, Heartbeat, Hello, HubFrame, Limits, TabFrame, VERSION, Welcome, WelcomeUser,
+};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Tabs of one user at once (P18).
+pub const TABS_PER_USER: usize = 64;
+/// How long the reason of an ended tab is remembered for its own user's agents.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// Why a socket is not welcomed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwelcome {
+    /// How to close.
+    pub code: CloseCode,
+    /// For people.
+    pub reason: &'static str,
+}
+
+/// A tab's socket after `welcome`. Frames and the end of the socket go through it.
+pub struct Attached {
+    tab: Arc<Tab>,
+    generation: u64,
+    tabs: Arc<Tabs>,
+}
+
+#[derive(Default)]
+struct UserTabs {
+    tabs: Vec<Arc<Tab>>,
+    ended: HashMap<SourceName, (Reason, Timestamp)>,
+    changed: watch::Sender<u64>,
+}
+
+/// All connected tabs of this hub.
+pub struct Tabs {
+    users: Mutex<HashMap<User, UserTabs>>,
+    apps: HashMap<SourceName, Arc<App>>,
+    tickets: Arc<dyn Tickets>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) supervisor: Supervisor,
+    limits: Limits,
+    heartbeat: Heartbeat,
+}
+
+impl Tabs {
+    /// No tab yet.
+    #[must_use]
+    pub fn new(
+        apps: HashMap<SourceName, Arc<App>>,
+        tickets: Arc<dyn Tickets>,
+        journal: Arc<Journal>,
+        clock: Arc<dyn Clock>,
+        supervisor: Supervisor,
+    ) -> Self {
+        Self {
+            users: Mutex::default(),
+            apps,
+            tickets,
+            journal,
+            clock,
+            supervisor,
+            limits: Limits::default(),
+            heartbeat: Heartbeat::default(),
+        }
+    }
+
+    /// What a tab may do.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether any app lives at this origin: asked before a socket is opened at all (P4).
+    #[must_use]
+    pub fn knows_origin(&self, origin: &Origin) -> bool {
+        self.apps.values().any(|app| app.origins.contains(origin))
+    }
+
+    /// Lets a socket in: the ticket is spent, its origin must be the socket's (P4), its line is written, and only then
+    /// is there a `welcome`.
+    ///
+    /// # Errors
+    /// How to close the socket.
+    pub async fn open(
+        self: &Arc<Self>,
+        hello: Hello,
+        origin: &Origin,
+        link: Arc<dyn TabLink>,
+    ) -> Result<(Attached, Welcome), Unwelcome> {
+        let refuse = |code, reason| Err(Unwelcome { code, reason });
+        if !hello.versions.contains(&VERSION) {
+            return refuse(CloseCode::Version, "no common version");
+        }
+        let hash = Digest::of_bytes(hello.ticket.as_bytes());
+        let Ok(taken) = self.tickets.take_ticket(&hash).await else {
+            return refuse(CloseCode::Restart, "the hub cannot check tickets now");
+        };
+        let now = self.clock.now();
+        let Some(ticket) = taken else { return refuse(CloseCode::AuthFailed, "unknown or used ticket") };
+        if ticket.expires_at <= now {
+            return refuse(CloseCode::AuthFailed, "the ticket has expired");
+        }
+        if ticket.session_expires_at <= now {
+            return refuse(CloseCode::AuthFailed, "the session has ended");
+        }
+        if ticket.origin != *origin {
+            return refuse(CloseCode::Forbidden, "the ticket is for another origin");
+        }
+        let Some(app) = self.apps.get(&ticket.app).filter(|app| app.origins.contains(origin)) else {
+            return refuse(CloseCode::Forbidden, "the origin is not configured");
+        };
+        if self.is_full(&ticket.user, &hello.doc_id) {
+            return refuse(CloseCode::RateLimited, "too many tabs of one user");
+        }
+        let tab = Tab::new(&hello, &ticket, Arc::clone(app), now, Arc::clone(&link));
+        if self.journal.append(vec![self.event(EventKind::TabOpened, &tab)]).await.is_err() {
+            return refuse(CloseCode::Restart, "the audit log cannot be written");
+        }
+        let (tab, generation, known) = self.admit(tab, &hello, link);
+        let welcome = Welcome {
+            version: VERSION,
+            user: WelcomeUser { issuer: tab.user.issuer.clone(), subject: tab.user.subject.clone() },
+            app: tab.app.name.clone(),
+            origin: tab.origin.clone(),
+            tools_known: known,
+            session_expires_at: tab.session_expires_at().millis(),
+            limits: self.limits,
+            heartbeat: self.heartbeat,
+        };
+        Ok((Attached { tab, generation, tabs: Arc::clone(self) }, welcome))
+    }
+
+    /// The user's tabs that are listed now, the last focused first, the oldest first among equals (P22).
+    #[must_use]
+    pub fn of(&self, user: &User) -> Vec<Arc<Tab>> {
+        let mut tabs = self.users().get(user).map(|own| own.tabs.clone()).unwrap_or_default();
+        tabs.sort_by_key(|tab| {
+            (std::cmp::Reverse(tab.last_focused()), tab.connected_at, tab.document.clone())
+        });
+        tabs
+    }
+
+    /// Why the user's last tab of an app ended, if that was not long ago. Nobody else can ask.
+    #[must_use]
+    pub fn ended(&self, user: &User, app: &SourceName) -> Option<Reason> {
+        self.users().get(user)?.ended.get(app).map(|(reason, _)| *reason)
+    }
+
+    /// Counts up whenever the user's tools may have changed.
+    #[must_use]
+    pub fn changes(&self, user: &User) -> watch::Receiver<u64> {
+        self.users().entry(user.clone()).or_default().changed.subscribe()
+    }
+
+    /// Tells every listener that lists may have changed: a policy set came into force.
+    pub fn everything_changed(&self) {
+        for own in self.users().values() {
+            own.changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Closes every socket because the hub restarts.
+    pub fn close_all(&self) {
+        for tab in self.users().values().flat_map(|own| own.tabs.iter()) {
+            tab.close(CloseCode::Restart, "the hub restarts");
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Tab>> {
+        self.users().values().flat_map(|own| own.tabs.iter().cloned()).collect()
+    }
+
+    /// Takes a tab off the list at once, fails its calls, and writes the line. Taking away never waits for the log
+    /// (invariant 14).
+    pub(crate) fn end(&self, tab: &Arc<Tab>, reason: Reason) {
+        let now = self.clock.now();
+        {
+            let mut users = self.users();
+            let Some(own) = users.get_mut(&tab.user) else { return };
+            let before = own.tabs.len();
+            own.tabs.retain(|known| !Arc::ptr_eq(known, tab));
+            if own.tabs.len() == before {
+                return;
+            }
+            own.ended.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
+            own.ended.insert(tab.app.name.clone(), (reason, now));
+            own.changed.send_modify(|count| *count += 1);
+        }
+        tab.fail_calls();
+        let mut event = self.event(EventKind::TabClosed, tab);
+        event.reason = Some(reason);
+        let line = self.journal.append_later(vec![event]);
+        self.supervisor.start(async move {
+            if let Err(error) = line.await {
+                tracing::error!(%error, "the end of a tab could not be recorded");
+            }
+        });
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<User, UserTabs>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_full(&self, user: &User, document: &DocumentId) -> bool {
+        self.users().get(user).is_some_and(|own| {
+            own.tabs.len() >= TABS_PER_USER && !own.tabs.iter().any(|tab| tab.document == *document)
+        })
+    }
+
+    /// Puts a tab on the list. The same document of the same user and app again: the newest socket wins (P20), calls
+    /// still open are repeated to it (P13).
+    fn admit(&self, tab: Tab, hello: &Hello, link: Arc<dyn TabLink>) -> (Arc<Tab>, u64, bool) {
+        let mut users = self.users();
+        let own = users.entry(tab.user.clone()).or_default();
+        let same = |known: &&Arc<Tab>| {
+            known.document == tab.document && known.app.name == tab.app.name && known.origin == tab.origin
+        };
+        if let Some(known) = own.tabs.iter().find(same).cloned() {
+            let generation = known.reattach(link, tab.session_expires_at());
+            return (Arc::clone(&known), generation, known.has_tools(hello.tools_hash.as_ref()));
+        }
+        let tab = Arc::new(tab);
+        own.ended.remove(&tab.app.name);
+        own.tabs.push(Arc::clone(&tab));
+        (tab, 0, false)
+    }
+
+    fn event(&self, kind: EventKind, tab: &Tab) -> Event {
+        let mut event = self.journal.event(kind, &tab.user);
+        event.source = Some(tab.app.name.clone());
+        event.tab = Some(tab.document.clone());
+        event.with_detail("origin", tab.origin.as_str())
+    }
+
+    fn bump(&self, user: &User) {
+        if let Some(own) = self.users().get(user) {
+            own.changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// New tools count once their line is on disk.
+    async fn offer(
+        &self,
+        tab: &Arc<Tab>,
+        definitions: Vec<deputy_core::Definition>,
+        mut refused: Vec<String>,
+    ) {
+        let (offers, more) = Offer::read(tab, definitions);
+        refused.extend(more);
+        let pins: Vec<String> =
+            offers.iter().map(|o| format!("{} {}", o.tool.definition.name, o.tool.hash)).collect();
+        let mut event = self.event(EventKind::ToolsChanged, tab).with_detail("tools", pins);
+        if !refused.is_empty() {
+            event = event.with_detail("refused", refused);
+        }
+        if let Err(error) = self.journal.append(vec![event]).await {
+            tracing::error!(%error, "a tab's tools are not offered: their line cannot be written");
+            tab.close(CloseCode::Restart, "the audit log cannot be written");
+            return;
+        }
+        tab.set_offers(offers);
+        self.bump(&tab.user);
+    }
+}
+
+impl Attached {
+    /// Takes in one frame.
+    ///
+    /// # Errors
+    /// How to close: a second `hello`.
+    pub async fn frame(&self, id: &str, frame: TabFrame) -> Result<(), Unwelcome> {
+        self.tab.heard(self.tabs.clock.now());
+        match frame {
+            TabFrame::Hello(_) => {
+                return Err(Unwelcome { code: CloseCode::BadFrame, reason: "a second hello" });
+            }
+            TabFrame::Tools { tools, refused } => self.tabs.offer(&self.tab, tools, refused).await,
+            TabFrame::Focus { focused } => {
+                if focused {
+                    self.tab.focus(self.tabs.clock.now());
+                }
+            }
+            TabFrame::Bye { reason } => self.tabs.end(&self.tab, reason_of(reason)),
+            TabFrame::Pong | TabFrame::Unknown => {}
+            other => self.tab.take_in(id, other),
+        }
+        Ok(())
+    }
+
+    /// The socket is gone. Its calls fail within a second, the tab is unlisted after two (P24): reload and close look
+    /// alike, and a reload may come back.
+    pub fn lost(&self) {
+        if !self.tab.detach(self.generation) {
+            return;
+        }
+        let (tab, tabs, generation) = (Arc::clone(&self.tab), Arc::clone(&self.tabs), self.generation);
+        self.tabs.supervisor.start(async move {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            if tab.is_detached(generation) {
+                tab.fail_calls();
+                tokio::time::sleep(Duration::from_millis(1000)).await;
+            }
+            if tab.is_detached(generation) {
+                tabs.end(&tab, Reason::TabGone);
+            }
+        });
+    }
+
+    /// The tab behind the socket.
+    #[must_use]
+    pub const fn tab(&self) -> &Arc<Tab> {
+        &self.tab
+    }
+
+    /// The first frame to send.
+    #[must_use]
+    pub fn welcome(welcome: Welcome) -> HubFrame {
+        HubFrame::Welcome(Box::new(welcome))
+    }
+}
+
+const fn reason_of(bye: ByeReason) -> Reason {
+    match bye {
+        ByeReason::SignedOut => Reason::SessionEnded,
+        ByeReason::SessionChanged => Reason::SessionChanged,
+        ByeReason::Frozen | ByeReason::Closed => Reason::TabGone,
+    }
+}

@@ -1,0 +1,110 @@
+//! Tickets: how an application's back end, or its page, gets one tab of one user in.
+
+use crate::authenticate::{Authenticator, Denied, Door};
+use crate::catalog::App;
+use crate::journal::Journal;
+use crate::ports::{Clock, StoreError, TicketRecord, Tickets as Table};
+use deputy_core::{EventKind, Origin, Secret, SourceName, Timestamp};
+use deputy_identity::secret_hash::Ticket;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A ticket lives this long (P2).
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(60);
+
+/// What somebody who holds a user's token asks for.
+#[derive(Debug, Clone)]
+pub struct TicketWish {
+    /// For which app.
+    pub app: SourceName,
+    /// For a tab at which origin.
+    pub origin: Origin,
+    /// When the user's session in the app ends; never later than their token (A8).
+    pub session_expires_at: Option<Timestamp>,
+}
+
+/// A ticket, to be shown once.
+pub struct Issued {
+    /// Its text.
+    pub text: Secret<String>,
+    /// Until when it can be used.
+    pub expires_at: Timestamp,
+    /// When the tab's session will end.
+    pub session_expires_at: Timestamp,
+}
+
+/// Why no ticket was issued.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TicketError {
+    /// The token is not accepted at this door.
+    #[error("the user's token is not accepted")]
+    Denied(Denied),
+    /// The origin is not one of the app's.
+    #[error("origin `{0}` is not configured for this app")]
+    Origin(Origin),
+    /// The session is over already.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// It could not be kept or recorded.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Issues tickets.
+pub struct TicketOffice {
+    apps: HashMap<SourceName, Arc<App>>,
+    authenticator: Arc<Authenticator>,
+    table: Arc<dyn Table>,
+    journal: Arc<Journal>,
+    clock: Arc<dyn Clock>,
+}
+
+impl TicketOffice {
+    /// For these apps.
+    #[must_use]
+    pub const fn new(
+        apps: HashMap<SourceName, Arc<App>>,
+        authenticator: Arc<Authenticator>,
+        table: Arc<dyn Table>,
+        journal: Arc<Journal>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { apps, authenticator, table, journal, clock }
+    }
+
+    /// Issues one for the user of `token`, which must be meant for this app.
+    ///
+    /// # Errors
+    /// An unknown app answers like a bad token (invariant 7).
+    pub async fn issue(&self, token: &str, wish: TicketWish) -> Result<Issued, TicketError> {
+        let door = Door::Tickets(wish.app.clone());
+        let verified = self.authenticator.verify(&door, token).await.map_err(TicketError::Denied)?;
+        let app = self.apps.get(&wish.app).ok_or(TicketError::Denied(Denied::Refused))?;
+        if !app.origins.contains(&wish.origin) {
+            return Err(TicketError::Origin(wish.origin));
+        }
+        let claims = verified.claims();
+        let now = self.clock.now();
+        let session_expires_at =
+            wish.session_expires_at.map_or(claims.expires_at, |at| at.min(claims.expires_at));
+        if session_expires_at <= now {
+            return Err(TicketError::SessionEnded);
+        }
+        let ticket = Ticket::fresh().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let expires_at = now.plus(TICKET_LIFETIME).min(session_expires_at);
+        let record = TicketRecord {
+            hash: *ticket.digest(),
+            user: claims.user.clone(),
+            app: wish.app.clone(),
+            origin: wish.origin,
+            session_expires_at,
+            expires_at,
+        };
+        let mut event = self.journal.event(EventKind::TicketIssued, &claims.user);
+        event.client.clone_from(&claims.client);
+        event.source = Some(wish.app);
+        self.table.put_ticket(record, now, event).await?;
+        Ok(Issued { text: Secret::new(ticket.text().expose().clone()), expires_at, session_expires_at })
+    }
+}
