@@ -1,1 +1,117 @@
-//! JSON-RPC 2.0 envelopes: parsed once, with `params` and `result` kept as raw text.
+//! JSON-RPC 2.0 envelopes, parsed once. `params` and `result` stay the text that was sent.
+
+mod fault;
+mod id;
+mod members;
+
+pub use fault::{Fault, code};
+pub use id::Id;
+pub use members::Members;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// The members of an envelope. A member that looks like one of them but for its case is refused (R9).
+const RESERVED: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
+/// The most messages in one batch.
+pub const MAXIMUM_BATCH: usize = 64;
+
+/// What one body holds.
+#[derive(Debug)]
+pub enum Body<'a> {
+    /// One message.
+    One(Message<'a>),
+    /// A batch (MCP 2025-03-26 only), each message by itself right or wrong.
+    Batch(Vec<Result<Message<'a>, Fault>>),
+}
+
+/// One message.
+#[derive(Debug)]
+pub enum Message<'a> {
+    /// Wants an answer.
+    Request(Request<'a>),
+    /// Wants none.
+    Notification(Notification<'a>),
+    /// Is one.
+    Response(Id),
+}
+
+/// A request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// What the answer must carry.
+    pub id: Id,
+    /// What is wanted.
+    pub method: String,
+    /// With what.
+    pub params: Option<&'a RawValue>,
+}
+
+/// A notification.
+#[derive(Debug)]
+pub struct Notification<'a> {
+    /// What happened.
+    pub method: String,
+    /// With what.
+    pub params: Option<&'a RawValue>,
+}
+
+/// Parses a body.
+///
+/// # Errors
+/// The fault to answer with, and the request's id where one could be read.
+pub fn parse(bytes: &[u8]) -> Result<Body<'_>, Fault> {
+    let raw: &RawValue =
+        serde_json::from_slice(bytes).map_err(|_| Fault::new(code::PARSE, "the body is not JSON"))?;
+    if !raw.get().trim_start().starts_with('[') {
+        return message(raw).map(Body::One);
+    }
+    let items: Vec<&RawValue> =
+        serde_json::from_str(raw.get()).map_err(|_| Fault::new(code::PARSE, "the body is not JSON"))?;
+    if items.is_empty() || items.len() > MAXIMUM_BATCH {
+        return Err(Fault::new(code::INVALID_REQUEST, "a batch has 1 to 64 messages"));
+    }
+    Ok(Body::Batch(items.into_iter().map(message).collect()))
+}
+
+/// The answer to a request.
+#[must_use]
+pub fn response(id: &Id, result: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "result": result})
+}
+
+/// Something the other side is told without having asked.
+#[must_use]
+pub fn notification(method: &str, params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": method, "params": params})
+}
+
+fn message(raw: &RawValue) -> Result<Message<'_>, Fault> {
+    let members =
+        Members::parse(raw, RESERVED).map_err(|why| Fault::new(code::INVALID_REQUEST, why.to_string()))?;
+    let id = members.raw("id").map(|id| id.get().parse::<Id>()).transpose();
+    let id = id.map_err(|()| Fault::new(code::INVALID_REQUEST, "`id` must be a string or an integer"))?;
+    let invalid = |words: &str| Fault::new(code::INVALID_REQUEST, words).answering(id.as_ref());
+    if members.text("jsonrpc").as_deref() != Some("2.0") {
+        return Err(invalid("`jsonrpc` must be \"2.0\""));
+    }
+    let is_answer = members.raw("result").is_some() || members.raw("error").is_some();
+    if members.raw("method").is_none() {
+        return match id {
+            Some(id) if is_answer => Ok(Message::Response(id)),
+            _ => Err(Fault::new(code::INVALID_REQUEST, "`method` is missing")),
+        };
+    }
+    let method = members.text("method").filter(|_| !is_answer).ok_or_else(|| invalid("not a request"))?;
+    let params = members.raw("params");
+    if params.is_some_and(|params| !params.get().starts_with(['{', '['])) {
+        return Err(invalid("`params` must be an object"));
+    }
+    Ok(match id {
+        Some(id) => Message::Request(Request { id, method, params }),
+        None => Message::Notification(Notification { method, params }),
+    })
+}
+
+#[cfg(test)]
+mod tests;
