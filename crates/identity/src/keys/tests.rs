@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::fixtures::{TestKey, encode, rsa, set};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -117,7 +119,11 @@ fn a4_wrong_curves_and_points_are_skipped() {
     assert!(usable(&with(edwards.clone(), "alg", json!("Ed25519"))));
     assert!(!usable(&with(edwards.clone(), "crv", json!("X25519"))));
     assert!(!usable(&with(edwards.clone(), "crv", json!("Ed448"))));
-    for small in [[0_u8; 32], { let mut one = [0; 32]; one[0] = 1; one }] {
+    for small in [[0_u8; 32], {
+        let mut one = [0; 32];
+        one[0] = 1;
+        one
+    }] {
         assert!(!usable(&with(edwards.clone(), "x", json!(encode(small)))));
     }
     let mut prime = [0xff_u8; 32];
@@ -195,5 +201,32 @@ proptest! {
     ) {
         let jwk = json!({ "kty": kty, "crv": crv, "n": encode(n), "e": encode(e), "x": encode(x), "y": encode(y) });
         let _ = Key::parse(jwk.to_string().as_bytes());
+    }
+}
+
+/// RFC 7515 appendix A.3 and RFC 8037 appendix A.4: signatures made by others.
+#[test]
+fn published_signatures_verify() {
+    let es256 = json!({ "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" });
+    let ed25519 = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    for (algorithm, jwk, signed, signature) in [
+        (
+            Algorithm::Es256,
+            es256,
+            "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ",
+            "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        ),
+        (
+            Algorithm::EdDsa,
+            ed25519,
+            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        ),
+    ] {
+        let key = Key::parse(jwk.to_string().as_bytes()).unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        assert!(key.verifies(algorithm, signed.as_bytes(), &signature), "{algorithm}");
+        assert!(!key.verifies(algorithm, format!("{signed}A").as_bytes(), &signature), "{algorithm}");
     }
 }

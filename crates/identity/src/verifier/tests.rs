@@ -1,1 +1,533 @@
-//! t
+//! List A, end to end: tokens signed with real keys, of every algorithm and of every wrong shape.
+
+use super::*;
+use crate::claims::{Audiences, ClaimPath, TokenKind};
+use crate::fixtures::{HUB, ISSUER, NOW, TestKey, encode, force, good_claims, name, provider, ring, rsa};
+use crate::jws::Algorithm;
+use crate::keys::Begun;
+use crate::provider::{AccessTokenType, Provider, Settings};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use deputy_core::{Subject, TenantId};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn hub() -> Expectations {
+    Expectations::access_token(Audiences::one(HUB).unwrap())
+}
+
+fn app() -> Expectations {
+    Expectations::id_token(Audiences::one("crm-web").unwrap(), name("acme"))
+}
+
+fn verifier_of(change: impl FnOnce(&mut Settings), keys: &[Value]) -> Verifier {
+    let mut settings = provider(ISSUER).settings().clone();
+    change(&mut settings);
+    let provider = Provider::new(settings).unwrap();
+    Verifier::new([(Arc::new(provider), Arc::new(ring(keys, NOW)))]).unwrap()
+}
+
+fn verifier() -> Verifier {
+    verifier_of(|_| (), &[rsa().named("r")])
+}
+
+/// A verifier that takes access tokens without a `typ`.
+fn lenient() -> Verifier {
+    verifier_of(|settings| settings.access_token_type = AccessTokenType::Untyped, &[rsa().named("r")])
+}
+
+fn token(claims: &Value) -> String {
+    rsa().sign(Some("at+jwt"), Some("r"), claims)
+}
+
+fn changed(member: &str, value: Value) -> Value {
+    let mut claims = good_claims();
+    claims[member] = value;
+    claims
+}
+
+fn without(member: &str) -> Value {
+    let mut claims = good_claims();
+    claims.as_object_mut().unwrap().remove(member);
+    claims
+}
+
+fn id_claims() -> Value {
+    json!({ "iss": ISSUER, "sub": "alice", "aud": "crm-web", "iat": NOW.seconds(), "exp": NOW.seconds() + 300,
+            "nonce": "n", "at_hash": "h", "sid": "s1" })
+}
+
+fn at_hub(claims: &Value) -> Result<Verified<Claims>, TokenError> {
+    verifier().verify(&token(claims), &hub(), NOW)
+}
+
+#[test]
+fn every_algorithm_verifies_with_a_real_key_and_refuses_a_changed_token() {
+    for algorithm in Algorithm::ALL {
+        let key = TestKey::new(algorithm);
+        let verifier = verifier_of(|_| (), &[key.named("k")]);
+        let token = key.sign(Some("at+jwt"), Some("k"), &good_claims());
+        assert!(verifier.verify(&token, &hub(), NOW).is_ok(), "{algorithm}");
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let (header, _) = signed.split_once('.').unwrap();
+        let forged = format!("{header}.{}.{signature}", encode(changed("sub", json!("bob")).to_string()));
+        assert_eq!(verifier.verify(&forged, &hub(), NOW).unwrap_err(), TokenError::Signature, "{algorithm}");
+        let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let cut = format!("{signed}.{}", encode(&bytes[..bytes.len() - 1]));
+        assert_eq!(verifier.verify(&cut, &hub(), NOW).unwrap_err(), TokenError::Signature, "{algorithm}");
+        let zeros = format!("{signed}.{}", encode(vec![0_u8; 64]));
+        assert_eq!(verifier.verify(&zeros, &hub(), NOW).unwrap_err(), TokenError::Signature, "{algorithm}");
+        let other = TestKey::new(algorithm).sign(Some("at+jwt"), Some("k"), &good_claims());
+        assert_eq!(verifier.verify(&other, &hub(), NOW).unwrap_err(), TokenError::Signature, "{algorithm}");
+    }
+}
+
+#[test]
+fn the_claims_say_who_through_what_and_until_when() {
+    let mut claims = good_claims();
+    claims["scope"] = json!("a b");
+    claims["groups"] = json!(["sales", "emea"]);
+    claims["sid"] = json!("s1");
+    let verified = at_hub(&claims).unwrap();
+    assert_eq!(verified.user.subject, Subject::new("alice").unwrap());
+    assert_eq!(verified.user.issuer.as_str(), ISSUER);
+    assert_eq!(verified.user.tenant, TenantId::single());
+    assert_eq!(verified.client.as_ref().map(|client| client.0.as_str()), Some("desk"));
+    assert!(verified.has_scope("b") && !verified.has_scope("c"));
+    assert_eq!(verified.groups, ["sales", "emea"]);
+    assert_eq!(verified.expires_at, NOW.plus(Duration::from_secs(300)));
+    assert_eq!(verified.session.as_deref(), Some("s1"));
+    assert!(!format!("{verified:?}").contains("\"j1\""), "a13: the jti is hashed");
+}
+
+#[test]
+fn the_client_is_client_id_else_azp_else_cid_else_the_audience_of_an_id_token() {
+    let client = |claims: &Value| at_hub(claims).unwrap().client.clone().map(|client| client.0);
+    let mut claims = without("client_id");
+    assert_eq!(client(&claims), None);
+    claims["cid"] = json!("third");
+    assert_eq!(client(&claims).as_deref(), Some("third"));
+    claims["azp"] = json!("second");
+    assert_eq!(client(&claims).as_deref(), Some("second"));
+    claims["client_id"] = json!("first");
+    assert_eq!(client(&claims).as_deref(), Some("first"));
+    let token = rsa().sign(None, Some("r"), &id_claims());
+    let verified = verifier().verify(&token, &app(), NOW).unwrap();
+    assert_eq!(verified.client.as_ref().map(|client| client.0.as_str()), Some("crm-web"));
+}
+
+#[test]
+fn groups_come_from_the_claim_that_the_settings_name() {
+    let claims = changed("realm_access", json!({ "roles": ["admin"] }));
+    let keycloak = verifier_of(|s| s.groups = ClaimPath::parse("/realm_access/roles"), &[rsa().named("r")]);
+    assert_eq!(keycloak.verify(&token(&claims), &hub(), NOW).unwrap().groups, ["admin"]);
+    let url = "https://acme.example/roles";
+    let auth0 = verifier_of(|s| s.groups = ClaimPath::parse(url), &[rsa().named("r")]);
+    assert_eq!(auth0.verify(&token(&changed(url, json!("one"))), &hub(), NOW).unwrap().groups, ["one"]);
+    for bad in [json!([1]), json!({ "a": 1 }), json!(null), json!(7)] {
+        assert_eq!(at_hub(&changed("groups", bad)).unwrap_err(), TokenError::Claim("groups"));
+    }
+}
+
+#[test]
+fn a2_only_the_exact_configured_issuer_is_known() {
+    for bad in [
+        json!("https://idp.acme.example/"),
+        json!("https://IDP.acme.example"),
+        json!("http://idp.acme.example"),
+        json!("https://idp.acme.example.evil.example"),
+        json!(" https://idp.acme.example"),
+        json!(""),
+        json!(7),
+        json!(null),
+        json!([ISSUER]),
+        json!([ISSUER, "https://evil.example"]),
+        json!({ "iss": ISSUER }),
+    ] {
+        assert_eq!(at_hub(&changed("iss", bad.clone())).unwrap_err(), TokenError::UnknownIssuer, "{bad}");
+    }
+    assert_eq!(at_hub(&without("iss")).unwrap_err(), TokenError::UnknownIssuer);
+}
+
+#[test]
+fn a2_a_token_of_an_unknown_issuer_asks_for_no_keys() {
+    let evil = rsa().sign(Some("at+jwt"), Some("never-seen"), &changed("iss", json!("https://evil.example")));
+    assert_eq!(verifier().verify(&evil, &hub(), NOW).unwrap_err(), TokenError::UnknownIssuer);
+}
+
+#[test]
+fn a3_an_algorithm_that_is_not_the_providers_is_refused() {
+    let narrow = verifier_of(|s| s.algorithms = [Algorithm::Es256].into(), &[rsa().named("r")]);
+    assert_eq!(narrow.verify(&token(&good_claims()), &hub(), NOW).unwrap_err(), TokenError::Algorithm);
+}
+
+#[test]
+fn a3_an_rsa_key_is_no_hmac_secret_and_none_is_no_signature() {
+    for algorithm in ["none", "NONE", "HS256", "HS512"] {
+        let header = json!({ "alg": algorithm, "kid": "r", "typ": "at+jwt" }).to_string();
+        let token = rsa().sign_raw(&header, &good_claims().to_string());
+        assert_eq!(verifier().verify(&token, &hub(), NOW).unwrap_err(), TokenError::Algorithm);
+    }
+}
+
+#[test]
+fn a3_the_header_never_picks_the_family_of_the_key() {
+    let key = TestKey::new(Algorithm::Es256);
+    let verifier = verifier_of(|_| (), &[rsa().named("r"), key.named("e")]);
+    for (kid, algorithm) in [("r", "ES256"), ("e", "RS256"), ("e", "EdDSA"), ("e", "ES384")] {
+        let header = json!({ "alg": algorithm, "kid": kid, "typ": "at+jwt" }).to_string();
+        let token = key.sign_raw(&header, &good_claims().to_string());
+        let error = verifier.verify_again(&token, &hub(), NOW).unwrap_err();
+        assert!(matches!(error, TokenError::UnknownKey { .. }), "{kid} {algorithm} {error}");
+    }
+}
+
+#[test]
+fn a3_the_alg_of_a_key_binds() {
+    let mut jwk = rsa().named("r");
+    jwk["alg"] = json!("PS256");
+    let verifier = verifier_of(|_| (), &[jwk]);
+    let error = verifier.verify_again(&token(&good_claims()), &hub(), NOW).unwrap_err();
+    assert!(matches!(error, TokenError::UnknownKey { .. }));
+}
+
+#[test]
+fn a5_a_key_in_the_header_is_not_used() {
+    let mine = TestKey::new(Algorithm::Es256);
+    let header = json!({ "alg": "ES256", "typ": "at+jwt", "jwk": mine.jwk(), "jku": "https://evil.example" });
+    let token = mine.sign_raw(&header.to_string(), &good_claims().to_string());
+    let error = verifier().verify_again(&token, &hub(), NOW).unwrap_err();
+    assert!(matches!(error, TokenError::UnknownKey { key: None, .. }));
+}
+
+#[test]
+fn a5_without_a_kid_the_only_candidate_is_used() {
+    let token = rsa().sign(Some("at+jwt"), None, &good_claims());
+    assert!(verifier().verify(&token, &hub(), NOW).is_ok());
+    let two = verifier_of(|_| (), &[rsa().named("r"), TestKey::new(Algorithm::Rs256).named("s")]);
+    assert!(two.verify(&token, &hub(), NOW).is_err());
+}
+
+#[test]
+fn a8_exp_is_required_and_times_are_whole_seconds_that_are_not_negative() {
+    assert_eq!(at_hub(&without("exp")).unwrap_err(), TokenError::Claim("exp"));
+    for claim in ["exp", "nbf", "iat"] {
+        for bad in
+            [json!(-1), json!(1.0), json!(1.5), json!("1795300000"), json!(null), json!([1]), json!(u64::MAX)]
+        {
+            let error = at_hub(&changed(claim, bad.clone())).unwrap_err();
+            assert_eq!(error, TokenError::Claim(claim), "{claim} {bad}");
+        }
+    }
+    let exponent = good_claims().to_string().replace(&(NOW.seconds() + 300).to_string(), "1.7953003e9");
+    let header = r#"{"alg":"RS256","typ":"at+jwt","kid":"r"}"#;
+    let error = verifier().verify(&rsa().sign_raw(header, &exponent), &hub(), NOW).unwrap_err();
+    assert_eq!(error, TokenError::Claim("exp"));
+    assert_eq!(at_hub(&changed("exp", json!(1_u64 << 53))).unwrap_err(), TokenError::LifetimeTooLong);
+    assert_eq!(at_hub(&changed("exp", json!((1_u64 << 53) + 1))).unwrap_err(), TokenError::Claim("exp"));
+}
+
+#[test]
+fn a8_a_token_is_refused_from_the_very_second_it_expires_plus_skew() {
+    let verifier = verifier();
+    let token = token(&good_claims());
+    let at = |seconds: u64| verifier.verify(&token, &hub(), NOW.plus(Duration::from_secs(seconds)));
+    assert!(at(329).is_ok());
+    let expired_at = NOW.plus(Duration::from_secs(300));
+    assert_eq!(at(330).unwrap_err(), TokenError::Expired { expired_at });
+    let strict = verifier_of(|s| s.skew = Duration::ZERO, &[rsa().named("r")]);
+    assert!(strict.verify(&token, &hub(), expired_at).is_err());
+}
+
+#[test]
+fn a8_what_begins_in_the_future_is_refused() {
+    let now = NOW.seconds();
+    for claim in ["iat", "nbf"] {
+        assert!(at_hub(&changed(claim, json!(now + 30))).is_ok());
+        let valid_from = Timestamp::from_seconds(now + 31);
+        assert_eq!(
+            at_hub(&changed(claim, json!(now + 31))).unwrap_err(),
+            TokenError::NotYetValid { valid_from },
+            "{claim}"
+        );
+    }
+}
+
+#[test]
+fn a8_a_token_that_lives_over_24_hours_is_refused() {
+    let life = |seconds: u64| at_hub(&changed("exp", json!(NOW.seconds() + seconds)));
+    assert!(life(86_400).is_ok());
+    assert_eq!(life(86_401).unwrap_err(), TokenError::LifetimeTooLong);
+    let mut old = changed("iat", json!(NOW.seconds() - 86_400));
+    old["exp"] = json!(NOW.seconds() + 1);
+    assert_eq!(at_hub(&old).unwrap_err(), TokenError::LifetimeTooLong);
+}
+
+#[test]
+fn a8_a_token_that_must_say_when_it_was_issued_says_it() {
+    assert_eq!(at_hub(&without("iat")).unwrap_err(), TokenError::Claim("iat"));
+    let untyped = rsa().sign(None, Some("r"), &without("iat"));
+    assert_eq!(lenient().verify(&untyped, &hub(), NOW).unwrap().issued_at, None);
+    let mut endless = without("iat");
+    endless["exp"] = json!(NOW.seconds() + 86_401);
+    let error = lenient().verify(&rsa().sign(None, Some("r"), &endless), &hub(), NOW).unwrap_err();
+    assert_eq!(error, TokenError::LifetimeTooLong);
+}
+
+#[test]
+fn a9_the_audience_is_an_exact_member() {
+    for good in [json!(HUB), json!([HUB]), json!(["x", HUB])] {
+        assert!(at_hub(&changed("aud", good)).is_ok());
+    }
+    for bad in
+        ["https://hub.acme.example", "https://hub.acme.example/mcp/", "https://hub.acme.example/mcp.evil", ""]
+    {
+        assert_eq!(at_hub(&changed("aud", json!(bad))).unwrap_err(), TokenError::Audience, "{bad}");
+    }
+    for bad in [json!(null), json!(7), json!([]), json!([HUB, 7]), json!({ "a": HUB }), json!([[HUB]])] {
+        assert_eq!(at_hub(&changed("aud", bad.clone())).unwrap_err(), TokenError::Claim("aud"), "{bad}");
+    }
+    assert_eq!(at_hub(&without("aud")).unwrap_err(), TokenError::Claim("aud"));
+}
+
+#[test]
+fn a9_there_are_no_expectations_without_an_audience() {
+    assert!(Audiences::new(vec![]).is_err());
+    assert!(Audiences::one("").is_err());
+    assert!(Audiences::new(vec![HUB.to_owned(), String::new()]).is_err());
+}
+
+#[test]
+fn a10_every_kind_at_every_door() {
+    let kinds = [
+        ("at+jwt", true, false),
+        ("AT+JWT", true, false),
+        ("application/at+jwt", true, false),
+        ("JWT", false, true),
+        ("oauth-id-jag+jwt", false, false),
+        ("logout+jwt", false, false),
+        ("secevent+jwt", false, false),
+        ("dpop+jwt", false, false),
+        ("client-authentication+jwt", false, false),
+        ("token-introspection+jwt", false, false),
+        ("deputy-call+jwt", false, false),
+        ("application/application/at+jwt", false, false),
+        ("", false, false),
+    ];
+    for (media_type, access, id) in kinds {
+        let access_token = rsa().sign(Some(media_type), Some("r"), &good_claims());
+        assert_eq!(verifier().verify(&access_token, &hub(), NOW).is_ok(), access, "{media_type}");
+        let id_token = rsa().sign(Some(media_type), Some("r"), &id_claims());
+        assert_eq!(verifier().verify(&id_token, &app(), NOW).is_ok(), id, "{media_type}");
+        let both = lenient().verify(&access_token, &hub(), NOW).is_ok();
+        assert_eq!(both, access || media_type == "JWT", "{media_type}");
+    }
+    let bare = rsa().sign(None, Some("r"), &good_claims());
+    assert_eq!(verifier().verify(&bare, &hub(), NOW).unwrap_err(), TokenError::Kind);
+    assert!(lenient().verify(&bare, &hub(), NOW).is_ok());
+    let header = r#"{"alg":"RS256","kid":"r","typ":["at+jwt"]}"#;
+    assert!(verifier().verify(&rsa().sign_raw(header, &good_claims().to_string()), &hub(), NOW).is_err());
+}
+
+#[test]
+fn a10_an_id_token_is_no_access_token_and_the_other_way_round() {
+    let mut id = id_claims();
+    id["aud"] = json!(HUB);
+    let id = |media_type| rsa().sign(media_type, Some("r"), &id);
+    assert_eq!(lenient().verify(&id(None), &hub(), NOW).unwrap_err(), TokenError::Kind);
+    assert_eq!(lenient().verify(&id(Some("JWT")), &hub(), NOW).unwrap_err(), TokenError::Kind);
+    let mut own = changed("nonce", json!("n"));
+    own["client_id"] = json!(HUB);
+    assert_eq!(at_hub(&own).unwrap_err(), TokenError::Kind, "for its own client");
+    let access = rsa().sign(Some("at+jwt"), Some("r"), &changed("aud", json!("crm-web")));
+    assert_eq!(verifier().verify(&access, &app(), NOW).unwrap_err(), TokenError::Kind);
+}
+
+#[test]
+fn a10_claims_that_tell_another_kind_are_believed() {
+    for (claim, value) in [
+        ("events", json!({ "http://schemas.openid.net/event/backchannel-logout": {} })),
+        ("token_use", json!("id")),
+        ("token_use", json!(7)),
+        ("typ", json!("Refresh")),
+        ("typ", json!("ID")),
+        ("typ", json!("Logout")),
+    ] {
+        assert_eq!(at_hub(&changed(claim, value)).unwrap_err(), TokenError::Kind, "{claim}");
+    }
+    assert!(at_hub(&changed("typ", json!("Bearer"))).is_ok());
+    let mut id = id_claims();
+    id["token_use"] = json!("access");
+    let token = rsa().sign(None, Some("r"), &id);
+    assert_eq!(verifier().verify(&token, &app(), NOW).unwrap_err(), TokenError::Kind);
+}
+
+#[test]
+fn a10_a_provider_gives_only_the_kinds_it_is_configured_for() {
+    let only_id = verifier_of(|s| s.kinds = vec![TokenKind::IdToken], &[rsa().named("r")]);
+    assert_eq!(only_id.verify(&token(&good_claims()), &hub(), NOW).unwrap_err(), TokenError::Kind);
+}
+
+#[test]
+fn a10_an_id_token_for_several_is_taken_only_if_it_was_issued_to_this_client() {
+    let mut id = id_claims();
+    id["aud"] = json!(["crm-web", "other"]);
+    let verify = |id: &Value| verifier().verify(&rsa().sign(None, Some("r"), id), &app(), NOW);
+    assert_eq!(verify(&id).unwrap_err(), TokenError::Kind);
+    id["azp"] = json!("other");
+    assert_eq!(verify(&id).unwrap_err(), TokenError::Kind);
+    id["azp"] = json!("crm-web");
+    assert!(verify(&id).is_ok());
+}
+
+#[test]
+fn a11_the_subject_is_a_string_of_1_to_255() {
+    for bad in [json!(""), json!("s".repeat(256)), json!(7), json!(null), json!(["alice"]), json!("a\u{0}b")]
+    {
+        assert_eq!(at_hub(&changed("sub", bad)).unwrap_err(), TokenError::Claim("sub"));
+    }
+    assert_eq!(at_hub(&without("sub")).unwrap_err(), TokenError::Claim("sub"));
+    assert!(at_hub(&changed("sub", json!("s".repeat(255)))).is_ok());
+}
+
+#[test]
+fn a11_one_subject_at_two_issuers_is_two_users() {
+    let other = "https://other.example";
+    let second = Provider::oidc(name("other"), TenantId::single(), Issuer::new(other).unwrap()).unwrap();
+    let keys = [rsa().named("r")];
+    let verifier = Verifier::new([
+        (Arc::new(provider(ISSUER)), Arc::new(ring(&keys, NOW))),
+        (Arc::new(second), Arc::new(ring(&keys, NOW))),
+    ])
+    .unwrap();
+    let user = |issuer: &str| {
+        verifier.verify(&token(&changed("iss", json!(issuer))), &hub(), NOW).unwrap().user.clone()
+    };
+    assert_ne!(user(ISSUER), user(other));
+    assert_ne!(user(ISSUER).key(), user(other).key());
+}
+
+#[test]
+fn a2_a_door_of_one_provider_takes_no_others() {
+    let id = rsa().sign(None, Some("r"), &id_claims());
+    let other = Expectations::id_token(Audiences::one("crm-web").unwrap(), name("other"));
+    let error = verifier().verify(&id, &other, NOW).unwrap_err();
+    assert_eq!(error, TokenError::ProviderNotAccepted(name("acme")));
+}
+
+#[test]
+fn a2_one_issuer_or_name_twice_is_refused_at_start() {
+    let pair = |issuer: &str, called: &str| {
+        let provider = Provider::oidc(name(called), TenantId::single(), Issuer::new(issuer).unwrap());
+        (Arc::new(provider.unwrap()), Arc::new(KeyRing::new()))
+    };
+    assert!(Verifier::new([pair(ISSUER, "a"), pair(ISSUER, "b")]).is_err());
+    assert!(Verifier::new([pair(ISSUER, "a"), pair("https://b.example", "a")]).is_err());
+    assert!(Verifier::new([pair(ISSUER, "a"), pair("https://b.example", "b")]).is_ok());
+}
+
+#[test]
+fn a13_reasons_have_stable_words_and_carry_nothing_of_the_token() {
+    let tokens = [
+        "SECRET".to_owned(),
+        token(&changed("sub", json!(["SECRET"]))),
+        rsa().sign(Some("at+jwt"), Some("SECRET"), &good_claims()),
+        token(&changed("aud", json!("SECRET"))),
+        token(&changed("iss", json!("SECRET"))),
+    ];
+    for token in tokens {
+        let error = verifier().verify_again(&token, &hub(), NOW).unwrap_err();
+        assert!(error.code().starts_with("token_"));
+        assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
+        assert!(!error.is_unavailable());
+    }
+}
+
+#[test]
+fn a13_a_provider_that_is_down_is_503_and_not_401() {
+    let ring = Arc::new(KeyRing::new());
+    let verifier = Verifier::new([(Arc::new(provider(ISSUER)), Arc::clone(&ring))]).unwrap();
+    let token = token(&good_claims());
+    assert_eq!(verifier.verify(&token, &hub(), NOW).unwrap_err(), TokenError::KeysNeeded(name("acme")));
+    let Begun::Fetch(refresh) = ring.begin_forced(NOW) else { panic!("no fetch") };
+    ring.complete(refresh, None, NOW).unwrap();
+    let error = verifier.verify_again(&token, &hub(), NOW).unwrap_err();
+    assert_eq!(error, TokenError::KeysUnavailable(name("acme")));
+    assert!(error.is_unavailable());
+}
+
+#[test]
+fn a14_a_token_is_refused_once_its_key_is_gone() {
+    let ring = Arc::new(ring(&[rsa().named("r")], NOW));
+    let verifier = Verifier::new([(Arc::new(provider(ISSUER)), Arc::clone(&ring))]).unwrap();
+    let token = token(&good_claims());
+    assert!(verifier.verify(&token, &hub(), NOW).is_ok());
+    let other = [TestKey::new(Algorithm::Es256).named("other")];
+    for seconds in [60, 120] {
+        assert!(force(&ring, &other, NOW.plus(Duration::from_secs(seconds))));
+    }
+    assert!(verifier.verify(&token, &hub(), NOW.plus(Duration::from_secs(120))).is_err());
+}
+
+#[test]
+fn a15_a_bound_token_is_refused_while_no_proof_is_checked() {
+    for cnf in [json!({ "jkt": "x" }), json!({}), json!(null)] {
+        assert_eq!(at_hub(&changed("cnf", cnf)).unwrap_err(), TokenError::ProofOfPossession);
+    }
+}
+
+#[test]
+fn a16_who_acts_for_the_user_is_told() {
+    let act = json!({ "sub": "agent-7", "act": { "sub": "inner" } });
+    assert_eq!(at_hub(&changed("act", act.clone())).unwrap().act, Some(act.clone()));
+    assert_eq!(at_hub(&changed("impersonator", act.clone())).unwrap().impersonator, Some(act));
+    for claim in ["act", "impersonator"] {
+        assert_eq!(at_hub(&changed(claim, json!("x"))).unwrap_err(), TokenError::Claim(claim));
+    }
+}
+
+#[test]
+fn b4_a_new_key_is_asked_for_once_and_then_known_to_be_absent() {
+    let ring = Arc::new(ring(&[rsa().named("r")], NOW));
+    let verifier = Verifier::new([(Arc::new(provider(ISSUER)), Arc::clone(&ring))]).unwrap();
+    let ghost = rsa().sign(Some("at+jwt"), Some("ghost"), &good_claims());
+    assert_eq!(verifier.verify(&ghost, &hub(), NOW).unwrap_err(), TokenError::KeysNeeded(name("acme")));
+    assert!(force(&ring, &[rsa().named("r")], NOW));
+    assert!(matches!(verifier.verify_again(&ghost, &hub(), NOW).unwrap_err(), TokenError::UnknownKey { .. }));
+    let later = NOW.plus(Duration::from_secs(60));
+    assert!(matches!(verifier.verify(&ghost, &hub(), later).unwrap_err(), TokenError::UnknownKey { .. }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a13_no_claim_value_makes_the_verifier_panic(
+        claim in "iss|sub|aud|exp|iat|nbf|jti|sid|scope|scp|groups|act|client_id|azp|cid|typ|token_use",
+        value in prop_oneof![
+            Just(json!(null)), any::<bool>().prop_map(|b| json!(b)), any::<i64>().prop_map(|n| json!(n)),
+            any::<f64>().prop_map(|n| json!(n)), ".{0,300}".prop_map(|s| json!(s)),
+            prop::collection::vec(".{0,9}", 0..4).prop_map(|v| json!(v)), Just(json!({ "a": [{}] })),
+        ],
+    ) {
+        for verifier in [verifier(), lenient()] {
+            let _ = verifier.verify(&token(&changed(&claim, value.clone())), &hub(), NOW);
+        }
+    }
+
+    #[test]
+    fn a1_no_text_passes(text in ".{0,100}") {
+        prop_assert!(verifier().verify(&text, &hub(), NOW).is_err());
+    }
+
+    #[test]
+    fn a1_no_token_with_a_changed_character_passes(at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_.-]") {
+        static TOKEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+        let good = TOKEN.get_or_init(|| token(&good_claims()));
+        let at = at.index(good.len());
+        let mut changed = good.clone();
+        changed.replace_range(at..=at, &to);
+        prop_assert_eq!(verifier().verify(&changed, &hub(), NOW).is_ok(), &changed == good);
+    }
+}
