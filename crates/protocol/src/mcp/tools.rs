@@ -1,0 +1,213 @@
+//! `tools/list` and `tools/call`: what goes in, what comes out.
+
+use super::HUB;
+use super::meta::{self, Params};
+use crate::jsonrpc::{Fault, code};
+use deputy_core::{Arguments, DocumentId, PublicName, Reason, Tool};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A tool in a list.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// What agents call it.
+    pub name: &'a PublicName,
+    /// What it is.
+    pub tool: &'a Tool,
+    /// The tabs that offer it; told where there is a choice.
+    pub tabs: Vec<Tab<'a>>,
+}
+
+/// A tab that offers a tool.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tab<'a> {
+    /// What [`meta::TAB`] takes.
+    pub id: &'a str,
+    /// The page's title, as the page says.
+    pub title: &'a str,
+    /// When it last had the focus (RFC 3339). The first tab of a list is the one that is used if none is chosen.
+    #[serde(rename = "lastFocused", skip_serializing_if = "Option::is_none")]
+    pub last_focused: Option<String>,
+}
+
+/// Checks the cursor of a list: the list is one page, so there is no cursor that we gave.
+///
+/// # Errors
+/// -32602: a cursor.
+pub fn first_page(params: &Params<'_>) -> Result<(), Fault> {
+    match params.members().raw("cursor") {
+        None => Ok(()),
+        Some(cursor) if cursor.get() == "null" => Ok(()),
+        Some(_) => Err(Fault::new(code::INVALID_PARAMS, "this cursor was not given by this server")),
+    }
+}
+
+/// The list, in the modern era. It differs from user to user, so it is `private`; and tabs come and go, so it is fresh
+/// for no time: who wants to keep it listens.
+#[must_use]
+pub fn modern_list(entries: &[Entry<'_>]) -> Value {
+    json!({
+        "resultType": "complete",
+        "tools": entries.iter().map(|entry| described(entry, Value::is_object)).collect::<Vec<_>>(),
+        "ttlMs": 0,
+        "cacheScope": "private",
+        "_meta": {meta::SERVER_INFO: HUB.to_value()},
+    })
+}
+
+/// The list, in the legacy era.
+#[must_use]
+pub fn legacy_list(entries: &[Entry<'_>]) -> Value {
+    let is_object = |schema: &Value| schema.get("type") == Some(&json!("object"));
+    json!({"tools": entries.iter().map(|entry| described(entry, is_object)).collect::<Vec<_>>()})
+}
+
+fn described(entry: &Entry<'_>, takes_output_schema: impl Fn(&Value) -> bool) -> Value {
+    let definition = &entry.tool.definition;
+    let mut object = Map::new();
+    object.insert("name".to_owned(), json!(entry.name));
+    if let Some(title) = &definition.title {
+        object.insert("title".to_owned(), json!(title));
+    }
+    object.insert("description".to_owned(), json!(definition.description));
+    object.insert("inputSchema".to_owned(), input_schema(definition.input_schema.as_ref()));
+    if let Some(schema) = definition.output_schema.as_ref().filter(|schema| takes_output_schema(schema)) {
+        object.insert("outputSchema".to_owned(), schema.clone());
+    }
+    if let Some(annotations) = definition.annotations.as_ref().filter(|annotations| annotations.is_object()) {
+        object.insert("annotations".to_owned(), annotations.clone());
+    }
+    let mut meta = Map::new();
+    meta.insert(meta::SOURCE.to_owned(), json!(entry.tool.source));
+    meta.insert(meta::CLASS.to_owned(), json!(entry.tool.class.words()));
+    if entry.tabs.len() > 1 {
+        meta.insert(meta::TABS.to_owned(), json!(entry.tabs));
+    }
+    object.insert("_meta".to_owned(), Value::Object(meta));
+    Value::Object(object)
+}
+
+/// The root is always an object schema: both eras demand it, and a page may leave the schema or its type out.
+fn input_schema(schema: Option<&Value>) -> Value {
+    let Some(Value::Object(schema)) = schema else { return json!({"type": "object"}) };
+    let mut schema = Value::Object(schema.clone());
+    remove_header_wishes(&mut schema);
+    if let Some(members) = schema.as_object_mut() {
+        members.entry("type").or_insert_with(|| json!("object"));
+    }
+    schema
+}
+
+/// A tab has no use for `Mcp-Param-…` headers, and a page shall not decide what clients send to the hub. A property that
+/// happens to have the name of the annotation stays: it is a schema, not a string.
+fn remove_header_wishes(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.retain(|name, value| name != "x-mcp-header" || value.is_object());
+            members.values_mut().for_each(remove_header_wishes);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_header_wishes),
+        _ => {}
+    }
+}
+
+/// What a `tools/call` asks for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The name that was called.
+    pub name: String,
+    /// With what.
+    pub arguments: Arguments,
+    /// In which tab.
+    pub tab: Option<DocumentId>,
+    /// The state that an earlier answer gave (modern).
+    pub state: Option<String>,
+}
+
+/// Reads the parameters of a call.
+///
+/// # Errors
+/// -32602: no name, arguments that are no object or have a member twice (R9), a tab that cannot be one.
+pub fn asked(params: &Params<'_>) -> Result<Asked, Fault> {
+    let wrong = |words: String| Fault::new(code::INVALID_PARAMS, words);
+    let members = params.members();
+    let name = members.text("name").ok_or_else(|| wrong("`name` must be a string".to_owned()))?;
+    let arguments = match members.raw("arguments").filter(|raw| raw.get() != "null") {
+        Some(raw) => Arguments::parse(raw),
+        None => Arguments::none(),
+    };
+    let arguments = arguments.map_err(|error| wrong(format!("`arguments`: {error}")))?;
+    let tab = params.tab().map(|tab| {
+        let words = format!("`_meta[\"{}\"]` must be the id of a tab from the list", meta::TAB);
+        tab.as_str().and_then(|tab| DocumentId::new(tab).ok()).ok_or_else(|| wrong(words))
+    });
+    let state = match members.raw("requestState").filter(|raw| raw.get() != "null") {
+        None => None,
+        Some(_) => Some(
+            members
+                .text("requestState")
+                .ok_or_else(|| wrong("`requestState` must be a string".to_owned()))?,
+        ),
+    };
+    Ok(Asked { name, arguments, tab: tab.transpose()?, state })
+}
+
+/// How a call ended, in the words of the wire.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// The tool answered.
+    Answered {
+        /// Content blocks.
+        content: Vec<Value>,
+        /// The structured result, whole.
+        structured_content: Option<Value>,
+        /// Whether the tool says that it failed.
+        is_error: bool,
+    },
+    /// It was refused, or did not end well.
+    Refused {
+        /// The stable reason.
+        reason: Reason,
+        /// Words that a model can act on.
+        message: String,
+    },
+}
+
+impl Ending {
+    /// The result in the modern era.
+    #[must_use]
+    pub fn modern(self) -> Value {
+        let mut result = self.members();
+        result.insert("resultType".to_owned(), json!("complete"));
+        Value::Object(result)
+    }
+
+    /// The result in the legacy era, where structured content is an object or is not there.
+    #[must_use]
+    pub fn legacy(self) -> Value {
+        let mut result = self.members();
+        if result.get("structuredContent").is_some_and(|structured| !structured.is_object()) {
+            result.remove("structuredContent");
+        }
+        Value::Object(result)
+    }
+
+    fn members(self) -> Map<String, Value> {
+        let mut result = Map::new();
+        match self {
+            Self::Answered { content, structured_content, is_error } => {
+                result.insert("content".to_owned(), Value::Array(content));
+                if let Some(structured) = structured_content {
+                    result.insert("structuredContent".to_owned(), structured);
+                }
+                result.insert("isError".to_owned(), Value::Bool(is_error));
+            }
+            Self::Refused { reason, message } => {
+                result.insert("content".to_owned(), json!([{"type": "text", "text": message}]));
+                result.insert("isError".to_owned(), Value::Bool(true));
+                result.insert("_meta".to_owned(), json!({meta::REASON: reason.code()}));
+            }
+        }
+        result
+    }
+}
