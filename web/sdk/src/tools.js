@@ -1,0 +1,171 @@
+/** The tools of this document: what the browser lists, joined with what the SDK saw when they were registered. */
+
+import { STRANGER, clientOf } from "./client.js";
+import { definitionOf, hashDefinition } from "./definition.js";
+import { ModelContext } from "./model-context.js";
+
+/** @import { Environment } from "./environment.js" */
+/** @import { Definition } from "./definition.js" */
+/** @import { Client } from "./client.js" */
+
+/**
+ * @typedef {object} ToolInit
+ * @property {string} name
+ * @property {string} [title]
+ * @property {string} description
+ * @property {object} [inputSchema]
+ * @property {object} [outputSchema] Browsers drop it; the SDK keeps it.
+ * @property {Record<string, boolean>} [annotations]
+ * @property {(input: any, client: Client) => unknown} execute
+ */
+
+/** @typedef {{ name: string, title: string, description: string, inputSchema?: object, annotations?: Record<string, boolean>, origin: string, window: Window }} RegisteredTool */
+
+/**
+ * @typedef {EventTarget & {
+ *   registerTool(tool: ToolInit, options?: { signal?: AbortSignal, exposedTo?: string[] }): Promise<undefined>,
+ *   getTools(): Promise<RegisteredTool[]>,
+ *   executeTool(tool: RegisteredTool, input?: object, options?: { signal?: AbortSignal }): Promise<string | null | undefined>,
+ * }} Context
+ */
+
+/** @typedef {{ execute: ToolInit["execute"], outputSchema: unknown, hints: Record<string, boolean> }} Seen */
+/** @typedef {{ definition: Definition, hash: string, listed: RegisteredTool, seen: Seen | undefined }} Tool */
+
+/** Hints of MCP that browsers drop. */
+const DROPPED_HINTS = ["destructiveHint", "idempotentHint", "openWorldHint"];
+
+/** All tools of one document. */
+export class Tools {
+  /** @type {Map<string, Seen>} */
+  #seen = new Map();
+  #document;
+  #window;
+  /** @type {Context} */
+  context;
+
+  /**
+   * Gives the document a `modelContext` if it has none, and watches registrations from now on.
+   *
+   * @param {Environment} environment
+   */
+  constructor({ document, window }) {
+    this.#document = document;
+    this.#window = window;
+    this.context = contextOf(document, window);
+    this.#watch();
+  }
+
+  /**
+   * Asked fresh each time: a tool may have been replaced since (P26).
+   *
+   * @returns {Promise<Tool[]>}
+   */
+  async list() {
+    const { origin } = this.#window.location;
+    const listed = (await this.context.getTools()).filter((tool) => tool.window === this.#window);
+    return Promise.all(listed.map((tool) => this.#tool(tool, origin)));
+  }
+
+  /**
+   * Runs a tool: directly if its code is known, else through the browser, which gives text only.
+   *
+   * @param {Tool} tool
+   * @param {Record<string, unknown>} input
+   * @param {Client} client
+   * @returns {Promise<unknown>}
+   */
+  async run(tool, input, client) {
+    if (tool.seen !== undefined) return Reflect.apply(tool.seen.execute, undefined, [input, client]);
+    // What an earlier call or a half-done visit left in the fields would be sent along (it even satisfies `required`).
+    if (tool.definition.kind === "form") this.#form(tool.definition.name)?.reset();
+    return this.context.executeTool(tool.listed, input, { signal: client.signal });
+  }
+
+  /**
+   * @param {RegisteredTool} listed
+   * @param {string} origin
+   * @returns {Promise<Tool>}
+   */
+  async #tool(listed, origin) {
+    const seen = this.#seen.get(listed.name);
+    const kind = seen === undefined && this.#form(listed.name) !== undefined ? "form" : "imperative";
+    const definition = definitionOf(listed, seen, kind);
+    // Text that is no Unicode has no hash; the tab says so when it leaves the tool out.
+    const hash = await hashDefinition(origin, definition).catch(() => "");
+    return { definition, hash, listed, seen };
+  }
+
+  /** @param {string} name */
+  #form(name) {
+    return Array.from(this.#document.forms).find((form) => form.getAttribute("toolname") === name);
+  }
+
+  #watch() {
+    const { context } = this;
+    const register = context.registerTool;
+    const registerTool = (/** @type {ToolInit} */ tool, /** @type {any[]} */ ...rest) => this.#register(register, tool, rest);
+    Object.defineProperty(context, "registerTool", { value: registerTool, writable: true, configurable: true });
+  }
+
+  /**
+   * @param {Context["registerTool"]} register
+   * @param {ToolInit} tool
+   * @param {any[]} rest
+   * @returns {Promise<undefined>}
+   */
+  async #register(register, tool, rest) {
+    if (typeof tool !== "object" || tool === null || typeof tool.execute !== "function") {
+      return Reflect.apply(register, this.context, [tool, ...rest]);
+    }
+    const { execute } = tool;
+    const seen = { execute, outputSchema: copyOf(tool.outputSchema), hints: hintsOf(tool.annotations) };
+    const forOthers = (/** @type {object} */ input, /** @type {{ signal: AbortSignal }} */ { signal }) =>
+      Reflect.apply(execute, undefined, [input, clientOf({ signal, agent: STRANGER })]);
+    // The browser reads every other member through the prototype, also those that this version does not know.
+    const passed = Object.create(tool, { execute: { value: forOthers } });
+    await Reflect.apply(register, this.context, [passed, ...rest]);
+    this.#remember(String(tool.name), seen, rest[0]?.signal);
+  }
+
+  /**
+   * @param {string} name
+   * @param {Seen} seen
+   * @param {AbortSignal | undefined} signal
+   */
+  #remember(name, seen, signal) {
+    if (signal?.aborted) return;
+    this.#seen.set(name, seen);
+    const forget = () => this.#seen.get(name) === seen && this.#seen.delete(name);
+    signal?.addEventListener("abort", forget, { once: true });
+  }
+}
+
+/**
+ * The browser's own, if it has all that is needed; else the polyfill.
+ *
+ * @param {Document} document
+ * @param {Window} window
+ * @returns {Context}
+ */
+function contextOf(document, window) {
+  const native = /** @type {any} */ (document).modelContext;
+  const methods = ["registerTool", "getTools", "executeTool", "addEventListener"];
+  if (methods.every((method) => typeof native?.[method] === "function")) return native;
+  const context = /** @type {Context} */ (/** @type {unknown} */ (new ModelContext(window)));
+  Object.defineProperty(document, "modelContext", { value: context, configurable: true, enumerable: true });
+  return context;
+}
+
+/** @param {unknown} schema */
+function copyOf(schema) {
+  if (schema === undefined) return undefined;
+  const text = typeof schema === "object" && schema !== null ? JSON.stringify(schema) : undefined;
+  if (text === undefined) throw new TypeError("outputSchema is not a JSON object");
+  return JSON.parse(text);
+}
+
+/** @param {Record<string, unknown> | undefined} annotations */
+function hintsOf(annotations) {
+  return Object.fromEntries(DROPPED_HINTS.map((name) => [name, Boolean(annotations?.[name])]));
+}
