@@ -57,6 +57,7 @@ pub enum Outcome {
 }
 
 /// Explains what the set says to this call.
+#[must_use]
 pub fn explain<C: Facts>(set: &PolicySet, caller: &C, call: &Call, now: Timestamp) -> Explanation {
     let decided = Decided::of(set, caller, call, now);
     let parsed = set.parsed();
@@ -169,12 +170,13 @@ fn single(policy: &Value) -> Result<cedar_policy::PolicySet, String> {
     cedar_policy::PolicySet::from_policies([policy]).map_err(|error| error.to_string())
 }
 
-/// `when { … }` or `unless { … }` in Cedar's notation, on one line.
+/// The part in Cedar's notation, on one line. Cedar writes `unless { a }` as `!(a)`.
 fn text_of(part: &Value) -> String {
     let text =
         Policy::from_json(None, part.clone()).ok().and_then(|policy| policy.to_cedar()).unwrap_or_default();
-    let condition = text.split_once(") ").map_or(text.as_str(), |(_, condition)| condition);
-    condition.trim_end_matches(';').split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let body = line.split_once("when { ").and_then(|(_, body)| body.strip_suffix(" };"));
+    body.unwrap_or(&line).to_owned()
 }
 
 impl fmt::Display for Explanation {
@@ -207,8 +209,8 @@ impl fmt::Display for Finding {
         match &self.outcome {
             Outcome::Satisfied => f.write_str("satisfied"),
             Outcome::SatisfiedOnceApproved => f.write_str("satisfied once a person approves this call"),
-            Outcome::Missing(part) => write!(f, "not satisfied, for want of {part}"),
-            Outcome::Failed(part, error) => write!(f, "failed at {part}: {error}"),
+            Outcome::Missing(part) => write!(f, "not satisfied, for want of `{part}`"),
+            Outcome::Failed(part, error) => write!(f, "failed at `{part}`: {error}"),
             Outcome::OutOfScope => f.write_str("does not speak of this call"),
         }
     }

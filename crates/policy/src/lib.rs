@@ -8,6 +8,8 @@ mod arguments;
 mod engine;
 mod error;
 pub mod explain;
+#[cfg(test)]
+mod fixture;
 mod proof;
 mod reads;
 mod set;

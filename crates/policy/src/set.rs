@@ -8,7 +8,7 @@ use deputy_core::{Digest, PolicyId};
 use miette::Diagnostic;
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 const SCHEMA: &str = include_str!("../../../policy/deputy.cedarschema");
 const SHIPPED: &str = include_str!("../../../policy/default.cedar");
@@ -100,11 +100,13 @@ impl std::fmt::Debug for PolicySet {
     }
 }
 
-/// The schema, parsed.
+/// The schema, parsed once.
 pub(crate) fn schema() -> Result<Schema, PolicyError> {
-    let (schema, _warnings) =
-        Schema::from_cedarschema_str(SCHEMA).map_err(|error| PolicyError::Schema(error.to_string()))?;
-    Ok(schema)
+    static PARSED: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
+        let parsed = Schema::from_cedarschema_str(SCHEMA);
+        parsed.map(|(schema, _warnings)| schema).map_err(|error| error.to_string())
+    });
+    PARSED.clone().map_err(PolicyError::Schema)
 }
 
 fn version(files: &[(String, String)]) -> Digest {
@@ -177,7 +179,7 @@ impl Loading {
         if let Some(error) = result.validation_errors().next() {
             let policy = error.policy_id().to_string();
             let (at, problem) = (locate(&policy, error), plain(error, &policy));
-            let mend = help_of(error, "use only what `deputy policy check --schema` prints");
+            let mend = help_of(error, "use only the words of docs/reference/policy.md");
             return Err(PolicyError::Invalid { at, policy, problem, mend });
         }
         // A text in two scripts is a legitimate comparison; every other warning is a rule that says nothing, or one
