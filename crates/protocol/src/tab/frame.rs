@@ -411,3 +411,6 @@ fn string(members: &Map<String, Value>, name: &str) -> Result<String, FrameError
 fn read<T: for<'de> Deserialize<'de>>(members: Map<String, Value>) -> Result<T, FrameError> {
     T::deserialize(Value::Object(members)).map_err(|error| malformed(&error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ pub use frame::{
     WelcomeUser,
 };
 
+use deputy_core::canonical::JsonError;
+use deputy_core::{DefinitionHash, Digest};
+
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "deputy.tab.v1";
 /// The version of the envelope.
@@ -100,3 +103,17 @@ impl Default for Heartbeat {
         Self { interval_ms: 15_000, dead_ms: 40_000 }
     }
 }
+
+/// The hash of a set of tools, by which a tab and the hub know that they mean the same one (P9): SHA-256 over the
+/// RFC 8785 array of the definitions' hashes, sorted.
+///
+/// # Errors
+/// Never in practice: hashes are plain text.
+pub fn tools_hash<'a>(hashes: impl IntoIterator<Item = &'a DefinitionHash>) -> Result<Digest, JsonError> {
+    let mut hashes: Vec<String> = hashes.into_iter().map(Digest::to_string).collect();
+    hashes.sort();
+    Digest::of_json(&hashes.into())
+}
+
+#[cfg(test)]
+mod tests;
