@@ -62,10 +62,10 @@ class Person:
     async def through_the_identity_provider(self, page, name=None):
         """Answers what the identity provider asks, until it sends the browser away."""
         host = urlsplit(self.world.issuer).netloc
-        done = f'form input[name="login"], form input[name="prompt"][value="consent"], body[data-done]'
+        asks = 'form input[name="login"], form input[name="prompt"][value="consent"]'
         while True:
             await page.wait_for_function(
-                "([host, forms]) => location.host !== host || document.querySelector(forms)", arg=[host, done]
+                "([host, forms]) => location.host !== host || document.querySelector(forms)", arg=[host, asks]
             )
             if urlsplit(page.url).netloc != host:
                 return
@@ -86,11 +86,11 @@ class Person:
 
     async def sign_out(self, page):
         """Signs out with the page's own button."""
-        await page.click("header form button")
+        await page.click("form.sign-out button")
         await page.click('button[value="yes"]')
         await page.wait_for_selector("a.button")
 
 
 async def connected(page):
     """Waits until the page says that agents can reach it."""
-    await page.wait_for_selector('#deputy-status[data-state="connected"]')
+    await page.wait_for_selector('#deputy-status[data-state="open"]')

@@ -144,7 +144,7 @@ class SmallWorld:
     def __init__(self, state, ports=(0, 0, 0)):
         self.state = Path(state).resolve()
         shutil.rmtree(self.state, ignore_errors=True)
-        for part in ("logs", "policy", "data"):
+        for part in ("logs", "data"):
             (self.state / part).mkdir(parents=True)
         hub, idp, crm = (free_port(port) for port in ports)
         self.hub_url = f"http://127.0.0.1:{hub}"
@@ -179,6 +179,7 @@ class SmallWorld:
 listen = "127.0.0.1:{hub}"
 public_url = "{self.hub_url}"
 data_dir = "{self.state / "data"}"
+cli_client_id = "deputy-cli"
 
 [[identity_provider]]
 name = "idp"
@@ -194,9 +195,6 @@ identity_provider = "idp"
 
 [app.class]
 {classes}
-
-[policy]
-dir = "{self.state / "policy"}"
 """
 
     def start(self):

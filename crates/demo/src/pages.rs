@@ -78,7 +78,7 @@ fn page(world: &World, title: &str, person: &Person, body: &str) -> Html<String>
     let body = format!(
         "<header><a class=brand href=\"/\">{organisation} CRM</a><output id=deputy-status>agents: off</output>\
          <span class=person><strong id=who>{name}</strong> <span class=quiet>{role}</span></span>\
-         <form method=post action=\"/sign-out\"><button class=quiet>Sign out</button></form></header>\
+         <form class=sign-out method=post action=\"/sign-out\"><button class=quiet>Sign out</button></form></header>\
          <div class=columns><main>{body}</main>\
          <aside><h2>What agents did here</h2><ol id=activity><li class=quiet>Nothing yet.</li></ol></aside></div>",
         organisation = person.organisation,

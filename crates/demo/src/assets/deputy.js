@@ -83,9 +83,14 @@ async function session() {
   return response.status === 204 ? null : response.json();
 }
 
-/** A fresh ticket for the hub, from our own back end. */
+/** A fresh ticket for the hub, from our own back end; nobody signed in is `null`. */
 async function ticket() {
-  return (await call("/deputy/ticket", { method: "POST" })).ticket;
+  try {
+    return (await call("/deputy/ticket", { method: "POST" })).ticket;
+  } catch (error) {
+    if (error.code === "signed_out") return null;
+    throw error;
+  }
 }
 
 /** Registers every tool with the page's `document.modelContext`. */
@@ -121,16 +126,17 @@ function tell(state) {
   const place = document.querySelector("#deputy-status");
   if (!(place instanceof HTMLElement)) return;
   place.dataset.state = state;
-  place.textContent = `agents: ${state}`;
+  place.textContent = state === "open" ? "agents can reach this tab" : `agents: ${state.replace("_", " ")}`;
 }
 
 const hub = document.querySelector('meta[name="deputy-hub"]')?.getAttribute("content");
 if (hub) {
   try {
     const { connect } = await import(`${hub}/sdk/deputy.js`);
-    const tab = await connect({ hub, ticket, session });
+    const tab = connect({ hub, ticket, session });
     tell(tab.status);
     tab.addEventListener("status", () => tell(tab.status));
+    document.querySelector("form.sign-out")?.addEventListener("submit", () => tab.signOut());
     await offer();
   } catch (error) {
     tell("unavailable");

@@ -1,0 +1,138 @@
+"""What is killed in mid-call: the agent's wish, the browser, the hub. Clear errors, nothing lost, the log verifies."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from agents import Memory, agent, reason, tool_names, words
+from people import chromium
+from small_world import wait_until
+
+pytestmark = pytest.mark.anyio
+
+RUNNING = "#activity >> text=slow_report"
+
+
+async def begin_slow_call(client, page, seconds=300):
+    """A call that runs in the tab, and will for a while."""
+    call = asyncio.create_task(client.call_tool("crm__slow_report", {"seconds": seconds}))
+    await page.wait_for_selector(RUNNING)
+    return call
+
+
+async def test_p11_cancelling_reaches_the_code_in_the_tab(world, browser, people, era):
+    alice = await people(world, browser, "alice")
+    page = await alice.sign_in()
+    async with agent(alice, era) as client:
+        call = await begin_slow_call(client, page)
+        call.cancel()
+        await page.wait_for_selector("#activity .refused >> text=slow_report", timeout=5_000)
+        result = await client.call_tool("crm__list_contacts", {})
+        assert not result.is_error, words(result)
+
+
+async def test_p23_navigation_in_mid_call_ends_it_with_a_reason(world, native_browser, people, era):
+    alice = await people(world, native_browser, "alice")
+    page = await alice.sign_in()
+    async with agent(alice, era) as client:
+        call = await begin_slow_call(client, page)
+        await page.goto(f"{world.crm_url}/plain")
+        result = await asyncio.wait_for(call, 10)
+        assert result.is_error and reason(result) == "outcome_unknown", (reason(result), words(result))
+
+
+async def test_a_browser_killed_in_mid_call_leaves_a_clear_error_and_a_whole_log(own_world, people, era, anyio_backend):
+    await asyncio.to_thread(own_world.start)
+    async with chromium() as browser:
+        alice = await people(own_world, browser, "alice")
+        page = await alice.sign_in()
+        async with agent(alice, era) as client:
+            call = await begin_slow_call(client, page)
+            kill_children_named("chrom")
+            result = await asyncio.wait_for(call, 10)
+            assert result.is_error and reason(result) == "outcome_unknown", (reason(result), words(result))
+            async with asyncio.timeout(10):
+                while await tool_names(client):
+                    await asyncio.sleep(0.1)
+    await asyncio.to_thread(own_world.deputy, "audit", "verify")
+
+
+async def test_a_hub_killed_in_mid_call_loses_nothing_and_goes_on(own_world, native_browser, people, era):
+    await asyncio.to_thread(own_world.start)
+    alice = await people(own_world, native_browser, "alice")
+    page = await alice.sign_in()
+    storage = Memory()
+    call = None
+    try:
+        async with agent(alice, era, storage) as client:
+            call = await begin_slow_call(client, page)
+            await asyncio.to_thread(own_world.hub.end, signal.SIGKILL)
+            with pytest.raises(Exception):
+                result = await asyncio.wait_for(call, 20)
+                assert not result.is_error
+    except Exception as error:  # the session's end cannot be told to a hub that is gone
+        print("closing the client:", error)
+    await asyncio.to_thread(own_world.deputy, "audit", "verify")
+    await asyncio.to_thread(own_world.start_hub)
+    await page.wait_for_selector('#deputy-status[data-state="open"]', timeout=40_000)
+    async with agent(alice, era, storage) as client:
+        result = await client.call_tool("crm__list_contacts", {})
+        assert not result.is_error, words(result)
+    done = await asyncio.to_thread(own_world.deputy, "audit", "verify")
+    assert done.returncode == 0
+    listed = (await asyncio.to_thread(own_world.deputy, "audit", "list")).stdout
+    assert "slow_report" in listed
+
+
+@pytest.mark.long
+async def test_a_hub_killed_again_and_again_keeps_a_log_that_verifies(own_world, native_browser, people):
+    await asyncio.to_thread(own_world.start)
+    alice = await people(own_world, native_browser, "alice")
+    page = await alice.sign_in()
+    storage = Memory()
+    for round in range(20):
+        try:
+            async with agent(alice, storage=storage) as client:
+                async with asyncio.timeout(40):
+                    while "crm__list_contacts" not in await tool_names(client):
+                        await asyncio.sleep(0.1)
+                calls = [asyncio.create_task(client.call_tool("crm__list_contacts", {})) for _ in range(50)]
+                done = asyncio.gather(*calls, return_exceptions=True)
+                await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.to_thread(own_world.hub.end, signal.SIGKILL)
+                await asyncio.wait_for(done, 30)
+        except Exception as error:
+            print(f"round {round}, closing the client:", error)
+        await asyncio.to_thread(own_world.deputy, "audit", "verify")
+        await asyncio.to_thread(own_world.start_hub)
+    await page.wait_for_selector('#deputy-status[data-state="open"]', timeout=40_000)
+
+
+def kill_children_named(part):
+    """SIGKILL to this process's descendants whose program's name contains `part`, all at once."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat") as stat:
+                    name, rest = stat.read().rsplit(")", 1)
+                parents[int(entry)] = (int(rest.split()[1]), name)
+            except OSError:
+                continue
+
+    def is_ours(process):
+        while process in parents:
+            process = parents[process][0]
+            if process == os.getpid():
+                return True
+        return False
+
+    newest = [process for process in sorted(parents) if part in parents[process][1] and is_ours(process)]
+    assert newest, f"no child is called `{part}`"
+    for process in newest:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
