@@ -1,1 +1,12 @@
 //! Doors: each turns what arrives into a call by a caller; none of them can act.
+
+mod caller;
+mod doors;
+mod layers;
+mod problem;
+mod router;
+mod serve;
+
+pub use layers::Hosts;
+pub use router::{ROUTES, Route, Who, router};
+pub use serve::serve;

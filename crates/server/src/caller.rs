@@ -1,0 +1,70 @@
+//! From a request's bearer token to a caller, before any handler runs.
+
+use crate::problem::Problem;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use deputy_hub::{Denied, Door, Hub};
+use http::{HeaderMap, header};
+use std::sync::Arc;
+
+/// The token of exactly one `Authorization: Bearer` header (RFC 6750 section 2.1). Never from a query (A: no tokens in URLs).
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else { return None };
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// What the guard of one door knows.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) door: Door,
+}
+
+/// Lets nobody through without a caller; the handler finds it among the request's extensions.
+pub(crate) async fn require(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let Guard { hub, door } = guard;
+    let path = match door {
+        Door::Api => "/api",
+        Door::Mcp | Door::Tickets(_) => "/mcp",
+    };
+    let metadata = format!("{}/.well-known/oauth-protected-resource{path}", hub.public_url());
+    let Some(token) = bearer(request.headers()) else {
+        hub.count_refused(door.name(), "token_missing");
+        return Problem::unauthenticated(&metadata).into_response();
+    };
+    match hub.authenticate(&door, token).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(Denied::Refused) => Problem::unauthenticated(&metadata).into_response(),
+        Err(Denied::Unavailable) => Problem::unavailable().into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).expect("value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn r12_one_bearer_header_is_a_token_and_anything_else_is_none() {
+        assert_eq!(bearer(&headers(&["Bearer abc"])), Some("abc"));
+        assert_eq!(bearer(&headers(&["bearer abc"])), Some("abc"));
+        for bad in [&[][..], &["Basic abc"], &["Bearer"], &["Bearer "], &["Bearer a", "Bearer b"]] {
+            assert_eq!(bearer(&headers(bad)), None, "{bad:?}");
+        }
+    }
+}

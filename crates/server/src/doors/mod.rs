@@ -1,0 +1,9 @@
+//! One endpoint per file.
+
+pub(crate) mod approvals;
+pub(crate) mod health;
+pub(crate) mod mcp;
+pub(crate) mod sdk;
+pub(crate) mod tab;
+pub(crate) mod tickets;
+pub(crate) mod well_known;

@@ -1,0 +1,163 @@
+//! One socket from `hello` to its end.
+
+use super::guarded::Guarded;
+use super::link::SocketLink;
+use deputy_core::Origin;
+use deputy_hub::Hub;
+use deputy_hub::tabs::Attached;
+use deputy_protocol::tab::{Close, CloseCode, Conversation, Hello, HubFrame, TabFrame};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+/// How long a socket may stay without saying `hello` (P2).
+const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last words may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+type Socket = WebSocketStream<Guarded<TokioIo<Upgraded>>>;
+
+/// Holds a socket until it ends. The place among the unwelcomed is given back once it is welcomed.
+pub(super) async fn hold(
+    hub: Arc<Hub>,
+    origin: Origin,
+    mut socket: Socket,
+    welcomed: Arc<AtomicBool>,
+    place: OwnedSemaphorePermit,
+) {
+    let mut conversation = Conversation::new(*hub.tabs().limits());
+    let greeted = tokio::time::timeout(HELLO_WITHIN, greet(&hub, &mut socket, &mut conversation)).await;
+    let hello = match greeted {
+        Ok(Ok(hello)) => hello,
+        Ok(Err(Some(close))) => return say_goodbye(socket, close).await,
+        Ok(Err(None)) => return,
+        Err(_) => return say_goodbye(socket, Close::new(CloseCode::NoHello, "no hello in 5 s")).await,
+    };
+    let (id, hello) = hello;
+    let (link, queue) = SocketLink::new();
+    let link = Arc::new(link);
+    let (attached, welcome) = match hub.tabs().open(*hello, &origin, link.clone()).await {
+        Ok(open) => open,
+        Err(unwelcome) => {
+            hub.count_refused("tab", "ticket_refused");
+            return say_goodbye(socket, Close::new(unwelcome.code, unwelcome.reason)).await;
+        }
+    };
+    drop(place);
+    welcomed.store(true, Ordering::Release);
+    let mut talk = Talk { hub, socket, conversation, attached };
+    let close = match talk.say(&id, &Attached::welcome(welcome)).await {
+        Some(()) => {
+            talk.attached.tab().repeat_calls();
+            talk.go_on(queue, &link).await
+        }
+        None => None,
+    };
+    talk.attached.lost();
+    if let Some(close) = close {
+        say_goodbye(talk.socket, close).await;
+    }
+}
+
+/// Reads the one frame that may come from a stranger.
+async fn greet(
+    hub: &Hub,
+    socket: &mut Socket,
+    conversation: &mut Conversation,
+) -> Result<(String, Box<Hello>), Option<Close>> {
+    loop {
+        match read(socket, conversation, hub).await {
+            Read::Frame(id, TabFrame::Hello(hello)) => return Ok((id, hello)),
+            Read::Frame(..) => {
+                return Err(Some(Close::new(CloseCode::BadFrame, "the first frame has to be `hello`")));
+            }
+            Read::Nothing => {}
+            Read::Bad(close) => return Err(Some(close)),
+            Read::Gone => return Err(None),
+        }
+    }
+}
+
+enum Read {
+    Frame(String, TabFrame),
+    Nothing,
+    Bad(Close),
+    Gone,
+}
+
+async fn read(socket: &mut Socket, conversation: &mut Conversation, hub: &Hub) -> Read {
+    match socket.next().await {
+        Some(Ok(Message::Text(text))) => match conversation.read(text.as_str(), hub.now()) {
+            Ok((id, frame)) => Read::Frame(id, frame),
+            Err(close) => Read::Bad(close),
+        },
+        Some(Ok(Message::Binary(_))) => {
+            Read::Bad(Close::new(CloseCode::BadFrame, "binary frames are not read"))
+        }
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Read::Nothing,
+        Some(Err(tokio_tungstenite::tungstenite::Error::Capacity(_))) => {
+            Read::Bad(Close::new(CloseCode::TooBig, "the frame is too big"))
+        }
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Read::Gone,
+    }
+}
+
+struct Talk {
+    hub: Arc<Hub>,
+    socket: Socket,
+    conversation: Conversation,
+    attached: Attached,
+}
+
+impl Talk {
+    /// Until somebody ends it. The result is what is still to be said.
+    async fn go_on(
+        &mut self,
+        mut queue: mpsc::Receiver<(String, HubFrame)>,
+        link: &SocketLink,
+    ) -> Option<Close> {
+        loop {
+            tokio::select! {
+                biased;
+                (code, reason) = link.closed() => return Some(Close::new(code, &reason)),
+                frame = queue.recv() => match frame {
+                    Some((id, frame)) => self.say(&id, &frame).await?,
+                    None => return Some(Close::new(CloseCode::Leaving, "the hub let go")),
+                },
+                read = read(&mut self.socket, &mut self.conversation, &self.hub) => match read {
+                    Read::Frame(id, frame) => {
+                        if let Err(unwelcome) = self.attached.frame(&id, frame).await {
+                            return Some(Close::new(unwelcome.code, unwelcome.reason));
+                        }
+                    }
+                    Read::Nothing => {}
+                    Read::Bad(close) => return Some(close),
+                    Read::Gone => return None,
+                },
+            }
+        }
+    }
+
+    async fn say(&mut self, id: &str, frame: &HubFrame) -> Option<()> {
+        let text = self.conversation.write(frame, id).ok()?;
+        self.socket.send(Message::text(text)).await.ok()
+    }
+}
+
+async fn say_goodbye(mut socket: Socket, close: Close) {
+    tracing::info!(code = close.code.number(), reason = close.reason, "a tab's socket is closed");
+    let frame = CloseFrame { code: close.code.number().into(), reason: close.reason.into() };
+    let last = async {
+        let _ = socket.close(Some(frame)).await;
+        // The other side's close frame, so that it does not see an abnormal end.
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    let _ = tokio::time::timeout(CLOSE_WITHIN, last).await;
+}

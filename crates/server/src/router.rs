@@ -1,0 +1,94 @@
+//! All routes, as one table. [`ROUTES`] says who may come in; a test walks it as a stranger (invariant 6).
+
+use crate::caller::{Guard, require};
+use crate::doors::tab::TabDoor;
+use crate::doors::{approvals, health, mcp, sdk, tab, tickets, well_known};
+use crate::layers::{self, BODY_BYTES, Hosts};
+use crate::problem::Problem;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use deputy_hub::{Door, Hub};
+use std::sync::Arc;
+
+/// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Anybody, and why.
+    Anybody(&'static str),
+    /// Whoever brings a token; the handler itself checks it, since the door depends on the body.
+    TokenInside,
+    /// Whoever brings a token for this door.
+    Caller(&'static str),
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// `GET`, `POST`, …
+    pub method: &'static str,
+    /// The path, with `{…}` for what varies.
+    pub path: &'static str,
+    /// Who may come in.
+    pub who: Who,
+}
+
+const fn route(method: &'static str, path: &'static str, who: Who) -> Route {
+    Route { method, path, who }
+}
+
+/// Every route of the hub.
+pub const ROUTES: &[Route] = &[
+    route("POST", "/mcp", Who::Caller("mcp")),
+    route("GET", "/mcp", Who::Caller("mcp")),
+    route("DELETE", "/mcp", Who::Caller("mcp")),
+    route("GET", "/api/approvals", Who::Caller("api")),
+    route("POST", "/api/approvals/{id}", Who::Caller("api")),
+    route("POST", "/api/tickets", Who::TokenInside),
+    route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
+    route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
+    route("GET", "/sdk/{*module}", Who::Anybody("pages load the SDK before anybody has signed in")),
+    route("GET", "/.well-known/jwks.json", Who::Anybody("public keys")),
+    route("GET", "/.well-known/oauth-protected-resource", Who::Anybody("how to sign in (RFC 9728)")),
+    route("GET", "/.well-known/oauth-protected-resource/mcp", Who::Anybody("how to sign in (RFC 9728)")),
+    route("GET", "/.well-known/oauth-protected-resource/api", Who::Anybody("how to sign in (RFC 9728)")),
+    route("GET", "/healthz", Who::Anybody("whether the process lives, and no more")),
+    route("GET", "/readyz", Who::Anybody("whether the hub can serve, and no more")),
+];
+
+/// The hub's doors.
+pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
+    let guard = |door| from_fn_with_state(Guard { hub: Arc::clone(hub), door }, require);
+    let agents = Router::new()
+        .route("/mcp", post(mcp::post).get(mcp::get).delete(mcp::delete))
+        .with_state(mcp::McpDoor::new(Arc::clone(hub)))
+        .route_layer(guard(Door::Mcp));
+    let people = Router::new()
+        .route("/api/approvals", get(approvals::list))
+        .route("/api/approvals/{id}", post(approvals::decide))
+        .with_state(Arc::clone(hub))
+        .route_layer(guard(Door::Api));
+    let tabs = Router::new().route("/tab", get(tab::open)).with_state(TabDoor::new(Arc::clone(hub)));
+    let open = Router::new()
+        .route("/api/tickets", post(tickets::issue).options(tickets::preflight))
+        .route("/sdk/{*module}", get(sdk::module))
+        .route("/.well-known/jwks.json", get(well_known::jwks))
+        .route("/.well-known/oauth-protected-resource", get(well_known::mcp))
+        .route("/.well-known/oauth-protected-resource/mcp", get(well_known::mcp))
+        .route("/.well-known/oauth-protected-resource/api", get(well_known::api))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .with_state(Arc::clone(hub));
+    Router::new()
+        .merge(agents)
+        .merge(people)
+        .merge(tabs)
+        .merge(open)
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn(layers::limits))
+        .layer(from_fn_with_state(Arc::clone(hub), layers::origins))
+        .layer(from_fn_with_state(hosts, layers::hosts))
+}
