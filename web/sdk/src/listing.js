@@ -72,6 +72,12 @@ export class Listing {
     }, COALESCE_MS);
   }
 
+  /** Nothing more is told. */
+  stop() {
+    this.#environment.clock.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
   /** @param {Link} link */
   async #send(link) {
     if (link.limits === undefined) return;

@@ -88,8 +88,9 @@ export class Tab extends EventTarget {
   close() {
     if (this.#status === "closed") return;
     this.#leave("closed", "not_started", "the application closed the connection", 1000, "closed");
-    this.#registered.abort();
     this.#unwatch();
+    this.#registered.abort();
+    this.#listing.stop();
     this.#channel.close();
   }
 
