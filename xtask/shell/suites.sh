@@ -29,7 +29,7 @@ total() { sed -nE "s/$2/\1/p" "$1" | awk '{ sum += $1 } END { print sum + 0 }'; 
 
 # Runs a command, shows its output, and keeps it in `$log`. Leaves its status in `$status`.
 logged() {
-  log="$DEPUTY_STATE/test-$1.log"
+  log="$DEPUTY_STATE/test-${1// /-}.log"
   say "$1"
   shift
   "$@" 2>&1 | tee "$log"
@@ -65,8 +65,8 @@ suite_web() {
   check "sdk types" sdk_types
 }
 
-node_tests() { (cd "$DEPUTY_ROOT/$1" && node --test --test-reporter=spec 'test/**/*.test.js'); }
-sdk_types() { (cd "$DEPUTY_ROOT/web/sdk" && node node_modules/typescript/bin/tsc --noEmit --checkJs --strict -p .); }
+node_tests() { (cd "$DEPUTY_ROOT/$1" && npm test --silent); }
+sdk_types() { (cd "$DEPUTY_ROOT/web/sdk" && npm run --silent check -- --checkJs --strict); }
 
 suite_e2e() { python_suite e2e; }
 suite_identity() { python_suite identity; }

@@ -91,7 +91,7 @@ fn document(title: &str, head: &str, body: &str) -> Html<String> {
     Html(format!(
         "<!doctype html><html lang=en><head><meta charset=utf-8><title>{} · CRM</title>\
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\
-         <link rel=stylesheet href=\"/assets/crm.css\">{head}</head><body>{body}</body></html>",
+         <link rel=icon href=\"/assets/crm.svg\"><link rel=stylesheet href=\"/assets/crm.css\">{head}</head><body>{body}</body></html>",
         escape(title)
     ))
 }

@@ -61,6 +61,7 @@ pub(crate) async fn asset(Path(name): Path<String>) -> Response {
         "crm.css" => ("text/css; charset=utf-8", include_str!("assets/crm.css")),
         "crm.js" => ("text/javascript; charset=utf-8", include_str!("assets/crm.js")),
         "deputy.js" => ("text/javascript; charset=utf-8", include_str!("assets/deputy.js")),
+        "crm.svg" => ("image/svg+xml", include_str!("assets/crm.svg")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     ([(header::CONTENT_TYPE, kind)], text).into_response()

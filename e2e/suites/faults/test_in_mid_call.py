@@ -1,14 +1,13 @@
 """What is killed in mid-call: the agent's wish, the browser, the hub. Clear errors, nothing lost, the log verifies."""
 
 import asyncio
+import contextlib
 import os
 import signal
-import time
 
 import pytest
 from agents import Memory, agent, reason, tool_names, words
 from people import chromium
-from small_world import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -45,12 +44,13 @@ async def test_p23_navigation_in_mid_call_ends_it_with_a_reason(world, native_br
 
 async def test_a_browser_killed_in_mid_call_leaves_a_clear_error_and_a_whole_log(own_world, people, era, anyio_backend):
     await asyncio.to_thread(own_world.start)
+    before = chromium_processes()
     async with chromium() as browser:
         alice = await people(own_world, browser, "alice")
         page = await alice.sign_in()
         async with agent(alice, era) as client:
             call = await begin_slow_call(client, page)
-            kill_children_named("chrom")
+            kill(chromium_processes() - before)
             result = await asyncio.wait_for(call, 10)
             assert result.is_error and reason(result) == "outcome_unknown", (reason(result), words(result))
             async with asyncio.timeout(10):
@@ -110,29 +110,32 @@ async def test_a_hub_killed_again_and_again_keeps_a_log_that_verifies(own_world,
     await page.wait_for_selector('#deputy-status[data-state="open"]', timeout=40_000)
 
 
-def kill_children_named(part):
-    """SIGKILL to this process's descendants whose program's name contains `part`, all at once."""
-    parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/stat") as stat:
-                    name, rest = stat.read().rsplit(")", 1)
-                parents[int(entry)] = (int(rest.split()[1]), name)
-            except OSError:
-                continue
+def chromium_processes():
+    """This process's descendants that are Chromium."""
+    parents, chromium = {}, set()
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as stat:
+                name, rest = stat.read().rsplit(")", 1)
+        except OSError:
+            continue
+        parents[int(entry)] = int(rest.split()[1])
+        if "chrom" in name:
+            chromium.add(int(entry))
 
     def is_ours(process):
         while process in parents:
-            process = parents[process][0]
+            process = parents[process]
             if process == os.getpid():
                 return True
         return False
 
-    newest = [process for process in sorted(parents) if part in parents[process][1] and is_ours(process)]
-    assert newest, f"no child is called `{part}`"
-    for process in newest:
-        try:
+    return {process for process in chromium if is_ours(process)}
+
+
+def kill(processes):
+    """SIGKILL to all of them; those that went with the first are no matter."""
+    assert processes, "there is nothing to kill"
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
