@@ -88,10 +88,7 @@ export class Tab extends EventTarget {
   close() {
     if (this.#status === "closed") return;
     this.#leave("closed", "not_started", "the application closed the connection", 1000, "closed");
-    this.#unwatch();
-    this.#registered.abort();
-    this.#listing.stop();
-    this.#channel.close();
+    this.#dispose();
   }
 
   /** The user signed out: tells the hub and the other documents of this origin. */
@@ -205,6 +202,7 @@ export class Tab extends EventTarget {
     if (next.error !== undefined) this.#report(new DeputyError(next.error, `the connection was closed with ${code}`));
     if (next.then === "stay") {
       this.#calls.stopAll("session_ended", `the connection was closed with ${code}`);
+      this.#dispose();
       return this.#become("closed");
     }
     if (next.then === "ticket") {
@@ -253,6 +251,15 @@ export class Tab extends EventTarget {
     this.#ticketsRefused = 0;
     this.#leave(bye, code, "the session ended", 1000, "signed_out");
     this.#report(new DeputyError(code, "the browser's session is not the one of this tab any more"));
+  }
+
+  /** A closed tab watches nothing, and its tools are gone; the next `connect` makes a new one. */
+  #dispose() {
+    this.#retry.cancel();
+    this.#unwatch();
+    this.#registered.abort();
+    this.#listing.stop();
+    this.#channel.close();
   }
 
   #freeze() {

@@ -1,0 +1,181 @@
+"""The transport of a hub: a real WebSocket that passes every frame on to the page that tests it.
+
+`/tab` is what the SDK connects to. `/control` is what the suite connects to: it hears of each socket and frame of
+`/tab`, and says what the hub should answer. Everything else is a file.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import mimetypes
+import threading
+import time
+from pathlib import Path
+
+SDK = Path(__file__).resolve().parents[2]
+ROUTES = {
+    "/sdk/": SDK,
+    "/copy/": SDK,  # the same files under another address: a second copy of the SDK
+    "/vectors/": SDK.parents[1] / "vectors",
+    "/": Path(__file__).resolve().parent / "pages",
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'"
+)
+MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+
+
+class Socket:
+    """The server's end of one WebSocket: text messages and the code of the close."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        self.code = 1006
+
+    async def messages(self):
+        text = b""
+        while True:
+            try:
+                first, second = await self.reader.readexactly(2)
+                size = second & 0x7F
+                if size > 125:
+                    size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8))
+                mask = await self.reader.readexactly(4)
+                data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(await self.reader.readexactly(size)))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+            kind = first & 0x0F
+            if kind == 8:
+                self.code = int.from_bytes(data[:2]) if size >= 2 else 1005
+                self._frame(8, data)
+                return
+            if kind in (0, 1):
+                text += data
+                if first & 0x80:
+                    yield text.decode()
+                    text = b""
+
+    def send(self, text):
+        self._frame(1, text.encode())
+
+    def close(self, code):
+        self._frame(8, code.to_bytes(2))
+
+    def _frame(self, kind, data):
+        size = len(data)
+        head = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2) if size < 65536 else b"\x7f" + size.to_bytes(8)
+        if not self.writer.is_closing():
+            self.writer.write(bytes([0x80 | kind]) + head + data)
+
+
+class Hub:
+    """Runs in a thread of its own; `origin` is its address, `log` what the sockets of `/tab` did."""
+
+    def __init__(self):
+        self.log = []
+        self.tabs = []
+        self.control = None
+        self._loop = asyncio.new_event_loop()
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
+        self._thread.start()
+        started.wait(10)
+
+    def stop(self):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def until(self, find):
+        """The first line of the log that `find` accepts, waiting for it."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            found = next((news for news in list(self.log) if find(news)), None)
+            if found is not None:
+                return found
+            time.sleep(0.01)
+        raise AssertionError(f"the hub never heard it; the log is {self.log}")
+
+    def greet(self, number):
+        """Answers the `hello` of a socket; gives that frame."""
+        hello = self.until(lambda news: news["socket"] == number and news.get("frame", {}).get("type") == "hello")["frame"]
+        welcome = {
+            "v": 1, "type": "welcome", "id": hello["id"], "seq": 1, "version": 1, "app": "crm", "origin": self.origin,
+            "user": {"issuer": "https://idp.acme.example", "subject": "alice"}, "toolsKnown": False,
+            "sessionExpiresAt": 1_900_000_000_000,
+            "limits": {"frameBytes": 1_000_000, "tools": 256, "definitionBytes": 16_384, "callsInFlight": 32, "queue": 64, "framesPerSecond": 50},
+            "heartbeat": {"intervalMs": 15_000, "deadMs": 40_000},
+        }  # fmt: skip
+        self._loop.call_soon_threadsafe(self.tabs[number].send, json.dumps(welcome))
+        return hello
+
+    def _run(self, started):
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        started.set()
+        self._loop.run_forever()
+
+    async def _serve(self, reader, writer):
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            path = head.split(" ", 2)[1].split("?")[0]
+            headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+            if "upgrade" in headers:
+                await self._upgrade(path, head, reader, writer)
+            else:
+                self._file(path, writer)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    def _file(self, path, writer):
+        prefix = next(prefix for prefix in ROUTES if path.startswith(prefix))
+        file = (ROUTES[prefix] / path[len(prefix):]).resolve()
+        found = file.is_file() and ROUTES[prefix] in file.parents
+        body = file.read_bytes() if found else b""
+        kind = mimetypes.guess_type(file.name)[0] or "text/plain"
+        head = [
+            f"HTTP/1.1 {'200 OK' if found else '404 Not Found'}",
+            f"Content-Type: {kind}; charset=utf-8",
+            f"Content-Length: {len(body)}",
+            f"Content-Security-Policy: {POLICY}",
+            "Connection: close",
+        ]
+        writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+
+    async def _upgrade(self, path, head, reader, writer):
+        key = next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+        accept = base64.b64encode(hashlib.sha1((key + MAGIC).encode()).digest()).decode()
+        answer = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}"]
+        if path == "/tab":
+            answer.append("Sec-WebSocket-Protocol: deputy.tab.v1")
+        writer.write("\r\n".join(answer).encode() + b"\r\n\r\n")
+        socket = Socket(reader, writer)
+        await (self._tab(socket) if path == "/tab" else self._control(socket))
+
+    async def _tab(self, socket):
+        number = len(self.tabs)
+        self.tabs.append(socket)
+        self._tell({"socket": number, "opened": True})
+        async for text in socket.messages():
+            self._tell({"socket": number, "frame": json.loads(text)})
+        self._tell({"socket": number, "closed": socket.code})
+
+    async def _control(self, socket):
+        self.control = socket
+        async for text in socket.messages():
+            order = json.loads(text)
+            tab = self.tabs[order["socket"]]
+            if "text" in order:
+                tab.send(order["text"])
+            else:
+                tab.close(order["close"])
+
+    def _tell(self, news):
+        self.log.append(news)
+        if self.control is not None:
+            self.control.send(json.dumps(news))

@@ -1,0 +1,265 @@
+/** The SDK against a hub at the other end of a real socket. */
+
+import { connect } from "/sdk/deputy.js";
+import { definitionOf, hashDefinition } from "/sdk/src/definition.js";
+import { equal, ok } from "./assert.js";
+import { HubSocket } from "./hub.js";
+
+const context = document.modelContext;
+const isNative = window.nativeContext !== undefined;
+let subject = "alice";
+const options = { hub: location.origin, ticket: async () => "tkt_1", session: async () => (subject === null ? null : { subject }) };
+
+/** Registers, connects, runs, and leaves nothing behind. */
+async function withTab(tools, run) {
+  const gone = new AbortController();
+  for (const tool of tools) await context.registerTool({ description: "d", ...tool }, { signal: gone.signal });
+  const tab = connect(options);
+  tab.addEventListener("error", (event) => event.preventDefault());
+  try {
+    const hub = await (await HubSocket.next()).welcome();
+    equal(tab.status, "open");
+    await run(hub, tab, gone);
+  } finally {
+    tab.close();
+    gone.abort();
+    subject = "alice";
+  }
+}
+
+/** A tool that waits, and counts. */
+function gate(name) {
+  const runs = [];
+  const execute = (input, client) => new Promise((resolve) => runs.push({ input, client, resolve }));
+  return { name, execute, runs };
+}
+
+const phases = (hub, id) => hub.frames.filter((frame) => frame.id === id).map(({ type }) => type);
+
+export const cases = {
+  "a call runs directly, with the client of the hub": () =>
+    withTab(
+      [
+        {
+          name: "c.who",
+          execute: ({ a }, client) => {
+            const { agentType, agentName, agentOrigin, verification, assertion } = client;
+            return { a, agentType, agentName, agentOrigin, verification, assertion, frozen: Object.isFrozen(client), signal: client.signal instanceof AbortSignal };
+          },
+        },
+      ],
+      async (hub) => {
+        const id = hub.call("c.who", { a: 1 });
+        const robot = { agentType: "automated_agent", agentName: "Robot", agentOrigin: "https://robot.example", verification: "verified", assertion: "a.b.c" };
+        equal((await hub.answer(id)).result, { kind: "json", value: { a: 1, ...robot, frozen: true, signal: true } });
+        equal(phases(hub, id), ["accepted", "started", "result"]);
+      },
+    ),
+
+  "results of every kind": () => {
+    const results = {
+      text: ["5", { kind: "text", text: "5" }],
+      number: [5, { kind: "json", value: 5 }],
+      nothing: [undefined, { kind: "json", value: null }],
+      object: [{ a: [null] }, { kind: "json", value: { a: [null] } }],
+      content: [{ content: [{ type: "text", text: "x" }] }, { kind: "content", content: [{ type: "text", text: "x" }] }],
+    };
+    return withTab([{ name: "c.give", execute: ({ which }) => results[which][0] }], async (hub) => {
+      for (const [which, [, wanted]] of Object.entries(results)) {
+        equal((await hub.answer(hub.call("c.give", { which }))).result, wanted, which);
+      }
+    });
+  },
+
+  "a tool that throws fails with its words": () =>
+    withTab([{ name: "c.fail", execute: async () => Promise.reject(new Error("boom")) }], async (hub) => {
+      const { code, message } = await hub.answer(hub.call("c.fail"));
+      equal([code, message], ["tool_failed", "boom"]);
+    }),
+
+  "P11 cancel reaches the signal": () => {
+    const tool = gate("c.slow");
+    return withTab([tool], async (hub) => {
+      const id = hub.call("c.slow");
+      await hub.said("started", id);
+      hub.say("cancel", id, { reason: "the client left" });
+      equal((await hub.answer(id)).type, "cancelled");
+      equal([tool.runs[0].client.signal.aborted, tool.runs[0].client.signal.reason.name], [true, "AbortError"]);
+    });
+  },
+
+  "P13 a call that is sent again does not run twice": () => {
+    const tool = gate("c.once");
+    return withTab([tool], async (hub) => {
+      const id = hub.call("c.once");
+      await hub.said("started", id);
+      hub.call("c.once", {}, { id });
+      hub.say("ping", "p1");
+      await hub.said("pong", "p1");
+      tool.runs[0].resolve("done");
+      await hub.answer(id);
+      hub.call("c.once", {}, { id });
+      hub.say("ping", "p2");
+      await hub.said("pong", "p2");
+      equal(phases(hub, id), ["accepted", "started", "started", "result", "result"]);
+      equal(tool.runs.length, 1);
+    });
+  },
+
+  "P17 a result that is too large fails only its call": () =>
+    withTab([{ name: "c.large", execute: ({ size }) => "x".repeat(size) }], async (hub) => {
+      equal((await hub.answer(hub.call("c.large", { size: 1_000_000 }))).code, "too_large");
+      equal((await hub.answer(hub.call("c.large", { size: 900_000 }))).result.text.length, 900_000);
+    }),
+
+  "a tab whose browser belongs to another user refuses and closes": () => {
+    const tool = gate("c.read");
+    return withTab([tool], async (hub, tab) => {
+      subject = "bob";
+      equal((await hub.answer(hub.call("c.read"))).code, "session_changed");
+      equal((await hub.said("bye")).reason, "session_changed");
+      equal([await hub.closed(), tab.status, tool.runs.length], [1000, "signed_out", 0]);
+    });
+  },
+
+  "a tab in which nobody is signed in refuses and closes": () => {
+    const tool = gate("c.read");
+    return withTab([tool], async (hub, tab) => {
+      subject = null;
+      equal((await hub.answer(hub.call("c.read"))).code, "session_ended");
+      equal((await hub.said("bye")).reason, "signed_out");
+      equal([await hub.closed(), tab.status, tool.runs.length], [1000, "signed_out", 0]);
+    });
+  },
+
+  "sign-out is told to the other documents and by them": () =>
+    withTab([], async (hub, tab) => {
+      const news = new BroadcastChannel("deputy.session.v1");
+      const told = new Promise((resolve) => (news.onmessage = ({ data }) => data.type === "signed_out" && resolve(data)));
+      tab.signOut();
+      equal(await told, { type: "signed_out" });
+      equal((await hub.said("bye")).reason, "signed_out");
+      news.postMessage({ type: "signed_in", subject: "alice" });
+      const again = await (await HubSocket.next()).welcome();
+      news.postMessage({ type: "signed_out" });
+      equal((await again.said("bye")).reason, "signed_out");
+      equal(tab.status, "signed_out");
+      news.close();
+    }),
+
+  "an unregistered tool is gone from the list and refuses": () => {
+    const tool = gate("c.gone");
+    return withTab([tool], async (hub, tab, gone) => {
+      gone.abort();
+      equal((await hub.answer(hub.call("c.gone"))).code, "tool_unknown");
+      while (hub.frames.filter(({ type }) => type === "tools").length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+      const { tools } = hub.frames.findLast(({ type }) => type === "tools");
+      equal([tools.some(({ name }) => name === "c.gone"), tool.runs.length], [false, 0]);
+    });
+  },
+
+  "P26 a tool that was replaced since is refused": () => {
+    const [first, second] = [gate("c.swap"), gate("c.swap")];
+    return withTab([first], async (hub, tab, gone) => {
+      gone.abort();
+      const again = new AbortController();
+      await context.registerTool({ ...second, description: "another one" }, { signal: again.signal });
+      equal((await hub.answer(hub.call("c.swap"))).code, "tool_changed");
+      equal([first.runs.length, second.runs.length], [0, 0]);
+      again.abort();
+    });
+  },
+
+  "P21 two copies of the SDK are one tab, and no call runs twice": () => {
+    const tool = gate("c.once");
+    return withTab([tool], async (hub, tab) => {
+      const copy = await import("/copy/deputy.js");
+      ok(copy.connect !== connect, "it is another copy");
+      ok(copy.connect(options) === tab, "it is the same tab");
+      const id = hub.call("c.once");
+      await hub.said("started", id);
+      tool.runs[0].resolve("done");
+      equal((await hub.answer(id)).result.text, "done");
+      equal(tool.runs.length, 1);
+      equal(await context.executeTool((await context.getTools()).find(({ name }) => name === "c.once"), {}, { signal: AbortSignal.abort() }).catch((e) => e.name), "AbortError");
+    });
+  },
+
+  async "P26 definitions and hashes are those of the vectors"() {
+    const { cases: known, registered } = await (await fetch("/vectors/definition.json")).json();
+    for (const { name, origin, definition, hash } of known) {
+      const seen = { hints: definition.annotations ?? {}, outputSchema: definition.outputSchema };
+      equal(await hashDefinition(origin, definitionOf(definition, seen, definition.kind)), hash, name);
+    }
+    for (const { name, tool, definition, hash } of registered) {
+      await withTab([{ ...tool, execute: () => null }], async (hub) => {
+        const told = hub.tools.find((each) => each.name === tool.name);
+        equal(told, definition, name);
+        equal(await hashDefinition("https://crm.acme.example", told), hash, name);
+      });
+    }
+  },
+
+  "a tool from before the SDK goes through the browser; without WebMCP there is none": () =>
+    withTab([], async (hub) => {
+      if (!isNative) return equal([hub.tools, window.nativeContext], [[], undefined]);
+      const id = hub.call("early.add", { a: 1, b: 2 });
+      equal((await hub.answer(id)).result, { kind: "text", text: '{"sum":3}' });
+    }),
+
+  "a form is filled afresh, one call at a time; the polyfill leaves forms alone": () =>
+    withTab([], async (hub) => {
+      const form = document.forms[0];
+      if (!isNative) return equal(hub.tools.some(({ kind }) => kind === "form"), false);
+      equal(hub.tools.find(({ name }) => name === "form.search").kind, "form");
+      const seen = [];
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        const fields = Object.fromEntries(new FormData(form));
+        seen.push(fields);
+        event.respondWith(new Promise((resolve) => setTimeout(() => resolve(fields), 30)));
+      };
+      const ids = [{ q: "one", most: 5 }, { q: "two" }, { q: "three" }].map((input) => hub.call("form.search", input));
+      const answers = [];
+      for (const id of ids) answers.push(JSON.parse((await hub.answer(id)).result.text).q);
+      equal(answers, ["one", "two", "three"]);
+      equal(seen, [{ q: "one", most: "5" }, { q: "two", most: "" }, { q: "three", most: "" }]);
+      equal((await hub.answer(hub.call("form.search", { most: 1 }))).code, "tool_failed", "what the last call left does not count");
+    }),
+
+  async "tools of a frame are not tools of this document"() {
+    const frame = document.createElement("iframe");
+    frame.src = "frame.html";
+    const loaded = new Promise((resolve) => (frame.onload = resolve));
+    document.body.append(frame);
+    await loaded;
+    equal((await context.getTools()).some(({ name }) => name === "frame.tool"), isNative, "the browser lists them");
+    await withTab([], async (hub) => {
+      equal(hub.tools.some(({ name }) => name === "frame.tool"), false);
+      equal((await hub.answer(hub.call("frame.tool"))).code, "tool_unknown");
+    });
+    frame.remove();
+  },
+
+  "it comes back when the hub restarts": () =>
+    withTab([], async (hub, tab) => {
+      hub.close(1012);
+      await (await HubSocket.next()).welcome();
+      equal(tab.status, "open");
+    }),
+
+  async "P2 no credential is in an address"() {
+    equal(performance.getEntriesByType("resource").some(({ name }) => name.includes("tkt_")), false);
+  },
+
+  async "nothing of it breaks a strict content security policy with Trusted Types"() {
+    equal(window.violations, []);
+    let blocked = false;
+    try {
+      document.body.innerHTML = "<b></b>";
+    } catch {
+      blocked = true;
+    }
+    ok(blocked, "the policy is in force");
+  },
+};

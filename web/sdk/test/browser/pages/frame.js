@@ -1,0 +1,2 @@
+"use strict";
+document.modelContext?.registerTool({ name: "frame.tool", description: "d", execute: () => null });

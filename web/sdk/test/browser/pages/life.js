@@ -1,0 +1,4 @@
+import { connect } from "/sdk/deputy.js";
+
+document.modelContext.registerTool({ name: "life.tool", description: "d", execute: () => null });
+connect({ hub: location.origin, ticket: async () => "tkt_1", session: async () => ({ subject: "alice" }) });
