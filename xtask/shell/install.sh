@@ -22,8 +22,9 @@ as_root() {
 install_packages() {
   command -v apt-get >/dev/null || give_up "missing packages: $* (this is no Debian; install them by hand)"
   say "installing system packages: $*"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  { as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  } >"$DEPUTY_STATE/apt.log" 2>&1 || { tail -20 "$DEPUTY_STATE/apt.log" >&2; give_up "apt-get failed"; }
 }
 
 need_packages() {
@@ -101,7 +102,7 @@ once_for() {
   shift
   now="$(sha256sum "${files[@]}")"
   [ "$(cat "$stamp" 2>/dev/null)" = "$now" ] && return
-  "$@"
+  "$@" || return
   printf '%s\n' "$now" >"$stamp"
 }
 

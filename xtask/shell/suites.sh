@@ -36,8 +36,10 @@ logged() {
   status=${PIPESTATUS[0]}
 }
 
+# In a shell of its own: bash forgets `set -e` in whatever is tested with `||`.
 tools_or_fail() {
-  ( set -e; one_at_a_time; "$@" ) || { count "installing for this suite" 1; return 1; }
+  bash -c 'set -euo pipefail; . "$1/install.sh"; . "$1/suites.sh"; one_at_a_time; "$2"' _ \
+    "$DEPUTY_ROOT/xtask/shell" "$1" || { count "installing for this suite" 1; return 1; }
 }
 
 rust_tools() { need_packages; need_python; need_rust; need_rust_parts; need_cargo_deny; }
