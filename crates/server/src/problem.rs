@@ -69,6 +69,21 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 10,000,000 bytes")
     }
 
+    /// Slower than we read.
+    pub(crate) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive in time")
+    }
+
+    /// Not in a form that we read.
+    pub(crate) fn unsupported_media(detail: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media", detail)
+    }
+
+    /// Not in a form that we write.
+    pub(crate) fn not_acceptable(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail)
+    }
+
     /// Too many at once.
     pub(crate) fn busy() -> Self {
         Self {

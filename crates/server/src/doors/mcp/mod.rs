@@ -1,32 +1,180 @@
-//! `/mcp`: the agents' door. (Being written: each method answers 405 until then. The router expects exactly these names.)
+//! `/mcp`: the agents' door, in both eras of the protocol (MCP 2026-07-28 and 2025-11-25).
+//!
+//! What a message means is decided in `deputy_protocol::mcp`; here it meets the hub. [`modern`] serves each request by
+//! itself; [`legacy`] serves it within a session of [`sessions`]. All statuses are picked in [`reply`].
 
+mod call;
+mod changes;
+mod held;
+mod legacy;
+mod listen;
+mod modern;
+mod places;
+mod reply;
+mod sessions;
+mod stream;
+
+use crate::layers::BODY_BYTES;
 use crate::problem::Problem;
-use axum::extract::{Extension, State};
+use axum::body::{Body as HttpBody, to_bytes};
+use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use deputy_hub::{Caller, Hub};
+use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification, code};
+use deputy_protocol::mcp::era::{self, Era};
+use deputy_protocol::mcp::headers::{Header, Routing};
+use deputy_protocol::mcp::meta::Params;
+use http::{HeaderMap, HeaderName, header};
+use places::Places;
+use reply::Stage;
+use sessions::Sessions;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// What the door keeps.
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// The header that names a legacy session.
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// What the door keeps: the hub, the sessions of the legacy era, and how many streams each principal holds open.
 #[derive(Clone)]
 pub(crate) struct McpDoor {
-    _hub: Arc<Hub>,
+    hub: Arc<Hub>,
+    sessions: Arc<Sessions>,
+    listens: Arc<Places>,
 }
 
 impl McpDoor {
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
-        Self { _hub: hub }
+        Self { hub, sessions: Arc::new(Sessions::default()), listens: Arc::new(Places::default()) }
+    }
+}
+
+/// What the headers of a request say.
+struct Wire {
+    routing: Routing,
+    session: Header,
+    takes_stream: bool,
+}
+
+impl Wire {
+    fn of(headers: &HeaderMap) -> Self {
+        let one = |name: &str| Header::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes));
+        let routing = Routing {
+            version: one("mcp-protocol-version"),
+            method: one("mcp-method"),
+            name: one("mcp-name"),
+        };
+        Self { routing, session: one(SESSION.as_str()), takes_stream: lists(headers, "text/event-stream") }
     }
 }
 
 /// `POST /mcp`; the guard put the [`Caller`] among the extensions.
-pub(crate) async fn post(State(_door): State<McpDoor>, Extension(_caller): Extension<Caller>) -> Response {
-    Problem::method_not_allowed().into_response()
+pub(crate) async fn post(
+    State(door): State<McpDoor>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    match read(&parts.headers, body).await {
+        Ok(bytes) => door.receive(caller, &Wire::of(&parts.headers), &bytes).await,
+        Err(problem) => problem.into_response(),
+    }
 }
-/// `GET /mcp`.
-pub(crate) async fn get(State(_door): State<McpDoor>, Extension(_caller): Extension<Caller>) -> Response {
-    Problem::method_not_allowed().into_response()
+
+/// `GET /mcp`: the server's stream of a legacy session.
+pub(crate) async fn get(
+    State(door): State<McpDoor>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    let wire = Wire::of(&headers);
+    if wire.session == Header::Absent {
+        // The modern era has no such stream.
+        return Problem::method_not_allowed().into_response();
+    }
+    if !wire.takes_stream {
+        return Problem::not_acceptable("this address answers GET with `text/event-stream`").into_response();
+    }
+    legacy::stream(&door, caller, &wire)
 }
-/// `DELETE /mcp`.
-pub(crate) async fn delete(State(_door): State<McpDoor>, Extension(_caller): Extension<Caller>) -> Response {
-    Problem::method_not_allowed().into_response()
+
+/// `DELETE /mcp`: ends a legacy session.
+pub(crate) async fn delete(
+    State(door): State<McpDoor>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    let wire = Wire::of(&headers);
+    if wire.session == Header::Absent {
+        return Problem::method_not_allowed().into_response();
+    }
+    legacy::end(&door, &caller, &wire)
+}
+
+impl McpDoor {
+    async fn receive(&self, caller: Caller, wire: &Wire, bytes: &[u8]) -> Response {
+        match jsonrpc::parse(bytes) {
+            Ok(Body::One(Message::Request(request))) => self.request(caller, wire, request).await,
+            Ok(Body::One(Message::Notification(notification))) => self.notified(&caller, wire, &notification),
+            // The hub asks clients nothing, so there is nothing that this could answer.
+            Ok(Body::One(Message::Response(_))) => reply::accepted(),
+            Ok(Body::Batch(_)) => {
+                let words = "batches are not part of the protocol versions that are spoken here";
+                reply::fault(&Fault::new(code::INVALID_REQUEST, words), Stage::Envelope)
+            }
+            Err(fault) => reply::fault(&fault, Stage::Envelope),
+        }
+    }
+
+    async fn request(&self, caller: Caller, wire: &Wire, request: jsonrpc::Request<'_>) -> Response {
+        let has_session = wire.session != Header::Absent;
+        let refused = |fault: Fault| reply::fault(&fault.answering(Some(&request.id)), Stage::Envelope);
+        let params = match Params::parse(request.params) {
+            Ok(params) => params,
+            Err(fault) => return refused(fault),
+        };
+        match era::of(&request.method, &params, has_session, wire.routing.version.value()) {
+            Ok(Era::Modern) => modern::answer(self, caller, wire, &request, &params).await,
+            Ok(Era::Opening) => legacy::open(self, &caller, &request.id, &params),
+            Ok(Era::Legacy) => legacy::answer(self, caller, wire, &request, &params).await,
+            Err(fault) => refused(fault),
+        }
+    }
+
+    fn notified(&self, caller: &Caller, wire: &Wire, notification: &Notification<'_>) -> Response {
+        let params = match Params::parse(notification.params) {
+            Ok(params) => params,
+            Err(fault) => return reply::fault(&fault, Stage::Envelope),
+        };
+        match era::of(&notification.method, &params, wire.session != Header::Absent, None) {
+            // There is none that asks anything of a stateless server: closing a stream is what cancels.
+            Ok(Era::Modern | Era::Opening) => reply::accepted(),
+            Ok(Era::Legacy) => legacy::notified(self, caller, wire, &notification.method, &params),
+            Err(fault) => reply::fault(&fault, Stage::Envelope),
+        }
+    }
+}
+
+/// The body, whole, in time, in JSON, not encoded: no decision is made on a part of it (R21).
+async fn read(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") || headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::unsupported_media("send `application/json` without a content encoding"));
+    }
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(Problem::too_large()),
+        Err(_) => Err(Problem::too_slow()),
+    }
+}
+
+/// Whether `Accept` names a media type.
+fn lists(headers: &HeaderMap, kind: &str) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|part| part.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind))
 }

@@ -1,0 +1,99 @@
+//! What both eras share: lists, wishes, endings, and the sealed state of a call that waits for a person.
+
+use deputy_core::{ApprovalId, Digest, Reason, Timestamp};
+use deputy_hub::{CallEvent, Caller, Hub, Listed, Refused, Target, ToolAnswer, Wish};
+use deputy_protocol::jsonrpc::{Fault, Id, code};
+use deputy_protocol::mcp::progress;
+use deputy_protocol::mcp::tools::{Asked, Ending, Entry, Tab};
+use serde_json::Value;
+use std::time::Duration;
+
+/// What a sealed state is for (R3).
+const PURPOSE: &str = "mcp-approval";
+/// How long after the time to decide a state is still read, so that it is the hub that says what became of it.
+const GRACE: Duration = Duration::from_secs(600);
+
+/// The list in the words of the wire.
+pub(super) fn entries(listed: &[Listed]) -> Vec<Entry<'_>> {
+    let tabs = |listed: &'_ Listed| {
+        let tab = |tab: &'_ deputy_hub::TabSummary| tab.last_focused.map(|at| at.to_string());
+        listed.tabs.iter().map(tab).collect::<Vec<_>>()
+    };
+    listed
+        .iter()
+        .map(|entry| Entry {
+            name: &entry.name,
+            tool: &entry.tool,
+            tabs: entry
+                .tabs
+                .iter()
+                .zip(tabs(entry))
+                .map(|(tab, last_focused)| Tab { id: tab.id.as_str(), title: &tab.title, last_focused })
+                .collect(),
+        })
+        .collect()
+}
+
+/// What the corridor is asked for.
+pub(super) fn wish(asked: Asked, approval: Option<ApprovalId>) -> Wish {
+    let Asked { name, arguments, tab, .. } = asked;
+    Wish { target: Target::public(&name), arguments, timeout: None, tab, approval }
+}
+
+/// How it ended, in the words of the wire.
+pub(super) fn ending(done: Result<ToolAnswer, Refused>) -> Ending {
+    match done {
+        Ok(ToolAnswer { content, structured_content, is_error }) => {
+            Ending::Answered { content, structured_content, is_error }
+        }
+        Err(Refused { reason, message }) => Ending::Refused { reason, message },
+    }
+}
+
+/// A step as a notification, if the client asked for progress and the step can be written.
+pub(super) fn moved(token: Option<&Id>, event: &CallEvent) -> Option<Value> {
+    match event {
+        CallEvent::Progress { progress, total, message } => {
+            progress::moved(token?, *progress, *total, message.as_deref())
+        }
+        _ => None,
+    }
+}
+
+/// What a state is bound to: whose it is, and exactly which call (R3).
+#[derive(Debug, Clone)]
+pub(super) struct Bound {
+    principal: String,
+    name: String,
+    arguments: Digest,
+}
+
+impl Bound {
+    pub(super) fn to(caller: &Caller, asked: &Asked) -> Self {
+        Self { principal: caller.principal(), name: asked.name.clone(), arguments: *asked.arguments.digest() }
+    }
+
+    fn parts(&self) -> [&[u8]; 4] {
+        [self.principal.as_bytes(), b"tools/call", self.name.as_bytes(), self.arguments.as_bytes()]
+    }
+
+    /// The state to come back with.
+    pub(super) fn seal(&self, hub: &Hub, approval: &ApprovalId, until: Timestamp) -> Result<String, Refused> {
+        let sealed =
+            hub.sealer().seal(PURPOSE, &self.parts(), approval.as_str().as_bytes(), until.plus(GRACE));
+        sealed.map_err(|error| {
+            tracing::error!(%error, "a state could not be sealed");
+            Refused::new(Reason::Internal)
+        })
+    }
+
+    /// The approval that a state stands for: given by us, to this caller, for this very call, not long ago.
+    pub(super) fn open(&self, hub: &Hub, state: &str) -> Result<ApprovalId, Fault> {
+        let opened = hub.sealer().open(PURPOSE, &self.parts(), state, hub.now()).ok();
+        let approval = opened.and_then(|bytes| ApprovalId::new(String::from_utf8(bytes).ok()?).ok());
+        approval.ok_or_else(|| {
+            let words = "this `requestState` is not for this call, or it is too old; call again without it";
+            Fault::new(code::INVALID_PARAMS, words)
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Streams that tell of changes: `subscriptions/listen` (modern), and the GET stream of a session (legacy).
+
+use super::McpDoor;
+use super::changes::Changes;
+use super::places::Place;
+use super::reply::{self, Stage};
+use super::sessions::Session;
+use super::stream::{self, Source};
+use axum::response::Response;
+use deputy_hub::{Caller, Hub};
+use deputy_protocol::jsonrpc::{Fault, Id, code};
+use deputy_protocol::mcp::listen;
+use deputy_protocol::mcp::meta::Params;
+use serde_json::Value;
+use std::future::pending;
+use std::sync::Arc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// Opens the stream of a listen request.
+pub(super) fn modern(
+    door: &McpDoor,
+    caller: Caller,
+    id: &Id,
+    params: &Params<'_>,
+) -> Result<Response, Fault> {
+    let filter = listen::filter(params)?;
+    let Some(place) = door.listens.take(caller.principal()) else {
+        let fault = Fault::new(code::INVALID_REQUEST, "too many streams are open; close one first");
+        return Ok(reply::fault(&fault.answering(Some(id)), Stage::Busy));
+    };
+    // The watch begins before the acknowledgement, so that nothing falls between.
+    let mut watch = Watch::new(&door.hub, caller, CancellationToken::new());
+    if !filter.tools_list_changed {
+        watch.changes = None;
+    }
+    let first = Some(listen::acknowledged(id, filter));
+    Ok(stream::answer(Listening { id: id.clone(), watch, first, over: false, _place: place }))
+}
+
+/// Opens the stream of a session; an older one of the same session ends.
+pub(super) fn legacy(door: &McpDoor, caller: Caller, session: Arc<Session>) -> Response {
+    let watch = Watch::new(&door.hub, caller, session.begin_stream());
+    stream::answer(Hearing { hub: Arc::clone(&door.hub), session, watch })
+}
+
+/// Changes, until the hub stops, the caller's token expires, or somebody ends it.
+struct Watch {
+    changes: Option<Changes>,
+    stopping: CancellationToken,
+    ended: CancellationToken,
+    expires_at: Instant,
+}
+
+impl Watch {
+    fn new(hub: &Hub, caller: Caller, ended: CancellationToken) -> Self {
+        let expires_at = Instant::now() + caller.expires_at().since(hub.now());
+        let changes = Some(Changes::new(hub.changes(&hub.reach(caller))));
+        Self { changes, stopping: hub.supervisor().stopping().clone(), ended, expires_at }
+    }
+
+    /// `None`: it is over.
+    async fn next(&mut self) -> Option<()> {
+        let changes = self.changes.as_mut();
+        let change = async {
+            match changes {
+                Some(changes) => changes.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => None,
+            () = self.ended.cancelled() => None,
+            () = sleep_until(self.expires_at) => None,
+            changed = change => changed,
+        }
+    }
+}
+
+/// A modern subscription.
+struct Listening {
+    id: Id,
+    watch: Watch,
+    first: Option<Value>,
+    over: bool,
+    _place: Place,
+}
+
+impl Source for Listening {
+    async fn next(&mut self) -> Option<Value> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        if self.over {
+            return None;
+        }
+        if self.watch.next().await.is_some() {
+            return Some(listen::tools_changed(&self.id));
+        }
+        self.over = true;
+        Some(listen::ended(&self.id))
+    }
+}
+
+/// The stream of a session. While it is open the session is not idle.
+struct Hearing {
+    hub: Arc<Hub>,
+    session: Arc<Session>,
+    watch: Watch,
+}
+
+impl Source for Hearing {
+    async fn next(&mut self) -> Option<Value> {
+        self.session.touch(self.hub.now());
+        self.watch.next().await.map(|()| listen::legacy_tools_changed())
+    }
+}

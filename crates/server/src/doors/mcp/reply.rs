@@ -1,0 +1,52 @@
+//! JSON-RPC answers over HTTP: the one place that picks their statuses (reference, section 2.2).
+
+use axum::response::{IntoResponse, Response};
+use deputy_protocol::jsonrpc::{Fault, code};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+/// How far a request came before it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not understood: no era yet, or its envelope is wrong.
+    Envelope,
+    /// Understood, modern.
+    Modern,
+    /// Understood, legacy.
+    Legacy,
+    /// Its session is not there, or not for this caller (invariant 7).
+    NoSession,
+    /// Too many at once.
+    Busy,
+}
+
+pub(super) fn fault(fault: &Fault, stage: Stage) -> Response {
+    let status = match stage {
+        Stage::Envelope => StatusCode::BAD_REQUEST,
+        Stage::Modern if fault.code == code::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        Stage::Modern | Stage::Legacy => StatusCode::OK,
+        Stage::NoSession => StatusCode::NOT_FOUND,
+        Stage::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    json(status, &fault.response())
+}
+
+pub(super) fn message(value: &Value) -> Response {
+    json(StatusCode::OK, value)
+}
+
+/// Heard, and there is nothing to say.
+pub(super) fn accepted() -> Response {
+    StatusCode::ACCEPTED.into_response()
+}
+
+fn json(status: StatusCode, value: &Value) -> Response {
+    let mut answer = (status, value.to_string()).into_response();
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    answer
+}

@@ -1,0 +1,43 @@
+//! Server-sent events: messages as they come, comments while none comes.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::Value;
+use std::convert::Infallible;
+use std::future::Future;
+use std::time::Duration;
+
+/// How long a stream is silent at most: shorter than what proxies take for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Where the messages of a stream come from. Dropped when the client goes away.
+pub(super) trait Source: Send + 'static {
+    /// The next message; `None` ends the stream. Dropping the future loses nothing: it is asked for again.
+    fn next(&mut self) -> impl Future<Output = Option<Value>> + Send;
+}
+
+/// The answer that carries the messages.
+pub(super) fn answer(source: impl Source) -> Response {
+    let body = stream::unfold(source, |mut source| async {
+        let bytes = match tokio::time::timeout(KEEP_ALIVE, source.next()).await {
+            Ok(Some(message)) => framed(&message),
+            Ok(None) => return None,
+            Err(_) => Bytes::from_static(b": keep-alive\n\n"),
+        };
+        Some((Ok::<_, Infallible>(bytes), source))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (StatusCode::OK, headers, Body::from_stream(body)).into_response()
+}
+
+/// JSON text has no line breaks, so one `data` line is enough.
+fn framed(message: &Value) -> Bytes {
+    Bytes::from(format!("event: message\ndata: {message}\n\n"))
+}
