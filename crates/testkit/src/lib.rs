@@ -1,1 +1,23 @@
 //! Fakes, models and contract suites; for tests only, so that nothing of it can ship.
+//!
+//! [`World`] is a whole hub in memory, wired through the same corridor as the program's, with a clock that stands still.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unforeseen should stop, at the line where it does"
+)]
+
+mod browser;
+mod clock;
+mod issuer;
+mod tables;
+mod world;
+
+pub use browser::{FakeTab, Said};
+pub use clock::StillClock;
+pub use issuer::TestIssuer;
+pub use tables::Memory;
+pub use world::{APP, ORIGIN, PUBLIC_URL, World, wish};

@@ -1,0 +1,193 @@
+//! A whole hub in memory.
+
+use crate::{FakeTab, Memory, StillClock, TestIssuer};
+use deputy_core::{Arguments, Class, DocumentId, Issuer, Secret, SourceName, TenantId};
+use deputy_hub::approvals::ApprovalLimits;
+use deputy_hub::corridor::CallLimits;
+use deputy_hub::ports::Clock as _;
+use deputy_hub::tickets::TicketWish;
+use deputy_hub::{App, CallEvent, Caller, Door, Hub, Refused, Setup, Supervisor, Target, ToolAnswer, Wish};
+use deputy_identity::Verifier;
+use deputy_identity::claims::{Audiences, Expectations};
+use deputy_identity::keys::KeyRing;
+use deputy_identity::mint::SigningKey;
+use deputy_identity::provider::{Provider, ProviderName};
+use deputy_identity::seal::Sealer;
+use deputy_policy::PolicySet;
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The one app.
+pub const APP: &str = "crm";
+/// Where it lives.
+pub const ORIGIN: &str = "https://crm.example";
+/// Where the hub is reached.
+pub const PUBLIC_URL: &str = "https://hub.example";
+
+/// A hub, its tables, its clock, and an identity provider. The app's tools: `list` and `find` read, `note` writes,
+/// `wipe` destroys, `mail` reads and sends out; anything else is unclassed.
+pub struct World {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// Its tables.
+    pub tables: Arc<Memory>,
+    /// Its clock.
+    pub clock: Arc<StillClock>,
+    /// Who vouches for its users.
+    pub issuer: Arc<TestIssuer>,
+}
+
+impl World {
+    /// With the shipped policy.
+    pub async fn new() -> Self {
+        Self::with_policy(PolicySet::shipped().unwrap()).await
+    }
+
+    /// With this policy, over this corridor: the same as the program's.
+    pub async fn with_policy(policy: PolicySet) -> Self {
+        let world = Self::unstarted(policy);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// Not started: nothing is in the log yet.
+    #[must_use]
+    pub fn unstarted(policy: PolicySet) -> Self {
+        let (tables, clock) = (Arc::new(Memory::default()), Arc::new(StillClock::default()));
+        let issuer = Arc::new(TestIssuer::new());
+        let provider = ProviderName::new("idp").unwrap();
+        let settings =
+            Provider::oidc(provider.clone(), TenantId::single(), TestIssuer::ISSUER.parse().unwrap())
+                .unwrap();
+        let verifier = Verifier::new([(Arc::new(settings), Arc::new(KeyRing::new()))]).unwrap();
+        let one = |audience: &str| Audiences::one(audience).unwrap();
+        let app: SourceName = APP.parse().unwrap();
+        let doors = HashMap::from([
+            (Door::Mcp, Expectations::access_token(one("https://hub.example/mcp"))),
+            (Door::Api, Expectations::access_token(one("https://hub.example/api"))),
+            (Door::Tickets(app.clone()), Expectations::id_token(one("crm-web"), provider)),
+        ]);
+        let classes = [
+            ("list", "read"),
+            ("find", "read"),
+            ("note", "write"),
+            ("wipe", "destructive"),
+            ("mail", "egress"),
+        ];
+        let classes = classes.map(|(name, word)| (name.parse().unwrap(), Class::from_words([word]).unwrap()));
+        let hub = Hub::new(Setup {
+            public_url: Issuer::new(PUBLIC_URL).unwrap(),
+            apps: vec![App {
+                name: app,
+                tenant: TenantId::single(),
+                origins: vec![ORIGIN.parse().unwrap()],
+                classes: HashMap::from(classes),
+            }],
+            verifier,
+            doors,
+            policy,
+            signing_key: SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap(),
+            sealer: Sealer::new(&Secret::new([7; 32])),
+            log: Arc::<Memory>::clone(&tables),
+            tickets: Arc::<Memory>::clone(&tables),
+            approvals: Arc::<Memory>::clone(&tables),
+            open_calls: Arc::<Memory>::clone(&tables),
+            keys: Arc::<TestIssuer>::clone(&issuer),
+            clock: Arc::<StillClock>::clone(&clock),
+            supervisor: Supervisor::default(),
+            approval_limits: ApprovalLimits::default(),
+            call_limits: CallLimits::default(),
+        });
+        Self { hub, tables, clock, issuer }
+    }
+
+    /// An access token for the hub's door at `path` (`/mcp`, `/api`).
+    #[must_use]
+    pub fn access_token(&self, subject: &str, path: &str) -> String {
+        let now = self.clock.now().seconds();
+        let claims = json!({
+            "iss": TestIssuer::ISSUER, "sub": subject, "aud": format!("{PUBLIC_URL}{path}"), "client_id": "agent-1",
+            "iat": now, "exp": now + 3600, "jti": format!("{subject}{path}"),
+        });
+        self.issuer.sign("at+jwt", &claims)
+    }
+
+    /// An ID token for the app.
+    #[must_use]
+    pub fn id_token(&self, subject: &str) -> String {
+        let now = self.clock.now().seconds();
+        let claims = json!({ "iss": TestIssuer::ISSUER, "sub": subject, "aud": "crm-web", "iat": now, "exp": now + 3600 });
+        self.issuer.sign("JWT", &claims)
+    }
+
+    /// A caller at `/mcp`.
+    pub async fn caller(&self, subject: &str) -> Caller {
+        self.hub.authenticate(&Door::Mcp, &self.access_token(subject, "/mcp")).await.unwrap()
+    }
+
+    /// A caller at `/api`.
+    pub async fn person(&self, subject: &str) -> Caller {
+        self.hub.authenticate(&Door::Api, &self.access_token(subject, "/api")).await.unwrap()
+    }
+
+    /// A ticket's text.
+    pub async fn ticket(&self, subject: &str) -> String {
+        let wish = TicketWish {
+            app: APP.parse().unwrap(),
+            origin: ORIGIN.parse().unwrap(),
+            session_expires_at: None,
+        };
+        let issued = self.hub.tickets().issue(&self.id_token(subject), wish).await.unwrap();
+        issued.text.expose().clone()
+    }
+
+    /// A connected tab of a user, offering `list`, `find`, `note`, `wipe`, `mail` and `odd`.
+    pub async fn tab(&self, subject: &str) -> FakeTab {
+        let ticket = self.ticket(subject).await;
+        let tab = FakeTab::connect(&self.hub, &ticket, &DocumentId::fresh().unwrap(), ORIGIN).await.unwrap();
+        tab.offer(&["list", "find", "note", "wipe", "mail", "odd"]).await;
+        tab
+    }
+
+    /// Runs a wish to its end.
+    ///
+    /// # Panics
+    /// If a person is asked.
+    pub async fn run(&self, caller: Caller, wish: Wish) -> Result<ToolAnswer, Refused> {
+        let mut events = self.hub.call(caller, wish);
+        loop {
+            match events.next().await.expect("a call ends with an event") {
+                CallEvent::Progress { .. } => {}
+                CallEvent::Parked { .. } => panic!("a person is asked"),
+                CallEvent::Done(done) => return done,
+            }
+        }
+    }
+
+    /// Waits for a condition, with a deadline.
+    ///
+    /// # Panics
+    /// If it does not come true within 10 s.
+    pub async fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !condition() {
+            assert!(tokio::time::Instant::now() < until, "it never came true: {what}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A wish for the app's tool `name` with these arguments.
+#[must_use]
+pub fn wish(name: &str, arguments: &serde_json::Value) -> Wish {
+    let raw = RawValue::from_string(arguments.to_string()).unwrap();
+    Wish {
+        target: Target::public(&format!("{APP}__{name}")),
+        arguments: Arguments::parse(&raw).unwrap(),
+        timeout: None,
+        tab: None,
+        approval: None,
+    }
+}
