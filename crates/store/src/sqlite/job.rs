@@ -1,0 +1,87 @@
+//! What waits for the writer: a change, its lines, and somebody who wants to know.
+
+use super::line::Line;
+use async_trait::async_trait;
+use deputy_core::TenantId;
+use deputy_hub::ports::StoreError;
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
+
+/// A change to the tables, and the lines that say so.
+#[async_trait]
+pub(crate) trait Change: Send + 'static {
+    /// What the asker is told once it is committed.
+    type Answer: Send + 'static;
+
+    /// Runs inside a savepoint of the writer's transaction. The lines commit with it.
+    async fn apply(
+        &mut self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(Self::Answer, Vec<Line>), sqlx::Error>;
+}
+
+/// One piece of work, whatever its answer is.
+#[async_trait]
+pub(crate) trait Job: Send {
+    /// Whether it changes tables of its own, and so needs a savepoint.
+    fn changes_tables(&self) -> bool;
+    /// Does it and gives its lines.
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Vec<Line>, sqlx::Error>;
+    /// Tells whoever waits: the number of the first line, or why nothing was written.
+    fn answer(self: Box<Self>, result: Result<u64, StoreError>);
+}
+
+/// What the writer is sent.
+pub(crate) enum Message {
+    /// Work that commits with whatever else waits.
+    Job(Box<dyn Job>),
+    /// Sign the log of this tenant now; answers with the note of the newest checkpoint.
+    Checkpoint(TenantId, oneshot::Sender<Result<Option<String>, StoreError>>),
+}
+
+/// Lines alone.
+pub(crate) struct Append {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) waiter: oneshot::Sender<Result<u64, StoreError>>,
+}
+
+#[async_trait]
+impl Job for Append {
+    fn changes_tables(&self) -> bool {
+        false
+    }
+    async fn apply(&mut self, _: &mut SqliteConnection) -> Result<Vec<Line>, sqlx::Error> {
+        Ok(std::mem::take(&mut self.lines))
+    }
+    fn answer(self: Box<Self>, result: Result<u64, StoreError>) {
+        // Whoever dropped the future does not want to know.
+        let _ = self.waiter.send(result);
+    }
+}
+
+/// A change and who waits for it.
+pub(crate) struct Waiting<C: Change> {
+    pub(crate) change: C,
+    pub(crate) answer: Option<C::Answer>,
+    pub(crate) waiter: oneshot::Sender<Result<C::Answer, StoreError>>,
+}
+
+#[async_trait]
+impl<C: Change> Job for Waiting<C>
+where
+    C::Answer: Send,
+{
+    fn changes_tables(&self) -> bool {
+        true
+    }
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Vec<Line>, sqlx::Error> {
+        let (answer, lines) = self.change.apply(connection).await?;
+        self.answer = Some(answer);
+        Ok(lines)
+    }
+    fn answer(self: Box<Self>, result: Result<u64, StoreError>) {
+        let missing = || StoreError::Unavailable("the change was not made".to_owned());
+        let Self { answer, waiter, .. } = *self;
+        let _ = waiter.send(result.and_then(|_| answer.ok_or_else(missing)));
+    }
+}

@@ -1,0 +1,76 @@
+//! Connections and tables.
+
+use crate::OpenError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection as _, SqliteConnection};
+use std::path::Path;
+use std::time::Duration;
+
+/// The oldest SQLite without the WAL-reset bug (STO-02).
+const OLDEST: [u64; 3] = [3, 51, 3];
+
+/// The steps from nothing to the tables of today. Steps are only ever added (STO-07).
+const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// How the writer connects: every commit is on disk before it returns (STO-04).
+pub(crate) fn for_writing(database: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(database)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(256)
+}
+
+/// How readers connect.
+pub(crate) fn for_reading(database: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(database)
+        .read_only(true)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+}
+
+/// STO-02: refuses to go on with a SQLite that can corrupt the database.
+pub(crate) async fn assert_version(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let found: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await?;
+    if is_sound(&found) { Ok(()) } else { Err(OpenError::SqliteTooOld { found }) }
+}
+
+fn is_sound(version: &str) -> bool {
+    let parts: Option<Vec<u64>> = version.split('.').map(|part| part.parse().ok()).collect();
+    parts.is_some_and(|parts| parts.as_slice() >= &OLDEST[..])
+}
+
+/// Brings the tables up to date, alone (the write lock is held from before the version is read).
+pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(OpenError::SchemaTooNew { found, known });
+    }
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        sqlx::raw_sql(*step).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_sound;
+
+    #[test]
+    fn sto_02_versions_before_3_51_3_are_refused() {
+        for good in ["3.51.3", "3.52.0", "4.0.0", "3.51.10"] {
+            assert!(is_sound(good), "{good}");
+        }
+        for bad in ["3.46.0", "3.51.2", "3.51", "3.9.99", "", "new"] {
+            assert!(!is_sound(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The one writer: takes everything that waits, commits once, then answers everybody.
+
+use super::batch::Batch;
+use super::job::{Job, Message};
+use super::log::{self, Log};
+use super::schema;
+use crate::{OpenError, Place, Settings};
+use deputy_audit::{AuditError, LogKey};
+use deputy_core::TenantId;
+use deputy_hub::ports::StoreError;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// The most that one commit takes at once, so that the first of many does not wait for ever.
+const LARGEST_BATCH: usize = 2048;
+
+/// Writes for everybody, alone.
+pub(crate) struct Writer {
+    place: Place,
+    settings: Settings,
+    key: Arc<LogKey>,
+    options: SqliteConnectOptions,
+    /// Gone after a failure; made anew for the next batch.
+    connection: Option<SqliteConnection>,
+    /// As of the last commit. Empty after a failure: what was not committed must not be built upon.
+    logs: BTreeMap<TenantId, Log>,
+    /// Set when the log on disk is not the one that was signed: then nothing is written any more.
+    poisoned: Option<StoreError>,
+}
+
+impl Writer {
+    /// Connects, brings the tables up to date, and checks every log against its checkpoint outside the database.
+    pub(crate) async fn open(place: Place, settings: Settings) -> Result<Self, OpenError> {
+        place.prepare()?;
+        let options = schema::for_writing(&place.database());
+        let mut connection = options.connect().await?;
+        schema::assert_version(&mut connection).await?;
+        schema::migrate(&mut connection).await?;
+        let mut tenants = log::tenants(&mut connection).await?;
+        tenants.extend(place.tenants()?);
+        tenants.sort();
+        tenants.dedup();
+        let key = match place.read_key()? {
+            Some(key) => key,
+            None if tenants.is_empty() => place.make_key()?,
+            None => return Err(OpenError::Missing { file: place.key() }),
+        };
+        let key = Arc::new(key);
+        let mut logs = BTreeMap::new();
+        for tenant in tenants {
+            let log = Log::load(&mut connection, &place, &key, &tenant).await?;
+            logs.insert(tenant, log);
+        }
+        Ok(Self { place, settings, key, options, connection: Some(connection), logs, poisoned: None })
+    }
+
+    /// How long each log was when the writer was opened.
+    pub(crate) fn sizes(&self) -> BTreeMap<TenantId, u64> {
+        self.logs.iter().map(|(tenant, log)| (tenant.clone(), log.edge.size())).collect()
+    }
+
+    /// Works until nobody can send any more, or until `stop`; then finishes what waits, signs, and closes the database.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Message>, stop: CancellationToken) {
+        let mut messages = Vec::with_capacity(LARGEST_BATCH);
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                received = queue.recv_many(&mut messages, LARGEST_BATCH) => {
+                    if received == 0 {
+                        break;
+                    }
+                    self.serve(&mut messages).await;
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = stop.cancelled(), if !queue.is_closed() => queue.close(),
+            }
+            self.sign_due(false).await;
+        }
+        self.sign_due(true).await;
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = close(connection).await
+        {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+
+    async fn serve(&mut self, messages: &mut Vec<Message>) {
+        let (mut jobs, mut checkpoints) = (Vec::new(), Vec::new());
+        for message in messages.drain(..) {
+            match message {
+                Message::Job(job) => jobs.push(Entry { job, result: Ok(0) }),
+                Message::Checkpoint(tenant, waiter) => checkpoints.push((tenant, waiter)),
+            }
+        }
+        if !jobs.is_empty() {
+            self.commit(jobs).await;
+        }
+        for (tenant, waiter) in checkpoints {
+            self.checkpoint(&tenant, waiter).await;
+        }
+    }
+
+    /// One transaction for all jobs. Nobody is answered before the commit has returned.
+    async fn commit(&mut self, mut jobs: Vec<Entry>) {
+        let outcome = match &self.poisoned {
+            Some(error) => Err(error.clone()),
+            None => self.transact(&mut jobs).await.map_err(|error| {
+                tracing::error!(%error, "a commit failed; nothing of it was written");
+                // What is in memory may be ahead of the disk, and SQLite may have ended the transaction by itself.
+                self.connection = None;
+                self.logs.clear();
+                StoreError::Unavailable(error.to_string())
+            }),
+        };
+        for entry in jobs {
+            entry.job.answer(outcome.clone().and(entry.result));
+        }
+    }
+
+    async fn transact(&mut self, jobs: &mut [Entry]) -> Result<(), OpenError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        let mut batch = Batch::default();
+        for entry in jobs {
+            match run(entry.job.as_mut(), &mut connection).await? {
+                Ok(lines) => {
+                    for (at, line) in lines.into_iter().enumerate() {
+                        let log = self.log(&mut connection, &line.tenant).await?;
+                        let seq = batch.add(log, line)?;
+                        if at == 0 {
+                            entry.result = Ok(seq);
+                        }
+                    }
+                }
+                Err(refused) => entry.result = Err(refused),
+            }
+        }
+        batch.write(&mut connection).await?;
+        sqlx::query("COMMIT").execute(&mut connection).await?;
+        self.connection = Some(connection);
+        let now = Instant::now();
+        for log in self.logs.values_mut().filter(|log| log.unsigned() > 0) {
+            log.unsigned_since.get_or_insert(now);
+        }
+        Ok(())
+    }
+
+    async fn log(
+        &mut self,
+        connection: &mut SqliteConnection,
+        tenant: &TenantId,
+    ) -> Result<&mut Log, OpenError> {
+        if !self.logs.contains_key(tenant) {
+            let log = Log::load(connection, &self.place, &self.key, tenant).await?;
+            self.logs.insert(tenant.clone(), log);
+        }
+        self.logs.get_mut(tenant).ok_or_else(|| OpenError::Corrupt(format!("the log of `{tenant}` is gone")))
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let oldest = self.logs.values().filter_map(|log| log.unsigned_since).min()?;
+        Some(oldest + self.settings.checkpoint_after)
+    }
+
+    /// Signs the logs that have enough new lines, or have had some for long enough.
+    async fn sign_due(&mut self, all: bool) {
+        let now = Instant::now();
+        let is_due = |log: &Log| {
+            let waited =
+                log.unsigned_since.is_some_and(|since| now >= since + self.settings.checkpoint_after);
+            log.unsigned() > 0 && (all || waited || log.unsigned() >= self.settings.checkpoint_lines)
+        };
+        let due: Vec<TenantId> =
+            self.logs.iter().filter(|(_, log)| is_due(log)).map(|(tenant, _)| tenant.clone()).collect();
+        for tenant in due {
+            if let Err(error) = self.sign(&tenant).await {
+                tracing::error!(%error, %tenant, "a checkpoint was not signed");
+            }
+        }
+    }
+
+    async fn sign(&mut self, tenant: &TenantId) -> Result<(), OpenError> {
+        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
+        let Some(log) = self.logs.get_mut(tenant) else { return Ok(()) };
+        let signed = log.sign(connection, &self.place, tenant).await;
+        // Not before the next interval, whether it worked or not.
+        log.unsigned_since = (log.unsigned() > 0).then(Instant::now);
+        if let Err(OpenError::Audit(
+            AuditError::Inconsistent { .. } | AuditError::HashMissing(_) | AuditError::Proof(_),
+        )) = &signed
+        {
+            let why = format!("the log of `{tenant}` on disk is not the one that was signed");
+            self.poisoned = Some(StoreError::Corrupt(why));
+        }
+        signed.map(|_| ())
+    }
+
+    async fn checkpoint(
+        &mut self,
+        tenant: &TenantId,
+        waiter: oneshot::Sender<Result<Option<String>, StoreError>>,
+    ) {
+        let result = match self.sign(tenant).await {
+            Ok(()) => self.place.read_checkpoint(tenant),
+            Err(error) => Err(error),
+        };
+        let _ = waiter.send(result.map_err(|error| StoreError::Unavailable(error.to_string())));
+    }
+}
+
+/// Leaves one file behind: what the write-ahead log holds goes into the database, also if a reader is still connected.
+async fn close(mut connection: SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    connection.close().await
+}
+
+struct Entry {
+    job: Box<dyn Job>,
+    /// The number of its first line, or why this one alone was refused.
+    result: Result<u64, StoreError>,
+}
+
+/// Runs one job in a savepoint. The inner error is this job's alone (a constraint); the outer one ends the transaction.
+async fn run(
+    job: &mut dyn Job,
+    connection: &mut SqliteConnection,
+) -> Result<Result<Vec<super::line::Line>, StoreError>, OpenError> {
+    if !job.changes_tables() {
+        return Ok(Ok(job.apply(connection).await?));
+    }
+    sqlx::query("SAVEPOINT job").execute(&mut *connection).await?;
+    let applied = match job.apply(&mut *connection).await {
+        Ok(lines) => Ok(lines),
+        Err(error) if is_this_jobs_alone(&error) => {
+            sqlx::query("ROLLBACK TO job").execute(&mut *connection).await?;
+            Err(StoreError::Unavailable(error.to_string()))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    sqlx::query("RELEASE job").execute(connection).await?;
+    Ok(applied)
+}
+
+/// A broken constraint, or a record that does not read or write: the transaction stands. Anything else (full disk, input
+/// or output error) may have ended it.
+fn is_this_jobs_alone(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => !matches!(database.kind(), sqlx::error::ErrorKind::Other),
+        sqlx::Error::Decode(_) | sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } => true,
+        _ => false,
+    }
+}
