@@ -58,6 +58,9 @@ pub(crate) enum Outlook {
 impl Outlook {
     /// Asks with the arguments unknown. Never `Denied` or `Errors` where some arguments would be allowed: a policy that
     /// stays undecided counts as satisfied if it permits and as not satisfied if it forbids.
+    ///
+    /// This is Cedar's untyped partial evaluation, the same evaluator that decides calls. The typed one (`tpe`) would
+    /// type-check every policy anew for every tool of every list.
     pub(crate) fn of(set: &Parsed, world: &World, approved: bool) -> Self {
         let Ok(request) = world.request(approved) else { return Self::Errors };
         let response = Authorizer::new().is_authorized_partial(&request, &set.cedar, &world.entities);

@@ -23,6 +23,11 @@ impl Reads {
         }
     }
 
+    /// Whether no policy reads any argument.
+    pub(crate) fn is_none(&self) -> bool {
+        self.paths.is_empty() && !self.every
+    }
+
     fn walk(&mut self, json: &Value) {
         match json {
             Value::Object(members) => {

@@ -78,17 +78,20 @@ impl World {
         let words = &set.vocabulary;
         let principal = words.uid_of_user(caller.user());
         let resource = uid(&words.tool, &format!("{}__{}", tool.source, tool.definition.name));
+        // Groups and sources have no attributes, so that they are somebody's parents says all about them.
+        let groups = caller.groups().iter().map(|group| uid(&words.group, group)).collect();
         let mut entities = words.tool_entities(tool, &resource, &principal)?;
-        entities.extend(words.user_entities(caller, &principal)?);
-        if let Given::Arguments(arguments) = given {
+        entities.push(words.user(caller.user(), principal.clone(), groups)?);
+        let unread = set.reads.is_none();
+        if let (Given::Arguments(arguments), false) = (given, unread) {
             entities.extend(words.argument_entities(Tagged::new(arguments, &set.reads)?)?);
         }
         // Without a schema: the words above are its own, and a test compares them.
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
         let entities = match given {
-            Given::Arguments(_) => entities,
             // The argument entities are missing, so whatever reads them stays undecided.
-            Given::Nothing => entities.partial(),
+            Given::Nothing if !unread => entities.partial(),
+            Given::Nothing | Given::Arguments(_) => entities,
         };
         let context = words.context(caller, now)?;
         Ok(Self { entities, principal, action: words.call.clone(), resource, context })
@@ -108,13 +111,6 @@ impl World {
 impl Vocabulary {
     fn uid_of_user(&self, user: &User) -> EntityUid {
         uid(&self.user, &user.key())
-    }
-
-    fn user_entities<C: Facts>(&self, caller: &C, principal: &EntityUid) -> Result<Vec<Entity>, String> {
-        let groups: HashSet<_> = caller.groups().iter().map(|group| uid(&self.group, group)).collect();
-        let mut entities: Vec<_> = groups.iter().cloned().map(Entity::with_uid).collect();
-        entities.push(self.user(caller.user(), principal.clone(), groups)?);
-        Ok(entities)
     }
 
     fn tool_entities(
@@ -137,7 +133,7 @@ impl Vocabulary {
             ("egress".to_owned(), RestrictedExpression::new_bool(tool.class.egress)),
             ("definition".to_owned(), text(&tool.hash.to_string())),
         ];
-        let mut entities = vec![Entity::with_uid(source.clone())];
+        let mut entities = Vec::new();
         if let Some(owner) = &tool.owner {
             let owner_uid = self.uid_of_user(owner);
             attributes.push(("owner".to_owned(), RestrictedExpression::new_entity_uid(owner_uid.clone())));
