@@ -33,7 +33,7 @@ pub struct Fault {
     /// A sentence.
     pub message: String,
     /// What programs may read.
-    pub data: Option<Value>,
+    pub data: Option<Box<Value>>,
 }
 
 impl Fault {
@@ -53,7 +53,7 @@ impl Fault {
     /// The same, with data.
     #[must_use]
     pub fn with_data(mut self, data: Value) -> Self {
-        self.data = Some(data);
+        self.data = Some(Box::new(data));
         self
     }
 
@@ -62,7 +62,7 @@ impl Fault {
     pub fn response(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
         if let (Some(data), Some(members)) = (&self.data, error.as_object_mut()) {
-            members.insert("data".to_owned(), data.clone());
+            members.insert("data".to_owned(), data.as_ref().clone());
         }
         json!({"jsonrpc": "2.0", "id": self.id, "error": error})
     }

@@ -148,7 +148,7 @@ fn gateway_rule_17_a_header_that_differs_from_the_body_is_a_mismatch() {
 fn an_unsupported_modern_version_is_told_what_is_spoken() {
     let fault = version::unsupported("2031-01-01");
     assert_eq!(fault.code, -32022);
-    assert_eq!(fault.data, Some(json!({"supported": ["2026-07-28"], "requested": "2031-01-01"})));
+    assert_eq!(fault.data, Some(Box::new(json!({"supported": ["2026-07-28"], "requested": "2031-01-01"}))));
 }
 
 #[test]
