@@ -203,10 +203,9 @@ export class Calls {
    * @returns {Promise<Tool>}
    */
   async #find({ name, hash }) {
-    const tools = await this.#tools.list().catch((error) => {
+    const [tool] = await this.#tools.list(name).catch((error) => {
       throw new DeputyError("not_started", `the tools cannot be listed: ${messageOf(error)}`, error);
     });
-    const tool = tools.find(({ definition }) => definition.name === name);
     if (tool === undefined) throw new DeputyError("tool_unknown", `there is no tool \`${name}\` in this document now`);
     if (tool.hash !== hash) throw new DeputyError("tool_changed", `the definition of \`${name}\` is another one now`);
     return tool;

@@ -117,6 +117,8 @@ export class Link {
       this.#incoming += 1;
       this.#listen();
       this.#take(frame);
+      // Hidden pages have slow timers; messages come on time.
+      this.#flush();
     } catch (error) {
       if (!(error instanceof DeputyError)) throw error;
       this.#close(error.code === "version" ? 4426 : 4400, error.message);

@@ -25,6 +25,7 @@ export class Listing {
   #hubHas;
   /** @type {unknown} */
   #timer;
+  #turn = 0;
 
   /**
    * @param {Tools} tools
@@ -81,8 +82,11 @@ export class Listing {
   /** @param {Link} link */
   async #send(link) {
     if (link.limits === undefined) return;
+    this.#turn += 1;
+    const turn = this.#turn;
     const set = await this.#set(link.limits);
-    if (set === undefined || set.hash === this.#hubHas || !link.isOpen) return;
+    // A later look at the tools is the one that counts, whichever is through first.
+    if (turn !== this.#turn || set === undefined || set.hash === this.#hubHas || !link.isOpen) return;
     this.#hubHas = set.hash;
     link.send("tools", this.#environment.uuid(), `{"tools":[${set.texts.join(",")}]}`);
   }

@@ -93,8 +93,9 @@ export class Tab extends EventTarget {
 
   /** The user signed out: tells the hub and the other documents of this origin. */
   signOut() {
+    if (this.#status === "closed") return;
     this.#channel.tell({ type: "signed_out" });
-    this.#lose("session_ended");
+    this.#leave("signed_out", "session_ended", "the user signed out", 1000, "signed_out");
   }
 
   /**
@@ -129,12 +130,25 @@ export class Tab extends EventTarget {
     // Something else happened meanwhile: closed, frozen, or a newer attempt.
     if (attempt !== this.#attempt || this.#status !== "connecting" || ticket === undefined) return;
     if (ticket === null) return this.#lose("session_ended");
+    try {
+      this.#link = this.#dial(ticket, toolsHash);
+    } catch (error) {
+      this.#report(new DeputyError("hub_unreachable", `the browser does not open the connection: ${messageOf(error)}`, error));
+      this.#retry.later();
+    }
+  }
+
+  /**
+   * @param {string} ticket
+   * @param {string | undefined} toolsHash
+   */
+  #dial(ticket, toolsHash) {
     const link = new Link(this.#options.url, () => this.#hello(ticket, toolsHash), this.#environment, {
       welcomed: (welcome) => this.#welcomed(link, welcome, toolsHash),
       heard: (frame) => this.#heard(link, frame),
       ended: ({ code, livedMs }) => this.#ended(link, code, livedMs),
     });
-    this.#link = link;
+    return link;
   }
 
   /** @returns {Promise<string | null | undefined>} Null if nobody is signed in; undefined if it failed. */
@@ -237,6 +251,8 @@ export class Tab extends EventTarget {
   /** @param {CallNews | { code: string }} news */
   #told(news) {
     if ("id" in news) this.dispatchEvent(new CustomEvent("call", { detail: news }));
+    // While the tab leaves, or when it is gone already, these are the echo of that.
+    if (this.#link === undefined || this.#leaving) return;
     if (news.code === "session_changed" || news.code === "session_ended") this.#lose(news.code);
   }
 
@@ -246,7 +262,7 @@ export class Tab extends EventTarget {
    * @param {"session_changed" | "session_ended"} code
    */
   #lose(code) {
-    if (this.#status === "closed" || this.#leaving) return;
+    if (this.#status === "closed") return;
     const bye = code === "session_changed" ? "session_changed" : "signed_out";
     this.#ticketsRefused = 0;
     this.#leave(bye, code, "the session ended", 1000, "signed_out");

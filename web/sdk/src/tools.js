@@ -57,14 +57,16 @@ export class Tools {
   }
 
   /**
-   * Asked fresh each time: a tool may have been replaced since (P26).
+   * Asked fresh each time: a tool may have been replaced since (P26). Frames have their own documents and ties.
    *
+   * @param {string} [name] Only this one.
    * @returns {Promise<Tool[]>}
    */
-  async list() {
+  async list(name) {
     const { origin } = this.#window.location;
-    const listed = (await this.context.getTools()).filter((tool) => tool.window === this.#window);
-    return Promise.all(listed.map((tool) => this.#tool(tool, origin)));
+    const listed = await this.context.getTools();
+    const wanted = listed.filter((tool) => (tool.window ?? this.#window) === this.#window && (name ?? tool.name) === tool.name);
+    return Promise.all(wanted.map((tool) => this.#tool(tool, origin)));
   }
 
   /**
@@ -122,8 +124,8 @@ export class Tools {
     const seen = { execute, outputSchema: copyOf(tool.outputSchema), hints: hintsOf(tool.annotations) };
     const forOthers = (/** @type {object} */ input, /** @type {{ signal: AbortSignal }} */ { signal }) =>
       Reflect.apply(execute, undefined, [input, clientOf({ signal, agent: STRANGER })]);
-    // The browser reads every other member through the prototype, also those that this version does not know.
-    const passed = Object.create(tool, { execute: { value: forOthers } });
+    // The browser reads every other member from the page's own object, also those that this version does not know.
+    const passed = new Proxy({}, { get: (_, member) => (member === "execute" ? forOthers : Reflect.get(tool, member)) });
     await Reflect.apply(register, this.context, [passed, ...rest]);
     this.#remember(String(tool.name), seen, rest[0]?.signal);
   }

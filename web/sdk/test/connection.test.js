@@ -139,6 +139,52 @@ test("P18 a tool that is too large is said to be left out; the others are offere
   assert.deepEqual(world.errors.map(({ code }) => code), ["tool_refused", "tool_refused"]);
 });
 
+test("tools may be frozen, or instances with private members", async () => {
+  class Private {
+    #name = "private";
+    get name() {
+      return this.#name;
+    }
+    description = "d";
+    execute = () => "x";
+  }
+  const world = new World();
+  const socket = await world.open(new Private(), Object.freeze(gate("frozen")));
+  assert.deepEqual((await socket.said("tools")).tools.map(({ name }) => name), ["frozen", "private"]);
+  assert.equal((await socket.answer(world.call(socket, "private"))).result.text, "x");
+});
+
+test("a connection that the browser refuses to open is reported and tried again", async () => {
+  const world = new World();
+  const { WebSocket } = world.environment;
+  world.environment.WebSocket = class {
+    constructor() {
+      throw new DOMException("mixed content", "SecurityError");
+    }
+  };
+  world.connect();
+  await until(() => world.errors.length === 1);
+  assert.equal(world.errors[0].code, "hub_unreachable");
+  world.environment.WebSocket = WebSocket;
+  world.clock.pass(500);
+  await world.greeted();
+  assert.equal(world.tab.status, "open");
+});
+
+test("a closed tab watches nothing, and the next connect makes a new one", async () => {
+  const world = new World();
+  const tab = world.connect({ tools: [gate("mine")] });
+  const socket = await world.greeted();
+  await socket.said("tools");
+  socket.drop(4410);
+  assert.deepEqual(await world.context.getTools(), []);
+  world.window.dispatchEvent(new Event("online"));
+  assert.equal(world.sockets.length, 1);
+  assert.notEqual(world.connect({ tools: [gate("mine")] }), tab);
+  await world.greeted(2);
+  assert.deepEqual(world.errors.map(({ code }) => code), ["revoked"]);
+});
+
 test("P22 focus is told when it changes", async () => {
   const world = new World();
   const socket = await world.open();

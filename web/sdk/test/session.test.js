@@ -98,6 +98,28 @@ test("sign-out in one document ends the others of the origin", async () => {
   }
 });
 
+test("a sign-out is no error", async () => {
+  const world = new World();
+  await world.open(gate("a"));
+  world.tab.signOut();
+  assert.deepEqual(world.errors, []);
+});
+
+test("when the session runs out on the hub's side, what runs is aborted and a new ticket is fetched", async () => {
+  const world = new World({ limits: { callsInFlight: 1 } });
+  const tool = gate("slow");
+  const socket = await world.open(tool);
+  world.call(socket, "slow");
+  world.call(socket, "slow");
+  const { client } = await until(() => tool.runs[0]);
+  socket.drop(4401);
+  assert.ok(client.signal.aborted);
+  assert.deepEqual([world.tab.status, world.errors], ["connecting", []]);
+  world.clock.pass(500);
+  await world.greeted(2);
+  assert.deepEqual([world.tab.status, tool.runs.length], ["open", 1]);
+});
+
 test("a sign-in by another user in another document makes this one look, and leave", async () => {
   const Channel = channels();
   const alice = new World({ Channel });
