@@ -12,7 +12,7 @@ import traceback
 
 from agents import agent, data, reason, tool_names, words
 from approvals import Desk
-from people import Person, chromium
+from people import Person, chromium, follow
 from small_world import ROOT, SmallWorld
 
 STATE = ROOT / ".deputy/demo"
@@ -119,7 +119,7 @@ class Story:
         """Alice signs in again, her agent works again, she signs out, and it no longer does."""
         alice = self.people["alice"]
         await self.pages["beside"].goto(f"{self.world.crm_url}/plain")
-        await self.pages["beside"].click("a.button")
+        await follow(self.pages["beside"], "a.button")
         await alice.through_the_identity_provider(self.pages["beside"], "alice")
         await self.pages["alice"].close()
         self.pages["alice"] = await alice.open("/")

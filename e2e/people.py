@@ -1,9 +1,11 @@
 """People in a real browser: signing in, signing out, and the pages they look at."""
 
+import asyncio
 import contextlib
 import shutil
 from urllib.parse import urlsplit
 
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
 # For root in a sealed network; see what each does in Chromium's own list of switches.
@@ -54,7 +56,7 @@ class Person:
     async def sign_in(self, path="/"):
         """Signs in to the CRM in a new tab and returns it, connected to the hub."""
         page = await self.open(path, ready=False)
-        await page.click("a.button")
+        await follow(page, "a.button")
         await self.through_the_identity_provider(page)
         await connected(page)
         return page
@@ -62,35 +64,46 @@ class Person:
     async def through_the_identity_provider(self, page, name=None):
         """Answers what the identity provider asks, until it sends the browser away."""
         host = urlsplit(self.world.issuer).netloc
-        asks = 'form input[name="login"], form input[name="prompt"][value="consent"]'
-        while True:
-            await page.wait_for_function(
-                "([host, forms]) => location.host !== host || document.querySelector(forms)", arg=[host, asks]
-            )
-            if urlsplit(page.url).netloc != host:
-                return
-            before = page.url
-            if await page.query_selector('input[name="login"]'):
-                await page.fill('input[name="login"]', name or self.name)
-                await page.fill('input[name="password"]', "any password will do")
-            await page.click('button[type="submit"]')
-            await page.wait_for_url(lambda url: url != before)
+        async with asyncio.timeout(30):
+            while urlsplit(page.url).netloc == host:
+                # Between two of its pages there is nothing to ask: the next round finds the next page.
+                with contextlib.suppress(PlaywrightError):
+                    if not await self._answer(page, name or self.name):
+                        await asyncio.sleep(0.05)
+
+    @staticmethod
+    async def _answer(page, name):
+        login = await page.query_selector('input[name="login"]')
+        consent = await page.query_selector('input[name="prompt"][value="consent"]')
+        if login:
+            await page.fill('input[name="login"]', name, timeout=2_000)
+            await page.fill('input[name="password"]', "any password will do", timeout=2_000)
+        if login or consent:
+            async with page.expect_navigation(timeout=10_000):
+                await page.click('button[type="submit"]', timeout=2_000)
+        return login or consent
 
     async def signs_in_beside(self, name):
         """Somebody else signs in in the same browser, on a page that has never heard of the hub."""
         page = await self.open("/plain", ready=False)
-        await page.click("a.button")
+        await follow(page, "a.button")
         await self.through_the_identity_provider(page, name)
         await page.wait_for_selector("#who")
         return page
 
     async def sign_out(self, page):
         """Signs out with the page's own button."""
-        await page.click("form.sign-out button")
-        await page.click('button[value="yes"]')
+        await follow(page, "form.sign-out button")
+        await follow(page, 'button[value="yes"]')
         await page.wait_for_selector("a.button")
 
 
 async def connected(page):
     """Waits until the page says that agents can reach it."""
     await page.wait_for_selector('#deputy-status[data-state="open"]')
+
+
+async def follow(page, selector):
+    """Clicks what leads to another page, and waits for that page."""
+    async with page.expect_navigation():
+        await page.click(selector)

@@ -43,7 +43,7 @@ tools_or_fail() {
 }
 
 rust_tools() { need_packages; need_python; need_rust; need_rust_parts; need_cargo_deny; }
-web_tools() { need_packages; need_python; need_npm web/sdk; }
+web_tools() { need_packages browser; need_python; need_npm web/sdk; }
 
 suite_rust() {
   tools_or_fail rust_tools || return
@@ -65,6 +65,7 @@ suite_web() {
     "$(total "$log" '^[^a-z]*fail ([0-9]+)$')" "$(total "$log" '^[^a-z]*skipped ([0-9]+)$')"
   while read -r name; do skips+=("web/sdk: $name"); done < <(sed -nE 's/^ *﹣ (.*) \([0-9.]+ms\).*/\1/p' "$log")
   check "sdk types" sdk_types
+  counted_pytest "sdk in a browser" web/sdk/test/browser
 }
 
 node_tests() { (cd "$DEPUTY_ROOT/$1" && npm test --silent); }
@@ -78,18 +79,23 @@ small_world_ready=""
 
 # The tools once per run; what was built is checked by cargo, which knows best.
 python_suite() {
-  local suite="$1" summary
+  local suite="$1"
   if [ -z "$small_world_ready" ]; then
     tools_or_fail need_small_world || return
     need_rust
     build_small_world || { count "building the small world" 1; return; }
     small_world_ready=1
   fi
-  logged "$suite" "$DEPUTY_VENV/bin/python" -m pytest -c e2e/pytest.ini --color=no -rs "e2e/suites/$suite"
+  counted_pytest "$suite" "e2e/suites/$suite"
+}
+
+counted_pytest() {
+  local name="$1" summary left_out
+  logged "$name" "$DEPUTY_VENV/bin/python" -m pytest -c e2e/pytest.ini --color=no -rs "$2"
   summary="$(grep -E '^=+ .* in [0-9.]+s' "$log" | tail -1)"
-  count "$suite" "$status" "$(number "$summary" passed)" \
+  count "$name" "$status" "$(number "$summary" passed)" \
     $(($(number "$summary" failed) + $(number "$summary" 'errors?'))) "$(number "$summary" skipped)"
-  while read -r name; do skips+=("$suite: $name"); done < <(sed -nE 's/^SKIPPED (.*)/\1/p' "$log")
+  while read -r left_out; do skips+=("$name: $left_out"); done < <(sed -nE 's/^SKIPPED (.*)/\1/p' "$log")
 }
 
 number() { local found; found="$(sed -nE "s/.*[ =]([0-9]+) $2.*/\1/p" <<<"$1")"; echo "${found:-0}"; }
