@@ -47,15 +47,7 @@ async def _device_flow(person, resource):
     asked = await asyncio.to_thread(
         _form, f"{issuer}/device/auth", client_id="deputy-cli", scope="openid", resource=resource
     )
-    page = await person.context.new_page()
-    await page.goto(asked["verification_uri_complete"])
-    while button := await page.query_selector('button[type="submit"]'):
-        if await page.query_selector('input[name="login"]'):
-            await page.fill('input[name="login"]', person.name)
-            await page.fill('input[name="password"]', "any password will do")
-        await button.click()
-        await page.wait_for_load_state()
-    await page.close()
+    await confirm_device(person, asked["verification_uri_complete"])
     fields = {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "client_id": "deputy-cli",
@@ -67,6 +59,19 @@ async def _device_flow(person, resource):
                 raise RuntimeError(f"the device flow failed: {answer}")
             await asyncio.sleep(0.2)
     return answer["access_token"]
+
+
+async def confirm_device(person, address):
+    """What a person does with the address that a device shows them."""
+    page = await person.context.new_page()
+    await page.goto(address)
+    while button := await page.query_selector('button[type="submit"]'):
+        if await page.query_selector('input[name="login"]'):
+            await page.fill('input[name="login"]', person.name)
+            await page.fill('input[name="password"]', "any password will do")
+        async with page.expect_navigation():
+            await button.click()
+    await page.close()
 
 
 def _form(url, **fields):
