@@ -19,6 +19,7 @@ import { abortable } from "./wait.js";
  * @property {CallFrame} frame
  * @property {Link} link The connection on which the hub last asked for it.
  * @property {"queued" | "checking" | "running" | "ended"} state
+ * @property {boolean} hasStarted Whether its code ever ran.
  * @property {{ type: string, body?: string }} said The last word on it.
  * @property {AbortController} abort
  * @property {unknown} deadline
@@ -111,8 +112,11 @@ export class Calls {
    * @param {Link} link
    */
   #repeat(entry, link) {
+    const { id } = entry.frame;
     entry.link = link;
-    link.send(entry.said.type, entry.frame.id, entry.said.body);
+    // The word that it started may be lost with the last connection, and the answer means nothing without it.
+    if (entry.hasStarted && entry.said.type !== "started") link.send("started", id);
+    link.send(entry.said.type, id, entry.said.body);
     this.#pump();
   }
 
@@ -126,6 +130,7 @@ export class Calls {
       frame,
       link,
       state: "queued",
+      hasStarted: false,
       said: { type: "accepted" },
       abort: new AbortController(),
       deadline: undefined,
@@ -173,6 +178,7 @@ export class Calls {
       return;
     }
     entry.state = "running";
+    entry.hasStarted = true;
     this.#say(entry, "started");
     const running = this.#tools.run(tool, entry.frame.arguments, this.#client(entry));
     const body = resultBody(await abortable(running, signal).catch(failed));

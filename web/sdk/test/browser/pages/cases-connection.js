@@ -101,7 +101,7 @@ export const cases = {
       hub.call("c.once", {}, { id });
       hub.say("ping", "p2");
       await hub.said("pong", "p2");
-      equal(phases(hub, id), ["accepted", "started", "started", "result", "result"]);
+      equal(phases(hub, id), ["accepted", "started", "started", "result", "started", "result"]);
       equal(tool.runs.length, 1);
     });
   },
