@@ -98,6 +98,12 @@ impl KeySet {
         }
     }
 
+    /// Whether any key can check signatures of this algorithm.
+    #[must_use]
+    pub fn serves(&self, algorithm: Algorithm) -> bool {
+        self.keys.iter().any(|key| key.serves(algorithm))
+    }
+
     /// How many keys can be used.
     #[must_use]
     pub fn len(&self) -> usize {
