@@ -67,7 +67,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Over these providers, with these expectations per door.
+    /// Over these providers, with these expectations per door. Strangers are counted in the log of `counting`.
     #[must_use]
     pub fn new(
         verifier: Verifier,
@@ -76,6 +76,7 @@ impl Authenticator {
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
+        counting: TenantId,
     ) -> Self {
         Self {
             verifier,
@@ -84,7 +85,7 @@ impl Authenticator {
             journal,
             clock,
             supervisor,
-            tenant: TenantId::single(),
+            tenant: counting,
             fetched: watch::Sender::new(0),
             signed_in: Mutex::default(),
         }

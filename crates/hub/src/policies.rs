@@ -13,6 +13,7 @@ pub struct Policies {
     journal: Arc<Journal>,
     tabs: Arc<Tabs>,
     clock: Arc<dyn Clock>,
+    tenants: Vec<TenantId>,
 }
 
 impl Policies {
@@ -23,8 +24,9 @@ impl Policies {
         journal: Arc<Journal>,
         tabs: Arc<Tabs>,
         clock: Arc<dyn Clock>,
+        tenants: Vec<TenantId>,
     ) -> Self {
-        Self { engine, journal, tabs, clock }
+        Self { engine, journal, tabs, clock, tenants }
     }
 
     /// Takes files that changed. A set that parses is in force at once (it may take rights away, and that never waits
@@ -37,8 +39,7 @@ impl Policies {
             Ok(set) => set,
             Err(error) => {
                 tracing::error!(%error, "the new policy is not taken; the last good one stays in force");
-                self.record(self.event(EventKind::PolicyRejected).with_detail("error", error.to_string()))
-                    .await;
+                self.record(EventKind::PolicyRejected, Some(error.to_string())).await;
                 return Err(error);
             }
         };
@@ -54,24 +55,26 @@ impl Policies {
     /// Files that could not even be read.
     pub async fn unreadable(&self, error: String) {
         tracing::error!(error, "the policy cannot be read; the last good one stays in force");
-        self.record(self.event(EventKind::PolicyRejected).with_detail("error", error)).await;
+        self.record(EventKind::PolicyRejected, Some(error)).await;
     }
 
     /// The line that says which set is in force.
     pub async fn record_loaded(&self) {
-        let mut event = self.event(EventKind::PolicyLoaded);
-        event.policy_version = Some(self.engine.version());
-        event.policies = self.engine.set().ids();
-        self.record(event).await;
+        self.record(EventKind::PolicyLoaded, None).await;
     }
 
-    fn event(&self, kind: EventKind) -> Event {
-        Event::new(self.clock.now(), TenantId::single(), kind)
-    }
-
-    async fn record(&self, event: Event) {
-        if let Err(error) = self.journal.append(vec![event]).await {
-            tracing::error!(%error, "a change of policy could not be recorded");
+    /// One line in the log of each tenant.
+    async fn record(&self, kind: EventKind, error: Option<String>) {
+        for tenant in &self.tenants {
+            let mut event = Event::new(self.clock.now(), tenant.clone(), kind);
+            event.policy_version = Some(self.engine.version());
+            match &error {
+                Some(error) => event = event.with_detail("error", error.clone()),
+                None => event.policies = self.engine.set().ids(),
+            }
+            if let Err(error) = self.journal.append(vec![event]).await {
+                tracing::error!(%error, "a change of policy could not be recorded");
+            }
         }
     }
 }

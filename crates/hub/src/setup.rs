@@ -34,6 +34,8 @@ pub use crate::catalog::App;
 pub struct Setup {
     /// Where people and agents reach the hub; no trailing slash.
     pub public_url: Issuer,
+    /// The organisations; at least one.
+    pub tenants: Vec<TenantId>,
     /// The apps.
     pub apps: Vec<App>,
     /// Whose tokens are taken.
@@ -76,6 +78,7 @@ pub struct Hub {
     approvals: Arc<Approvals>,
     tickets: TicketOffice,
     policies: Policies,
+    tenants: Vec<TenantId>,
     assertions: Arc<Assertions>,
     journal: Arc<Journal>,
     sealer: Sealer,
@@ -117,6 +120,7 @@ impl Hub {
             Arc::clone(&journal),
             Arc::clone(&clock),
             supervisor.clone(),
+            setup.tenants.first().cloned().unwrap_or_else(TenantId::single),
         ));
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
@@ -135,7 +139,13 @@ impl Hub {
             Arc::clone(&journal),
             Arc::clone(&clock),
         );
-        let policies = Policies::new(engine, Arc::clone(&journal), Arc::clone(&tabs), Arc::clone(&clock));
+        let policies = Policies::new(
+            engine,
+            Arc::clone(&journal),
+            Arc::clone(&tabs),
+            Arc::clone(&clock),
+            setup.tenants.clone(),
+        );
         Arc::new(Self {
             public_url: setup.public_url,
             corridor,
@@ -145,6 +155,7 @@ impl Hub {
             approvals,
             tickets,
             policies,
+            tenants: setup.tenants,
             assertions,
             journal,
             sealer: setup.sealer,
@@ -161,7 +172,9 @@ impl Hub {
     /// The log cannot be written: a hub that cannot record does not start.
     pub async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.journal.append(vec![Event::new(now, TenantId::single(), EventKind::HubStarted)]).await?;
+        for tenant in &self.tenants {
+            self.journal.append(vec![Event::new(now, tenant.clone(), EventKind::HubStarted)]).await?;
+        }
         for (_, intent) in self.open_calls.open_calls().await? {
             let outcome = Event {
                 at: now,
@@ -215,7 +228,10 @@ impl Hub {
 
     /// Counts somebody who was not let in.
     pub fn count_refused(&self, door: &'static str, code: &'static str) {
-        self.journal.count_refused(&TenantId::single(), door, code);
+        // A stranger belongs to no tenant; the first one's log counts them.
+        if let Some(tenant) = self.tenants.first() {
+            self.journal.count_refused(tenant, door, code);
+        }
     }
 
     /// Where the hub is reached; no trailing slash.

@@ -79,6 +79,7 @@ impl World {
         let classes = classes.map(|(name, word)| (name.parse().unwrap(), Class::from_words([word]).unwrap()));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(PUBLIC_URL).unwrap(),
+            tenants: vec![TenantId::single()],
             apps: vec![App {
                 name: app,
                 tenant: TenantId::single(),
