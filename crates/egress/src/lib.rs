@@ -1,1 +1,16 @@
 //! What talks to strangers, so that no stranger meets a table.
+//!
+//! One [`HttpClient`] for everything: it resolves once, checks the address it then connects to, follows no redirect,
+//! and reads no more than it was told to (R6, B1). [`KeyFetcher`] brings identity providers' keys with it.
+
+mod address;
+mod client;
+mod keys;
+mod resolver;
+
+#[cfg(test)]
+mod stranger;
+
+pub use client::{Answer, Ask, EgressError, Exchange, HttpClient, NamedHosts, Reply, Settings};
+pub use keys::KeyFetcher;
+pub use resolver::{Resolver, SystemResolver};
