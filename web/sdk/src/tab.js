@@ -173,7 +173,9 @@ export class Tab extends EventTarget {
    */
   #hello(ticket, toolsHash) {
     const { document, window } = this.#environment;
-    const page = { url: window.location.href.slice(0, 2000), title: document.title.slice(0, 300) };
+    // Without query and fragment: they may carry what nobody else should read.
+    const { origin, pathname } = window.location;
+    const page = { url: `${origin}${pathname}`.slice(0, 2000), title: document.title.slice(0, 300) };
     const focused = document.hasFocus();
     return JSON.stringify({ versions: [1], ticket, docId: this.#docId, toolsHash, page, sdk: SDK, focused });
   }

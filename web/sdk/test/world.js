@@ -57,7 +57,7 @@ class FakeDocument extends EventTarget {
 class FakeWindow extends EventTarget {
   constructor(origin) {
     super();
-    this.location = { origin, href: `${origin}/customers` };
+    this.location = { origin, pathname: "/customers", search: "?reset=secret", href: `${origin}/customers?reset=secret` };
   }
 }
 

@@ -227,6 +227,27 @@ export const cases = {
       equal((await hub.answer(hub.call("form.search", { most: 1 }))).code, "tool_failed", "what the last call left does not count");
     }),
 
+  "a form that waits for the person is let go when the call is cancelled": () =>
+    withTab([], async (hub) => {
+      if (!isNative) return equal(hub.tools.some(({ kind }) => kind === "form"), false);
+      const form = document.forms[1];
+      const filled = () => new Promise((resolve) => context.addEventListener("toolactivated", resolve, { once: true }));
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        event.respondWith(Promise.resolve(Object.fromEntries(new FormData(form))));
+      };
+      const activated = filled();
+      const first = hub.call("form.ask", { what: "one" });
+      await activated;
+      const second = hub.call("form.ask", { what: "two" });
+      const activatedAgain = filled();
+      hub.say("cancel", first, { reason: "the client left" });
+      equal((await hub.answer(first)).type, "cancelled");
+      await activatedAgain;
+      form.querySelector("button").click();
+      equal(JSON.parse((await hub.answer(second)).result.text), { what: "two" });
+    }),
+
   async "tools of a frame are not tools of this document"() {
     const frame = document.createElement("iframe");
     frame.src = "frame.html";
