@@ -31,7 +31,7 @@ impl LogKey {
     pub fn from_secret(secret: &Secret<[u8; 32]>) -> Self {
         let signing = SigningKey::from_bytes(secret.expose());
         let digest = Digest::of_bytes(signing.verifying_key().as_bytes());
-        let log_id = digest.as_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let log_id = hex::encode(digest.as_bytes()).chars().take(16).collect();
         Self { signing, log_id }
     }
 

@@ -10,7 +10,7 @@
 use crate::OpenError;
 use deputy_audit::{LogKey, VerifierKey};
 use deputy_core::{Secret, TenantId};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,12 @@ impl Place {
     /// Makes the directories, readable by their owner alone.
     pub(crate) fn prepare(&self) -> Result<(), OpenError> {
         let audit = self.0.join("audit");
-        fs::create_dir_all(&audit).and_then(|()| for_owner_alone(&audit, 0o700)).map_err(at(&audit))
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        // Of the operator's own directory the mode is the operator's; what is made here is for its owner alone.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&audit).and_then(|()| for_owner_alone(&audit, 0o700)).map_err(at(&audit))
     }
 
     /// The tenants that have a checkpoint file.

@@ -12,6 +12,7 @@ use deputy_audit::{Fault, Report};
 use deputy_core::{
     Agent, CallId, Client, Digest, EventKind, Issuer, Outcome, SourceName, Subject, Timestamp, User,
 };
+use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,6 @@ struct Process {
     supervisor: Supervisor,
     store: Arc<SqliteStore>,
 }
-
-use std::sync::Arc;
 
 impl Process {
     fn start(directory: &TempDir) -> Self {

@@ -123,10 +123,7 @@ impl Writer {
     }
 
     async fn transact(&mut self, jobs: &mut [Entry]) -> Result<(), OpenError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.options.connect().await?,
-        };
+        let mut connection = self.connected().await?;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
         let mut batch = Batch::default();
         for entry in jobs {
@@ -187,12 +184,15 @@ impl Writer {
         }
     }
 
+    /// Signs a log if it has lines that are not signed.
     async fn sign(&mut self, tenant: &TenantId) -> Result<(), OpenError> {
-        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
-        let Some(log) = self.logs.get_mut(tenant) else { return Ok(()) };
-        let signed = log.sign(connection, &self.place, tenant).await;
+        let mut connection = self.connected().await?;
+        let place = self.place.clone();
+        let log = self.log(&mut connection, tenant).await?;
+        let signed = log.sign(&mut connection, &place, tenant).await;
         // Not before the next interval, whether it worked or not.
         log.unsigned_since = (log.unsigned() > 0).then(Instant::now);
+        self.connection = Some(connection);
         if let Err(OpenError::Audit(
             AuditError::Inconsistent { .. } | AuditError::HashMissing(_) | AuditError::Proof(_),
         )) = &signed
@@ -201,6 +201,13 @@ impl Writer {
             self.poisoned = Some(StoreError::Corrupt(why));
         }
         signed.map(|_| ())
+    }
+
+    async fn connected(&mut self) -> Result<SqliteConnection, OpenError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => Ok(self.options.connect().await?),
+        }
     }
 
     async fn checkpoint(

@@ -3,6 +3,7 @@
 use super::*;
 use deputy_core::{ApprovalId, PolicyId};
 use deputy_hub::ports::{ApprovalRecord, ApprovalState, Approvals as _, Decision};
+use proptest::prelude::*;
 
 const ASKED: u64 = 1_000;
 const DECIDABLE: u64 = 10_000;
@@ -190,4 +191,106 @@ fn apr_05_a_pending_question_survives_a_crash() {
     let process = Process::start(&directory);
     assert!(process.spend(&user("alice"), b"call", 3_000));
     process.stop();
+}
+
+/// One thing that somebody does to one of three questions.
+#[derive(Debug, Clone)]
+enum Step {
+    Ask(usize),
+    Decide(usize, bool, u64),
+    Spend(usize, u64),
+    Expire(u64),
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (number, when) = (0..3_usize, (0..25_u64).prop_map(|at| at * 1_000));
+    let step = prop_oneof![
+        number.clone().prop_map(Step::Ask),
+        (number.clone(), any::<bool>(), when.clone())
+            .prop_map(|(number, yes, at)| Step::Decide(number, yes, at)),
+        (number, when.clone()).prop_map(|(number, at)| Step::Spend(number, at)),
+        when.prop_map(Step::Expire),
+        Just(Step::Restart),
+    ];
+    prop::collection::vec(step, 1..25)
+}
+
+/// What the table should hold: where each question stands and how many lines there are. Naive on purpose.
+#[derive(Default)]
+struct Model {
+    states: std::collections::BTreeMap<usize, ApprovalState>,
+    lines: u64,
+}
+
+impl Model {
+    fn turn(&mut self, number: usize, from: ApprovalState, to: ApprovalState, in_time: bool) -> bool {
+        let fits = in_time && self.states.get(&number) == Some(&from);
+        if fits {
+            self.states.insert(number, to);
+            self.lines += 1;
+        }
+        fits
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn apr_02_any_order_of_steps_does_what_the_naive_model_does(steps in steps()) {
+        use ApprovalState::{Approved, Expired, Pending, Refused, Spent};
+        let directory = directory();
+        let mut process = Process::start(&directory);
+        let mut model = Model::default();
+        for step in steps {
+            match step {
+                Step::Ask(number) => {
+                    let asked = process.run(process.store.ask(question(number), event(EventKind::ApprovalRequested, 1)));
+                    let fresh = !model.states.contains_key(&number);
+                    if fresh {
+                        model.states.insert(number, Pending);
+                        model.lines += 1;
+                    }
+                    prop_assert_eq!(asked.is_ok(), fresh);
+                }
+                Step::Decide(number, yes, at) => {
+                    let to = if yes { Approved } else { Refused };
+                    let expected = model.turn(number, Pending, to, at < DECIDABLE);
+                    prop_assert_eq!(process.decide(decision(number, to, at)), expected);
+                }
+                Step::Spend(number, now) => {
+                    let (id, alice, digest) = (id(number), user("alice"), Digest::of_bytes(b"call"));
+                    let line = event(EventKind::Intent, 1);
+                    let spent = process.run(process.store.spend(&id, &digest, &alice, at(now), line));
+                    let spent = spent.expect("answers");
+                    prop_assert_eq!(spent, model.turn(number, Approved, Spent, now < USABLE));
+                }
+                Step::Expire(now) => {
+                    let expired = process.run(process.store.expire(at(now))).expect("expires").len();
+                    let mut expected = 0;
+                    for number in 0..3 {
+                        expected += usize::from(
+                            model.turn(number, Pending, Expired, now >= DECIDABLE)
+                                || model.turn(number, Approved, Expired, now >= USABLE),
+                        );
+                    }
+                    prop_assert_eq!(expired, expected);
+                }
+                Step::Restart => {
+                    process.crash();
+                    process = Process::start(&directory);
+                }
+            }
+        }
+        for (number, state) in &model.states {
+            let stored = process.run(process.store.approval(&tenant(), &id(*number))).expect("reads");
+            prop_assert_eq!(stored.map(|approval| approval.state), Some(*state));
+        }
+        // The first line publishes the key of the log; before it there is nothing to verify.
+        if model.lines > 0 {
+            prop_assert_eq!(process.verify(None).expect("good").lines, model.lines);
+        }
+        process.crash();
+    }
 }

@@ -160,5 +160,18 @@ fn the_log_key_is_readable_by_its_owner_alone() {
     Process::start(&directory).stop();
     let mode = std::fs::metadata(place(&directory).key()).expect("key").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(place(&directory).verifier_keys().file_name().and_then(|n| n.to_str()), Some("log.vkey"));
+    let audit = std::fs::metadata(directory.path().join("audit")).expect("directory").permissions().mode();
+    assert_eq!(audit & 0o777, 0o700);
+}
+
+#[test]
+fn a_checkpoint_asked_for_after_a_failed_commit_covers_what_was_committed_before() {
+    let directory = directory();
+    let process = Process::start(&directory);
+    process.append(outcomes(10)).expect("appended");
+    process.on_writer("PRAGMA max_page_count = 1").expect("limit");
+    process.append(outcomes(200)).expect_err("full");
+    let note = process.checkpoint().expect("note");
+    assert_eq!(process.verify(Some(&note)).expect("good").external, Some(10));
+    process.stop();
 }
