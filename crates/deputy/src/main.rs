@@ -1,2 +1,5 @@
 //! The program: command line, settings, wiring.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    deputy::cli::run()
+}

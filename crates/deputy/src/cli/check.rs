@@ -1,0 +1,166 @@
+//! `deputy check`: reads the configuration, reaches each identity provider, and says what is wrong and how to mend it.
+
+mod place;
+mod provider;
+#[cfg(test)]
+mod tests;
+
+use super::progress::visible;
+use super::terminal::{Mark, Terminal};
+use super::{Config, Failure};
+use crate::policy_files;
+use crate::settings::{IdentityProvider, PolicySource, SecretSource, Settings};
+use clap::Args;
+use deputy_hub::ports::KeySource;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+
+/// Say what is wrong with an installation, and how to mend it
+///
+/// Reads the configuration, reaches each identity provider, and looks at the data directory, the policies, the secrets and
+/// the address to listen on. Changes nothing.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    mark: Mark,
+    text: String,
+    mend: Option<String>,
+}
+
+impl Finding {
+    fn good(text: impl Into<String>) -> Self {
+        Self { mark: Mark::Good, text: text.into(), mend: None }
+    }
+
+    fn warning(text: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { mark: Mark::Warning, text: text.into(), mend: Some(mend.into()) }
+    }
+
+    fn bad(text: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { mark: Mark::Bad, text: text.into(), mend: Some(mend.into()) }
+    }
+}
+
+pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), Failure> {
+    let settings = arguments.config.load()?;
+    let keys = super::web::key_source(&settings)?;
+    let mut tally = Tally { terminal, warnings: 0, faults: 0 };
+    tally.tell(&configuration(&arguments, &settings))?;
+    tally.tell(&place::data_dir(&settings.hub.data_dir))?;
+    tally.tell(&policies(&settings.policy))?;
+    tally.tell(&listen(settings.hub.listen))?;
+    for entry in &settings.identity_providers {
+        if let Some(finding) = secret(entry) {
+            tally.tell(&finding)?;
+        }
+        let what = format!("identity provider `{}`", entry.provider.name());
+        let finding =
+            visible(terminal, &what, provider::reach(&keys as &dyn KeySource, &entry.provider)).await;
+        tally.tell(&finding)?;
+    }
+    tally.finish()
+}
+
+struct Tally {
+    terminal: Terminal,
+    warnings: u32,
+    faults: u32,
+}
+
+impl Tally {
+    fn tell(&mut self, finding: &Finding) -> Result<(), Failure> {
+        match finding.mark {
+            Mark::Good => {}
+            Mark::Warning => self.warnings += 1,
+            Mark::Bad => self.faults += 1,
+        }
+        self.terminal.marked(finding.mark, &finding.text, finding.mend.as_deref())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        let warnings = match self.warnings {
+            0 => String::new(),
+            1 => ", 1 warning".to_owned(),
+            many => format!(", {many} warnings"),
+        };
+        match self.faults {
+            0 => self.terminal.line(&format!("nothing is wrong{warnings}")),
+            faults => {
+                let are = if faults == 1 { "1 thing is".to_owned() } else { format!("{faults} things are") };
+                self.terminal.line(&format!("{are} wrong{warnings}"))?;
+                Err(Failure::told())
+            }
+        }
+    }
+}
+
+fn configuration(arguments: &Arguments, settings: &Settings) -> Finding {
+    let (path, providers, apps) =
+        (arguments.config.config.display(), settings.identity_providers.len(), settings.apps.len());
+    let text = format!("configuration `{path}`: {providers} identity provider(s), {apps} app(s)");
+    if settings.apps.is_empty() {
+        return Finding::warning(text, "without an [[app]] there are no tools: add one");
+    }
+    Finding::good(text)
+}
+
+fn policies(source: &PolicySource) -> Finding {
+    let place = match source {
+        PolicySource::Shipped => "the shipped policies".to_owned(),
+        PolicySource::Directory(directory) => format!("policies in `{}`", directory.display()),
+    };
+    match policy_files::load(source) {
+        Ok(set) => Finding::good(format!("{place}: {} policies, version {}", set.ids().len(), set.version())),
+        Err(error) => {
+            let mend =
+                "`deputy policy check DIR` tells more; docs/reference/policy.md says what can be written";
+            Finding::bad(format!("{place}: {error}"), mend)
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::good(format!("address {address} is free")),
+        Err(error) => {
+            let mend = match error.kind() {
+                ErrorKind::AddrInUse => {
+                    "stop what listens there (perhaps a hub that runs already), or change `listen` under [hub]"
+                }
+                ErrorKind::PermissionDenied => {
+                    "choose a port from 1024 on, or let a proxy listen on the low one"
+                }
+                _ => "write an address of this machine as `listen` under [hub], for example 127.0.0.1:7070",
+            };
+            Finding::bad(format!("address {address} cannot be listened on: {error}"), mend)
+        }
+    }
+}
+
+fn secret(entry: &IdentityProvider) -> Option<Finding> {
+    let source = entry.client.as_ref()?.secret.as_ref()?;
+    let name = entry.provider.name();
+    if let Err(error) = source.read() {
+        let mend = match source {
+            SecretSource::File(_) => {
+                "put the client's secret into the file, readable by the user who runs deputy"
+            }
+            SecretSource::Environment(_) => "set the variable where deputy is started",
+        };
+        return Some(Finding::bad(format!("the secret for `{name}`: {error}"), mend));
+    }
+    if let SecretSource::File(path) = source
+        && place::others_can_read(path)
+    {
+        let path = path.display();
+        let text = format!("the secret for `{name}`: every user of this machine can read `{path}`");
+        return Some(Finding::warning(text, format!("chmod 600 {path}")));
+    }
+    Some(Finding::good(format!("the secret for `{name}` is there")))
+}

@@ -1,0 +1,91 @@
+//! What commands need of HTTP, and no more: so that they can be tried without a network.
+
+use super::Failure;
+use crate::settings::Settings;
+use deputy_core::Secret;
+use deputy_egress::{Ask, Exchange, HttpClient, KeyFetcher, NamedHosts};
+use std::future::Future;
+use url::Url;
+
+/// A status and a body. The body is whatever the other side sent.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// At most a megabyte.
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Whether the other side did it.
+    pub(super) const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+}
+
+/// What is sent.
+pub(super) enum Request<'r> {
+    /// `GET`.
+    Get,
+    /// `POST` of a form.
+    Form(&'r [(&'r str, &'r str)]),
+    /// `POST` of JSON.
+    Json(&'r serde_json::Value),
+}
+
+/// Sends one request.
+pub(super) trait Web {
+    /// Redirects are not followed: neither a token nor a decision goes where nobody named.
+    ///
+    /// `learned_from` is the address whose answer named `url`, if nobody on our side did.
+    fn send(
+        &self,
+        url: &Url,
+        learned_from: Option<&Url>,
+        request: Request<'_>,
+        bearer: Option<&Secret<String>>,
+    ) -> impl Future<Output = Result<Answer, String>> + Send;
+}
+
+/// The real network.
+pub(super) struct Egress(HttpClient);
+
+/// The longest answer that is read.
+const LIMIT_BYTES: usize = 1024 * 1024;
+
+impl Egress {
+    /// With leave to reach these hosts even inside.
+    pub(super) fn naming(urls: &[Url]) -> Result<Self, Failure> {
+        client(urls).map(Self)
+    }
+}
+
+impl Web for Egress {
+    async fn send(
+        &self,
+        url: &Url,
+        learned_from: Option<&Url>,
+        request: Request<'_>,
+        bearer: Option<&Secret<String>>,
+    ) -> Result<Answer, String> {
+        let ask = learned_from.map_or(Ask::Configured, Ask::LearnedFrom);
+        let exchange = match request {
+            Request::Get => Exchange::Get,
+            Request::Form(form) => Exchange::PostForm(form),
+            Request::Json(body) => Exchange::PostJson(body),
+        };
+        let reply = self.0.exchange(url, ask, exchange, bearer, LIMIT_BYTES).await;
+        let reply = reply.map_err(|error| error.to_string())?;
+        Ok(Answer { status: reply.status, body: reply.body.to_vec() })
+    }
+}
+
+/// What fetches the keys of the configured identity providers, as in the hub.
+pub(super) fn key_source(settings: &Settings) -> Result<KeyFetcher, Failure> {
+    client(&settings.named_addresses()).map(KeyFetcher::new)
+}
+
+fn client(urls: &[Url]) -> Result<HttpClient, Failure> {
+    HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(urls)))
+        .map_err(|error| Failure::Fault(error.to_string()))
+}

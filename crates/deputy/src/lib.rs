@@ -1,0 +1,9 @@
+//! The program `deputy`: command line, settings, wiring; sees everything.
+
+pub mod cli;
+pub mod keys;
+pub mod policy_files;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+pub mod wire;

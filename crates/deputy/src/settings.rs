@@ -1,0 +1,149 @@
+//! Settings: `deputy.toml`, parsed once into types that cannot be wrong.
+//!
+//! [`Settings::load`] reads a file; what is wrong with it comes back as [`Faults`], each with its line, its culprit and
+//! its mend. Nothing here has a default secret, and nothing turns verification, policy or audit off (invariant 15).
+
+pub mod environment;
+mod fault;
+mod later;
+mod located;
+mod meaning;
+mod network;
+mod raw;
+mod schema;
+mod secret;
+mod shape;
+mod span;
+#[cfg(test)]
+mod tests;
+
+pub use fault::{Fault, Faults, SettingsError};
+pub use network::{AddressError, PublicUrl, address};
+pub use schema::schema_text;
+pub use secret::{SecretError, SecretSource};
+
+use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
+use deputy_identity::provider::KeysAt;
+use deputy_identity::{Audiences, Provider, ProviderName, TokenKind};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::Url;
+
+/// Everything the operator decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The hub itself.
+    pub hub: Hub,
+    /// The organisations; [`TenantId::single`] alone where the file names none.
+    pub tenants: Vec<TenantId>,
+    /// Who vouches for people; at least one, no two with the same issuer.
+    pub identity_providers: Vec<IdentityProvider>,
+    /// Web applications; no two share a name, an origin or an audience.
+    pub apps: Vec<App>,
+    /// Who may do what.
+    pub policy: PolicySource,
+}
+
+/// The hub itself.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Under which origin it is reached.
+    pub public_url: PublicUrl,
+    /// Where it keeps its data.
+    pub data_dir: PathBuf,
+    /// How long a call waits for a person.
+    pub approval_wait: Duration,
+    /// How long after an approval the call may still start.
+    pub approval_execution: Duration,
+    /// How long a call may run when the agent names no deadline.
+    pub call_deadline: Duration,
+    /// The client with which `deputy approve` signs people in.
+    pub cli_client_id: Option<String>,
+}
+
+/// Who vouches for people.
+#[derive(Debug, Clone)]
+pub struct IdentityProvider {
+    /// Its name, tenant, issuer, keys, algorithms, claims. It takes ID tokens only where an application brings them.
+    pub provider: Provider,
+    /// The hub's own client there.
+    pub client: Option<ProviderClient>,
+}
+
+/// The hub's own client at an identity provider.
+#[derive(Debug, Clone)]
+pub struct ProviderClient {
+    /// Its `client_id`.
+    pub id: String,
+    /// Where its secret is; `None` for a public client.
+    pub secret: Option<SecretSource>,
+}
+
+/// A web application whose tabs offer tools.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The first half of its tools' public names.
+    pub name: SourceName,
+    /// The organisation it belongs to.
+    pub tenant: TenantId,
+    /// The origins of its pages; at least one.
+    pub origins: Vec<Origin>,
+    /// What its user tokens are for; at least one (A9).
+    pub audiences: Audiences,
+    /// Who vouches for its users; always one of [`Settings::identity_providers`], of the same tenant.
+    pub identity_provider: ProviderName,
+    /// The kind of token it brings for its users (A10).
+    pub token: TokenKind,
+    /// What its tools do to the world.
+    pub classes: BTreeMap<ToolName, Class>,
+}
+
+/// Where the policy set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicySource {
+    /// The one that ships with the program.
+    Shipped,
+    /// `*.cedar` in this directory.
+    Directory(PathBuf),
+}
+
+impl Settings {
+    /// Reads and checks a file. Relative paths in it are relative to the file.
+    ///
+    /// # Errors
+    /// No such file, not readable, or everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => SettingsError::Missing(path.to_owned()),
+            _ => SettingsError::Unreadable { path: path.to_owned(), error },
+        })?;
+        Self::parse(&text, path).map_err(SettingsError::Faults)
+    }
+
+    /// Checks a text as if it stood in the file `path`; reads nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Faults> {
+        meaning::parse(text, path)
+    }
+
+    /// The identity provider of a name.
+    #[must_use]
+    pub fn identity_provider(&self, name: &ProviderName) -> Option<&IdentityProvider> {
+        self.identity_providers.iter().find(|entry| entry.provider.name() == name)
+    }
+
+    /// The addresses that the operator named: their hosts may be inside (DESIGN section 4), all others may not.
+    #[must_use]
+    pub fn named_addresses(&self) -> Vec<Url> {
+        let of_providers = self.identity_providers.iter().map(|entry| match entry.provider.keys_at() {
+            KeysAt::Discovery(url) | KeysAt::Set(url) => url.clone(),
+        });
+        of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).collect()
+    }
+}

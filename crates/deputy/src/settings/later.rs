@@ -1,0 +1,45 @@
+//! Words of the configuration that are known and not in this version: refused by name, never ignored.
+
+/// A key that comes later.
+pub(super) struct Later {
+    /// As it stands in the file.
+    pub(super) name: &'static str,
+    /// What to do meanwhile.
+    pub(super) mend: &'static str,
+}
+
+/// Whether a key, by its full path, is one that comes later.
+pub(super) fn key(path: &str) -> Option<Later> {
+    let (name, mend) = match path {
+        "server" => ("[[server]]", "MCP servers as sources come later; remove the block"),
+        "app.manifest" => (
+            "manifest",
+            "manifests come later; remove the key: until then a tool is pinned for its user alone",
+        ),
+        "identity_provider.client.private_key_jwt" => {
+            ("private_key_jwt", "it comes later; use `secret = { file = \"idp.secret\" }`")
+        }
+        _ => return None,
+    };
+    Some(Later { name, mend })
+}
+
+/// What to do instead of a word that comes later.
+pub(super) fn word(path: &str, word: &str) -> Option<&'static str> {
+    const PRESETS: &[&str] = &[
+        "okta",
+        "auth0",
+        "entra",
+        "google",
+        "cognito",
+        "keycloak",
+        "workos",
+        "clerk",
+        "scalekit",
+        "better-auth",
+        "logto",
+        "firebase",
+    ];
+    (path == "identity_provider.preset" && PRESETS.contains(&word))
+        .then_some("it comes later: use `preset = \"oidc\"`")
+}

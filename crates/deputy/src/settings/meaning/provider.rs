@@ -1,0 +1,178 @@
+//! `[[identity_provider]]`.
+
+use super::{DAY, MINUTE, Meaning};
+use crate::settings::located::Located;
+use crate::settings::network::{self, Wrong};
+use crate::settings::raw;
+use crate::settings::{IdentityProvider, ProviderClient, SecretSource};
+use deputy_core::{Issuer, TenantId};
+use deputy_identity::claims::ClaimPath;
+use deputy_identity::provider::{AccessTokenType, KeysAt, Preset, ProviderError, Settings};
+use deputy_identity::{Algorithm, Provider, ProviderName, TokenKind};
+use std::collections::BTreeSet;
+
+impl Meaning<'_, '_> {
+    /// One entry per block, so that an application which names a faulty block is not told that there is none.
+    pub(super) fn identity_providers(
+        &mut self,
+        blocks: &Located<Vec<raw::IdentityProvider>>,
+        apps: &[raw::App],
+        tenants: &[TenantId],
+    ) -> Vec<Option<IdentityProvider>> {
+        if blocks.is_empty() {
+            self.faults.add(
+                blocks.span(),
+                "`identity_provider` is empty: nobody could sign in",
+                "add a block `[[identity_provider]]`, see docs/reference/config.md",
+            );
+        }
+        for (index, block) in blocks.iter().enumerate() {
+            let earlier = blocks.iter().take(index);
+            if earlier.clone().any(|other| *other.name == *block.name) {
+                self.twice(&block.name, "identity provider", "give each its own name");
+            }
+            if earlier.clone().any(|other| *other.issuer == *block.issuer) {
+                let mend = "keep one of the two blocks: an issuer leads to one tenant";
+                self.twice(&block.issuer, "issuer", mend);
+            }
+        }
+        blocks.iter().map(|block| self.identity_provider(block, apps, tenants)).collect()
+    }
+
+    fn identity_provider(
+        &mut self,
+        block: &raw::IdentityProvider,
+        apps: &[raw::App],
+        tenants: &[TenantId],
+    ) -> Option<IdentityProvider> {
+        let name = self.located(&block.name, |text| ProviderName::new(text).map_err(provider_name));
+        let tenant = self.tenant(block.tenant.as_ref(), &block.name, tenants);
+        let issuer = self.located(&block.issuer, issuer);
+        let keys_at = self.keys_at(block);
+        let algorithms = self.algorithms(block.algorithms.as_ref());
+        let groups = block.groups_claim.as_ref().map(|claim| self.text(claim, "groups_claim"));
+        let client = block.client.as_ref().map(|client| self.client(client));
+        let max_lifetime =
+            self.duration(block.max_token_lifetime.as_ref(), DAY, MINUTE..=DAY, "max_token_lifetime");
+        // The shape check has named a preset that is not known.
+        let preset = Preset::named(block.preset.as_ref().map_or("oidc", |preset| preset.as_str()))?;
+        let mut settings = preset.settings(name?, tenant?, issuer?).ok()?;
+        if let Some(keys_at) = keys_at? {
+            settings.keys_at = keys_at;
+        }
+        if let Some(algorithms) = algorithms? {
+            settings.algorithms = algorithms;
+        }
+        if let Some(groups) = flat(groups)? {
+            settings.groups = ClaimPath::parse(&groups);
+        }
+        if block.access_token_type.as_ref().is_some_and(|kind| kind.as_str() == "allow_untyped") {
+            settings.access_token_type = AccessTokenType::Untyped;
+        }
+        settings.kinds = kinds(&block.name, apps);
+        settings.max_lifetime = max_lifetime?;
+        let provider = self.provider(block, settings)?;
+        Some(IdentityProvider { provider, client: flat(client)? })
+    }
+
+    /// What remains for `deputy-identity` to refuse.
+    fn provider(&mut self, block: &raw::IdentityProvider, settings: Settings) -> Option<Provider> {
+        Provider::new(settings)
+            .map_err(|error| {
+                let mend = "see docs/reference/config.md";
+                self.faults.add(block.name.span(), error.to_string(), mend);
+            })
+            .ok()
+    }
+
+    #[expect(clippy::option_option, reason = "written wrong, not written and written right are three cases")]
+    fn keys_at(&mut self, block: &raw::IdentityProvider) -> Option<Option<KeysAt>> {
+        let set = block.jwks_uri.as_ref().map(|uri| self.located(uri, network::web_address));
+        let discovery = block.discovery_url.as_ref().map(|url| self.located(url, network::web_address));
+        if let (Some(_), Some(url)) = (&set, &block.discovery_url) {
+            let mend = "remove one of the two: with `jwks_uri` nothing is learned from discovery";
+            self.faults.add(url.span(), "`discovery_url` stands beside `jwks_uri`", mend);
+        }
+        let (set, discovery) = (flat(set)?, flat(discovery)?);
+        Some(set.map(KeysAt::Set).or(discovery.map(KeysAt::Discovery)))
+    }
+
+    #[expect(clippy::option_option, reason = "written wrong, not written and written right are three cases")]
+    fn algorithms(
+        &mut self,
+        written: Option<&Located<Vec<raw::Algorithm>>>,
+    ) -> Option<Option<BTreeSet<Algorithm>>> {
+        let Some(written) = written else { return Some(None) };
+        if written.is_empty() {
+            let mend = "write `algorithms = [\"RS256\"]`, or remove the key";
+            self.faults.add(written.span(), "`algorithms` is empty: no token could be accepted", mend);
+            return None;
+        }
+        // The shape check has named every word that is not known.
+        let algorithms: Option<BTreeSet<_>> = written.iter().map(|word| Algorithm::named(&word.0)).collect();
+        algorithms.map(Some)
+    }
+
+    fn client(&mut self, client: &raw::Client) -> Option<ProviderClient> {
+        let id = self.text(&client.id, "client.id");
+        let secret = client.secret.as_ref().map(|secret| self.secret(secret));
+        Some(ProviderClient { id: id?, secret: flat(secret)? })
+    }
+
+    fn secret(&mut self, secret: &Located<raw::SecretSource>) -> Option<SecretSource> {
+        match (&secret.file, &secret.env) {
+            (Some(file), None) => Some(SecretSource::File(self.path(file))),
+            (None, Some(name)) => self.text(name, "secret.env").map(SecretSource::Environment),
+            (file, _) => {
+                let said = if file.is_some() { "both `file` and `env`" } else { "neither `file` nor `env`" };
+                self.faults.add(
+                    secret.span(),
+                    format!("`secret` has {said}"),
+                    "write `secret = { file = \"idp.secret\" }` or `secret = { env = \"DEPUTY_IDP_SECRET\" }`",
+                );
+                None
+            }
+        }
+    }
+}
+
+fn provider_name(error: ProviderError) -> Wrong {
+    match error {
+        ProviderError::Name(name) => {
+            (format!("`{name}` is not a provider name"), "use 1 to 32 of a-z, 0-9 and -".to_owned())
+        }
+        other => (other.to_string(), "see docs/reference/config.md".to_owned()),
+    }
+}
+
+/// OpenID Connect Discovery 1.0 section 4: no query, no fragment; a slash at the end is part of it.
+fn issuer(text: &str) -> Result<Issuer, Wrong> {
+    let url = network::web_address(text)?;
+    if url.query().is_some() {
+        return Err((format!("`{text}` has a query (`?`)"), "copy the issuer without it".to_owned()));
+    }
+    Issuer::new(text)
+        .map_err(|error| (error.to_string(), "copy `issuer` from its discovery document".to_owned()))
+}
+
+/// ID tokens are taken from a provider only where an application brings them (A10).
+fn kinds(name: &str, apps: &[raw::App]) -> Vec<TokenKind> {
+    let brings = |app: &raw::App| {
+        app.identity_provider.as_str() == name
+            && app.token.as_ref().is_some_and(|kind| kind.as_str() == "id_token")
+    };
+    let mut kinds = vec![TokenKind::AccessToken];
+    if apps.iter().any(brings) {
+        kinds.push(TokenKind::IdToken);
+    }
+    kinds
+}
+
+/// What was written wrong ends here; what was not written does not.
+#[expect(clippy::option_option, reason = "written wrong, not written and written right are three cases")]
+fn flat<T>(written: Option<Option<T>>) -> Option<Option<T>> {
+    match written {
+        Some(value) => value.map(Some),
+        None => Some(None),
+    }
+}

@@ -1,0 +1,199 @@
+//! What `deputy.toml` may hold, word for word: the one description from which both the published JSON schema and the
+//! check of keys and types come. Meaning is checked afterwards, in [`super::meaning`].
+//!
+//! Doc comments here are the descriptions in the schema, so they speak to whoever writes the file.
+
+use super::located::Located;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The settings of a Deputy hub.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "deputy.toml")]
+pub(super) struct File {
+    /// The hub itself.
+    pub(super) hub: Hub,
+    /// One block for each organisation, only where one hub serves more than one.
+    #[serde(default)]
+    pub(super) tenant: Vec<Tenant>,
+    /// Who vouches for people. At least one.
+    #[schemars(extend("examples" = [[{"name": "acme", "issuer": "https://idp.acme.example"}]]))]
+    pub(super) identity_provider: Located<Vec<IdentityProvider>>,
+    /// Web applications whose tabs offer tools.
+    #[serde(default)]
+    pub(super) app: Vec<App>,
+    /// Who may do what.
+    pub(super) policy: Option<Policy>,
+}
+
+/// The hub itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Hub {
+    /// IP address and port to listen on. TLS is the business of the proxy in front.
+    #[schemars(extend("examples" = ["127.0.0.1:7070"]))]
+    pub(super) listen: Located<String>,
+    /// The origin under which browsers and agents reach the hub. Tokens for `/mcp` carry exactly this + `/mcp` as audience.
+    #[schemars(extend("examples" = ["https://hub.acme.example"]))]
+    pub(super) public_url: Located<String>,
+    /// Where the hub keeps its database and its log key; relative to this file.
+    #[schemars(extend("examples" = ["./data"]))]
+    pub(super) data_dir: Located<String>,
+    /// How long a call waits for a person's decision before it is refused: 10s to 24h, by default 10m.
+    #[schemars(extend("examples" = ["10m"]))]
+    pub(super) approval_wait: Option<Located<String>>,
+    /// How long after a person's approval the call may still start: 1s to 10m, by default 2m.
+    #[schemars(extend("examples" = ["2m"]))]
+    pub(super) approval_execution: Option<Located<String>>,
+    /// How long a call may run when the agent names no deadline: 1s to 10m, by default 60s.
+    #[schemars(extend("examples" = ["60s"]))]
+    pub(super) call_deadline: Option<Located<String>>,
+    /// The client id at the identity provider with which `deputy approve` signs people in (OAuth 2.0 device grant).
+    #[schemars(extend("examples" = ["deputy-cli"]))]
+    pub(super) cli_client_id: Option<Located<String>>,
+}
+
+/// An organisation.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Tenant {
+    /// Its name: 1 to 32 of a-z, 0-9 and -.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(super) name: Located<String>,
+}
+
+/// Who vouches for people.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct IdentityProvider {
+    /// Its name in this file.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(super) name: Located<String>,
+    /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(super) tenant: Option<Located<String>>,
+    /// Which product it is. By default `oidc`: any OpenID Connect provider.
+    #[schemars(extend("enum" = ["oidc"], "examples" = ["oidc"]))]
+    pub(super) preset: Option<Located<String>>,
+    /// The `iss` of its tokens, byte for byte.
+    #[schemars(extend("examples" = ["https://idp.acme.example"]))]
+    pub(super) issuer: Located<String>,
+    /// Where its key set is. By default discovery says; with this, nothing is learned from discovery.
+    #[schemars(extend("examples" = ["https://idp.acme.example/jwks"]))]
+    pub(super) jwks_uri: Option<Located<String>>,
+    /// Where its discovery document is. By default the issuer + `/.well-known/openid-configuration`.
+    #[schemars(extend("examples" = ["https://idp.acme.example/.well-known/openid-configuration"]))]
+    pub(super) discovery_url: Option<Located<String>>,
+    /// The signature algorithms its tokens may use. By default all of these.
+    #[schemars(extend("examples" = [["RS256"]]))]
+    pub(super) algorithms: Option<Located<Vec<Algorithm>>>,
+    /// The claim that lists a person's groups, for policies: a name, or a JSON pointer if it starts with `/`. By default `groups`.
+    #[schemars(extend("examples" = ["groups"]))]
+    pub(super) groups_claim: Option<Located<String>>,
+    /// The hub's own client at this provider.
+    #[schemars(extend("examples" = [{"id": "deputy", "secret": {"file": "idp.secret"}}]))]
+    pub(super) client: Option<Client>,
+    /// How access tokens say that they are: `at+jwt` (default) requires `typ` `at+jwt` (RFC 9068); `allow_untyped` also
+    /// takes `typ` `JWT` or none, for providers that cannot do better.
+    #[schemars(extend("enum" = ["at+jwt", "allow_untyped"], "examples" = ["at+jwt"]))]
+    pub(super) access_token_type: Option<Located<String>>,
+    /// The longest lifetime (`exp` - `iat`) that a token may have: 1m to 24h, by default 24h.
+    #[schemars(extend("examples" = ["24h"]))]
+    pub(super) max_token_lifetime: Option<Located<String>>,
+}
+
+/// The name of a signature algorithm.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Algorithm(pub(super) String);
+
+/// The hub's own client at an identity provider.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Client {
+    /// Its `client_id`.
+    #[schemars(extend("examples" = ["deputy"]))]
+    pub(super) id: Located<String>,
+    /// Where its secret is. Never the secret itself.
+    #[schemars(extend("examples" = [{"file": "idp.secret"}]))]
+    pub(super) secret: Option<Located<SecretSource>>,
+}
+
+/// Where a secret is: a file or an environment variable, one of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct SecretSource {
+    /// A file that holds the secret and nothing else; relative to this file.
+    #[schemars(extend("examples" = ["idp.secret"]))]
+    pub(super) file: Option<Located<String>>,
+    /// The name of an environment variable that holds the secret.
+    #[schemars(extend("examples" = ["DEPUTY_IDP_SECRET"]))]
+    pub(super) env: Option<Located<String>>,
+}
+
+/// A web application whose tabs offer tools.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct App {
+    /// Its name, the first half of its tools' public names: 1 to 32 of a-z, 0-9 and -.
+    #[schemars(extend("examples" = ["crm"]))]
+    pub(super) name: Located<String>,
+    /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(super) tenant: Option<Located<String>>,
+    /// The origins of its pages, exact: https, or http on a loopback name.
+    #[schemars(extend("examples" = [["https://crm.acme.example"]]))]
+    pub(super) origins: Located<Vec<Located<String>>>,
+    /// What its user tokens are for (`aud`). They open the tab door and nothing else.
+    #[schemars(extend("examples" = [["crm-web"]]))]
+    pub(super) audiences: Located<Vec<Located<String>>>,
+    /// The name of the `[[identity_provider]]` of its users.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(super) identity_provider: Located<String>,
+    /// The kind of token it brings for its users. By default `access_token`.
+    #[schemars(extend("enum" = ["access_token", "id_token"], "examples" = ["access_token"]))]
+    pub(super) token: Option<Located<String>>,
+    /// What its tools do to the world, by tool name. A tool that is not named counts as `["write", "egress"]`.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"delete_contact": ["destructive"]}]))]
+    pub(super) class: BTreeMap<String, Located<Vec<ClassWord>>>,
+}
+
+/// A word of a class.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ClassWord(pub(super) String);
+
+/// Who may do what.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Policy {
+    /// A directory of `*.cedar` files; relative to this file. Without it the shipped policy holds.
+    #[schemars(extend("examples" = ["./policy"]))]
+    pub(super) dir: Option<Located<String>>,
+}
+
+/// The words of [`ClassWord`].
+pub(super) const CLASS_WORDS: &[&str] = &["read", "write", "destructive", "egress"];
+
+/// The words of [`Algorithm`]: asymmetric ones only (A3).
+pub(super) const ALGORITHM_WORDS: &[&str] =
+    &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+
+impl JsonSchema for ClassWord {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ClassWord".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": CLASS_WORDS })
+    }
+}
+
+impl JsonSchema for Algorithm {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Algorithm".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": ALGORITHM_WORDS })
+    }
+}
