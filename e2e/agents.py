@@ -1,5 +1,6 @@
 """The official Python MCP client, signed in as a person through that person's own browser."""
 
+import asyncio
 import contextlib
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -9,8 +10,6 @@ from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
-
-CALLBACK = "http://127.0.0.1:39999/callback"
 
 
 class Memory:
@@ -32,31 +31,48 @@ class Memory:
         self.client = client
 
 
-def oauth(person, storage):
+class Callback:
+    """The loopback address to which the identity provider sends the browser back (RFC 8252 section 7.3)."""
+
+    def __init__(self):
+        self.answer = asyncio.get_running_loop().create_future()
+
+    async def __aenter__(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/callback"
+        return self
+
+    async def __aexit__(self, *_):
+        self.server.close()
+
+    async def _serve(self, reader, writer):
+        path = (await reader.readline()).decode().split(" ")[1]
+        text = b"The agent is signed in. This tab may be closed."
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (len(text), text))
+        await writer.drain()
+        writer.close()
+        if path.startswith("/callback?") and not self.answer.done():
+            self.answer.set_result({name: values[0] for name, values in parse_qs(urlsplit(path).query).items()})
+
+
+def oauth(person, storage, back):
     """OAuth by the 401 challenge; the person's browser goes where the client asks it to."""
-    answer = {}
 
     async def redirect(url):
         page = await person.context.new_page()
-
-        async def arrived(route):
-            answer["url"] = route.request.url
-            await route.fulfill(body="The agent is signed in. This tab may be closed.")
-
-        await page.route(f"{CALLBACK}*", arrived)
         await page.goto(url)
         await person.through_the_identity_provider(page)
         await page.close()
 
     async def callback():
-        query = {name: values[0] for name, values in parse_qs(urlsplit(answer["url"]).query).items()}
+        query = await asyncio.wait_for(back.answer, 10)
         if "code" not in query:
             raise RuntimeError(f"the identity provider refused: {query}")
         return AuthorizationCodeResult(code=query["code"], state=query.get("state"), iss=query.get("iss"))
 
     return OAuthClientProvider(
         server_url=f"{person.world.hub_url}/mcp",
-        client_metadata=OAuthClientMetadata(client_name="Small world's agent", redirect_uris=[CALLBACK]),
+        client_metadata=OAuthClientMetadata(client_name="Small world's agent", redirect_uris=[back.url]),
         storage=storage,
         redirect_handler=redirect,
         callback_handler=callback,
@@ -66,12 +82,13 @@ def oauth(person, storage):
 @contextlib.asynccontextmanager
 async def agent(person, mode="auto", storage=None, **options):
     """An MCP client that acts for `person`; `mode` is the era."""
-    auth = oauth(person, storage or Memory())
-    timeout = httpx2.Timeout(30, read=300)
-    async with httpx2.AsyncClient(auth=auth, timeout=timeout, trust_env=False) as http:
-        transport = streamable_http_client(f"{person.world.hub_url}/mcp", http_client=http)
-        async with Client(transport, mode=mode, **options) as client:
-            yield client
+    async with Callback() as back:
+        auth = oauth(person, storage or Memory(), back)
+        timeout = httpx2.Timeout(30, read=300)
+        async with httpx2.AsyncClient(auth=auth, timeout=timeout, trust_env=False) as http:
+            transport = streamable_http_client(f"{person.world.hub_url}/mcp", http_client=http)
+            async with Client(transport, mode=mode, **options) as client:
+                yield client
 
 
 async def tool_names(client):
