@@ -288,3 +288,34 @@ test("P14 one call at a time per form", async () => {
   assert.deepEqual(running.map(({ input }) => input.n), [1, 2, 3]);
   assert.equal(resets, 3, "what an earlier call left in the fields is gone");
 });
+
+test("P13 answers are forgotten after five minutes", async () => {
+  const world = new World();
+  const socket = await world.open(echo);
+  const id = world.call(socket, "echo");
+  await socket.answer(id);
+  for (let minute = 0; minute < 5; minute += 1) {
+    world.clock.pass(30_000);
+    socket.say("ping", `p_${minute}`);
+    world.clock.pass(30_001);
+    socket.say("ping", `q_${minute}`);
+  }
+  world.call(socket, "echo", {}, { id });
+  await until(() => socket.of("accepted", id).length === 2);
+});
+
+test("P13 the eldest answers lose their words when they are too large to keep, and still never run twice", async () => {
+  const world = new World({ limits: { frameBytes: 40_000_000 } });
+  let runs = 0;
+  const socket = await world.open({ name: "large", description: "d", execute: () => ((runs += 1), "x".repeat(30_000_000)) });
+  const ids = [];
+  for (let count = 0; count < 3; count += 1) {
+    ids.push(world.call(socket, "large"));
+    await socket.answer(ids.at(-1));
+  }
+  socket.frames.length = 0;
+  for (const id of ids) world.call(socket, "large", {}, { id });
+  const answers = await Promise.all(ids.map((id) => socket.answer(id)));
+  assert.deepEqual(answers.map(({ type, code }) => code ?? type), ["outcome_unknown", "result", "result"]);
+  assert.equal(runs, 3);
+});
