@@ -1,9 +1,12 @@
 //! What every request passes, in this order:
 //!
-//! 1. `hosts`: is it meant for us? Before anything else, so that a rebound name reaches nothing (R10).
-//! 2. `origins`: whose page sent it? Before the token (R10).
-//! 3. `limits`: how much may it bring? Before authentication, so that strangers are cheap (R15).
-//! 4. the guard of the door: who is it? (`caller`)
+//! 1. `sealed`: headers that keep browsers from making more of an answer than it is. First, so that refusals have them.
+//! 2. `crowd`: how many at once? Before any work, so that many strangers are as cheap as one (R15).
+//! 3. `hosts`: is it meant for us? Before anything is looked at, so that a rebound name reaches nothing (R10).
+//! 4. `origins`: whose page sent it? Before the token (R10).
+//! 5. `limits`: how much may it bring? Before authentication, so that strangers are cheap (R15).
+//! 6. the guard of the door: who is it? (`caller`) Only then is a body read, and only as far as the door allows.
+//! 7. `in_time`, at the doors that answer at once: a body that trickles in holds no place for long (R15).
 
 use crate::problem::Problem;
 use axum::extract::{Request, State};
@@ -13,9 +16,28 @@ use deputy_core::Origin;
 use deputy_hub::Hub;
 use http::{HeaderValue, header};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Bytes that a request may bring.
 pub(crate) const BODY_BYTES: usize = 10_000_000;
+
+/// Bytes that a request may bring to the doors other than `/mcp`, where some read the body before they know who asks.
+pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1024;
+/// Requests that are being answered at once; streams that were begun do not count.
+const CROWD: usize = 16_384;
+/// How long a door that answers at once may take.
+const QUICK: Duration = Duration::from_secs(30);
+
+/// How many more requests may come in.
+#[derive(Debug, Clone)]
+pub(crate) struct Crowd(Arc<Semaphore>);
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(CROWD)))
+    }
+}
 
 /// The authorities (`host[:port]`) under which this hub answers, exactly.
 #[derive(Debug, Clone)]
@@ -31,6 +53,34 @@ impl Hosts {
 
     fn has(&self, host: &str) -> bool {
         self.0.iter().any(|own| host.eq_ignore_ascii_case(own))
+    }
+}
+
+/// Nothing that the hub answers is a page, unless its door says so.
+pub(crate) async fn sealed(request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    let headers = answer.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    answer
+}
+
+/// R15: one too many is told to come again.
+pub(crate) async fn crowd(State(crowd): State<Crowd>, request: Request, next: Next) -> Response {
+    match crowd.0.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => Problem::busy().into_response(),
+    }
+}
+
+/// R15: what does not end by itself is ended.
+pub(crate) async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(QUICK, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Problem::too_slow().into_response(),
     }
 }
 
@@ -73,14 +123,7 @@ pub(crate) async fn origins(State(hub): State<Arc<Hub>>, request: Request, next:
         hub.count_refused("origin", "origin_not_configured");
         return Problem::forbidden("the Origin may not speak to this address").into_response();
     }
-    let mut answer = next.run(request).await;
-    let headers = answer.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    answer
+    next.run(request).await
 }
 
 /// R15: what says that it is too large is not read at all.

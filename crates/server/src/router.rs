@@ -3,7 +3,7 @@
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
 use crate::doors::{approvals, health, mcp, sdk, tab, tickets, well_known};
-use crate::layers::{self, BODY_BYTES, Hosts};
+use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -68,7 +68,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/api/approvals", get(approvals::list))
         .route("/api/approvals/{id}", post(approvals::decide))
         .with_state(Arc::clone(hub))
-        .route_layer(guard(Door::Api));
+        .route_layer(guard(Door::Api))
+        .route_layer(from_fn(layers::in_time));
     let tabs = Router::new().route("/tab", get(tab::open)).with_state(TabDoor::new(Arc::clone(hub)));
     let open = Router::new()
         .route("/api/tickets", post(tickets::issue).options(tickets::preflight))
@@ -79,7 +80,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/.well-known/oauth-protected-resource/api", get(well_known::api))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
-        .with_state(Arc::clone(hub));
+        .with_state(Arc::clone(hub))
+        .route_layer(from_fn(layers::in_time));
     Router::new()
         .merge(agents)
         .merge(people)
@@ -87,8 +89,10 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .merge(open)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES))
         .layer(from_fn(layers::limits))
         .layer(from_fn_with_state(Arc::clone(hub), layers::origins))
         .layer(from_fn_with_state(hosts, layers::hosts))
+        .layer(from_fn_with_state(Crowd::default(), layers::crowd))
+        .layer(from_fn(layers::sealed))
 }
