@@ -36,7 +36,6 @@ pub struct CommandLine {
 enum Command {
     /// Run the hub
     Serve(serve::Arguments),
-    /// Say what is wrong with an installation, and how to mend it
     Check(check::Arguments),
     /// Read and verify the audit log, without the hub
     #[command(subcommand)]
@@ -44,9 +43,7 @@ enum Command {
     /// Check, test and explain policies, without the hub
     #[command(subcommand)]
     Policy(policy::Command),
-    /// See and decide what agents ask you to approve
     Approve(approve::Arguments),
-    /// Connect an MCP client to the hub
     Connect(connect::Arguments),
     /// Print a page of the reference
     #[command(hide = true)]

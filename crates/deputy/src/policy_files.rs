@@ -97,7 +97,7 @@ mod tests {
     fn a_bad_policy_is_named_by_its_file() {
         let folder = tempfile::tempdir().expect("folder");
         std::fs::write(folder.path().join("own.cedar"), "permit everything").expect("written");
-        let error = load(&PolicySource::Directory(folder.path().to_owned())).err().expect("not Cedar");
+        let error = load(&PolicySource::Directory(folder.path().to_owned())).expect_err("not Cedar");
         assert!(error.to_string().starts_with("own.cedar:1:"), "{error}");
     }
 }

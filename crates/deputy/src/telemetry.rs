@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_named_with_the_mend() {
-        let error = parse_filter("deputy_hub=lout").err().expect("not a level").to_string();
+        let error = parse_filter("deputy_hub=lout").expect_err("not a level").to_string();
         assert!(error.starts_with("`DEPUTY_LOG` = `deputy_hub=lout` is not a log filter"), "{error}");
         assert!(error.contains("mend:"), "{error}");
         assert!(parse_filter("info,deputy_hub=debug").is_ok());

@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str, bounds: RangeInclusive<Duration>) -> Result<Dura
 pub(super) fn text(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
-        if millis >= size && millis % size == 0 {
+        if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{unit}", millis / size);
         }
     }

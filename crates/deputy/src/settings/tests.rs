@@ -475,7 +475,7 @@ fn a_full_file_is_read_in_every_part() {
     "#;
     let settings = Settings::parse(text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
     let north = TenantId::new("north").expect("tenant");
-    assert_eq!(settings.tenants, [north.clone()]);
+    assert_eq!(settings.tenants, std::slice::from_ref(&north));
     assert_eq!(settings.policy, PolicySource::Directory("/etc/deputy/policy".into()));
     assert_eq!(settings.hub.data_dir, Path::new("/var/lib/deputy"));
     assert_eq!(settings.hub.approval_execution, Duration::from_secs(5));

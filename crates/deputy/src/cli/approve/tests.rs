@@ -189,7 +189,7 @@ async fn signing_in_follows_the_device_grant_and_slows_down_when_told() {
         (200, token),
     ]);
     let begun = tokio::time::Instant::now();
-    let token = sign_in(&grant(), &web, terminal()).await.ok().expect("token");
+    let token = sign_in(&grant(), &web, terminal()).await.expect("token");
     assert_eq!(token.expose(), "t0ken");
     assert_eq!(begun.elapsed(), Duration::from_secs(5 + 5 + 10));
     let sent = web.sent();
