@@ -40,6 +40,8 @@ pub enum EventKind {
     ApprovalDecided,
     /// Nobody decided in time.
     ApprovalExpired,
+    /// An identity provider's keys are at another address now (B2).
+    KeysMoved,
     /// A policy set came into force.
     PolicyLoaded,
     /// A policy set was not taken; the last good one stays.

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::journal::Journal;
 use crate::ports::{Clock, KeySource};
 use crate::supervisor::Supervisor;
-use deputy_core::{Digest, EventKind, SourceName, TenantId, Timestamp};
+use deputy_core::{Digest, Event, EventKind, SourceName, TenantId, Timestamp};
 use deputy_identity::TokenError;
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Claims, Expectations, Verified};
@@ -157,13 +157,16 @@ impl Authenticator {
 
     async fn fetch(self: &Arc<Self>, name: &ProviderName) {
         let Some((provider, ring)) = self.verifier.provider(name) else { return };
-        let before = ring.generation();
         let mut fetched = self.fetched.subscribe();
-        match ring.begin_forced(self.clock.now()) {
-            Begun::Fetch(refresh) => self.start_fetch(Arc::clone(provider), Arc::clone(ring), refresh),
-            Begun::Wait(_) => {}
+        let before = ring.generation();
+        let before = match ring.begin_forced(self.clock.now()) {
+            Begun::Fetch(refresh) => {
+                self.start_fetch(Arc::clone(provider), Arc::clone(ring), refresh);
+                before
+            }
+            Begun::Wait(generation) => generation,
             Begun::CoolingDown => return,
-        }
+        };
         let done = async {
             while ring.generation() == before {
                 if fetched.changed().await.is_err() {
@@ -181,13 +184,15 @@ impl Authenticator {
         self.supervisor.start(async move {
             let fetched = own.source.fetch(&provider).await;
             let fetched = fetched
-                .map_err(|error| tracing::warn!(provider = %provider.name(), %error, "keys could not be fetched"))
+                .map_err(
+                    |error| tracing::warn!(provider = %provider.name(), %error, "keys could not be fetched"),
+                )
                 .ok();
             match ring.complete(refresh, fetched, own.clock.now()) {
                 Ok(Some(loaded)) => {
                     tracing::debug!(provider = %provider.name(), usable = loaded.usable, "keys were fetched");
                     if let Some(previous) = loaded.previous_jwks_uri {
-                        tracing::warn!(provider = %provider.name(), previous, "the address of the keys changed");
+                        own.record_moved(&provider, &previous).await;
                     }
                 }
                 Ok(None) => {}
@@ -195,6 +200,17 @@ impl Authenticator {
             }
             own.fetched.send_modify(|count| *count += 1);
         });
+    }
+
+    /// B2: another address for a provider's keys is a line of the log.
+    async fn record_moved(&self, provider: &Provider, previous: &str) {
+        tracing::warn!(provider = %provider.name(), previous, "the address of the keys changed");
+        let event = Event::new(self.clock.now(), provider.tenant().clone(), EventKind::KeysMoved)
+            .with_detail("provider", provider.name().as_str())
+            .with_detail("previous", previous);
+        if let Err(error) = self.journal.append(vec![event]).await {
+            tracing::error!(%error, "a change of the keys' address could not be recorded");
+        }
     }
 
     /// The first use of a token at a door is a line of its own; without the line nobody is let in.
@@ -208,11 +224,11 @@ impl Authenticator {
         event.client.clone_from(&claims.client);
         for (name, value) in [("act", &claims.act), ("impersonator", &claims.impersonator)] {
             if let Some(value) = value {
-                event = event.with_detail(name, value.clone());
+                event = event.with_personal(name, value.clone());
             }
         }
         if let Some(token) = claims.token_id {
-            event = event.with_detail("token", token.to_string());
+            event = event.with_personal("token", token.to_string());
         }
         if let Err(error) = self.journal.append(vec![event]).await {
             tracing::error!(%error, "a sign-in is refused: its line cannot be written");

@@ -103,7 +103,7 @@ impl Journal {
         event.client = Some(caller.client().clone());
         event.reason = Some(reason);
         let name: String = name.chars().take(200).collect();
-        self.append(vec![event.with_detail("name", name)]).await
+        self.append(vec![event.with_personal("name", name)]).await
     }
 
     /// A question to a person, asked because of `policies`.

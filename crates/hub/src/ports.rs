@@ -147,7 +147,7 @@ pub struct Decision {
 pub trait Approvals: Send + Sync {
     /// Keeps a new question with its audit line.
     async fn ask(&self, approval: ApprovalRecord, event: Event) -> Result<(), StoreError>;
-    /// One question of one user; another user's is `None`.
+    /// One question of one tenant; another tenant's is `None`. Whose it is, the hub checks.
     async fn approval(
         &self,
         tenant: &TenantId,

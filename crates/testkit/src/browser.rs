@@ -118,6 +118,11 @@ impl FakeTab {
         call
     }
 
+    /// What the hub has said already, if anything.
+    pub fn try_hear(&mut self) -> Option<Said> {
+        self.said.try_recv().ok()
+    }
+
     /// Whether the hub has nothing to say.
     pub fn is_quiet(&mut self) -> bool {
         self.said.try_recv().is_err()

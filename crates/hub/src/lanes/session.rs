@@ -111,7 +111,7 @@ impl SessionLane {
     async fn run(
         &self,
         ready: &Ready,
-        tab: &Tab,
+        tab: &Arc<Tab>,
         offer: &Offer,
         progress: mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
@@ -126,11 +126,17 @@ impl SessionLane {
         let mut started = false;
         let end = self.listen(call, &mut events, &mut started, progress, cancel).await;
         let performed = match end {
-            End::Said(event) => said(event, started, offer),
+            End::Said(event) => said(event, started, call, offer),
             End::Cancelled => self.stop(tab, call, &mut events, &mut started, Reason::NotStarted).await,
             End::TimedOut => self.stop(tab, call, &mut events, &mut started, Reason::UpstreamTimeout).await,
         };
         tab.forget(&call.id);
+        if let Err(Refused { reason: reason @ (Reason::SessionChanged | Reason::SessionEnded), .. }) =
+            &performed.answer
+        {
+            // The tab says goodbye too; the hub does not wait for it.
+            self.tabs.end(tab, *reason);
+        }
         performed
     }
 
@@ -233,8 +239,26 @@ const fn not_started(refused: Refused) -> Performed {
     Performed { outcome: Outcome::NotStarted, answer: Err(refused) }
 }
 
+/// The reasons that a tab may give (`docs/reference/tab-protocol.md`). Any other word is its own fault, not policy's.
+fn sayable(code: &str) -> Reason {
+    match Reason::from_code(code) {
+        Some(
+            reason @ (Reason::SessionChanged
+            | Reason::SessionEnded
+            | Reason::ToolChanged
+            | Reason::ToolUnknown
+            | Reason::Busy
+            | Reason::TooLarge
+            | Reason::NotStarted
+            | Reason::UpstreamTimeout
+            | Reason::OutcomeUnknown),
+        ) => reason,
+        _ => Reason::Internal,
+    }
+}
+
 /// What a tab's last word means (P13).
-fn said(event: TabEvent, started: bool, offer: &Offer) -> Performed {
+fn said(event: TabEvent, started: bool, call: &Call, offer: &Offer) -> Performed {
     match event {
         TabEvent::Result(result) => {
             let answer = answer::from_tab(result, offer.output.as_deref());
@@ -245,7 +269,7 @@ fn said(event: TabEvent, started: bool, offer: &Offer) -> Performed {
             Performed { outcome: Outcome::Failed, answer: Ok(answer::failed(&message)) }
         }
         TabEvent::Error { code, message } => {
-            let reason = Reason::from_code(&code).unwrap_or(Reason::Internal);
+            let reason = sayable(&code);
             let detail: String = message.chars().filter(|c| !c.is_control()).take(300).collect();
             let outcome = if started { Outcome::Failed } else { Outcome::NotStarted };
             Performed { outcome, answer: Err(Refused::because(reason, detail)) }
@@ -254,7 +278,9 @@ fn said(event: TabEvent, started: bool, offer: &Offer) -> Performed {
         TabEvent::Cancelled => {
             Performed { outcome: Outcome::Cancelled, answer: Err(Refused::new(Reason::OutcomeUnknown)) }
         }
-        _ if started => {
+        // The call was sent, and `started` may have been lost with the socket: of a risky one nobody can say that it did
+        // not run. A read may be made again anyway.
+        _ if started || call.tool.class.is_risky() => {
             Performed { outcome: Outcome::Unknown, answer: Err(Refused::new(Reason::OutcomeUnknown)) }
         }
         _ => not_started(Refused::because(Reason::NotStarted, "the tab went away")),

@@ -7,7 +7,7 @@ use deputy_core::{
     CallId, Definition, Digest, DocumentId, Origin, SourceKind, Timestamp, Tool, ToolKind, ToolName, User,
 };
 use deputy_protocol::schema::Schema;
-use deputy_protocol::tab::{CloseCode, Hello, HubFrame, Page, TabFrame};
+use deputy_protocol::tab::{CloseCode, Hello, HubFrame, Page, TabFrame, tools_hash};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -167,10 +167,8 @@ impl Tab {
 
     /// Whether the set of tools with this hash is still known (P9): SHA-256 over the canonical array of sorted pins.
     pub(crate) fn has_tools(&self, hash: Option<&Digest>) -> bool {
-        let mut pins: Vec<String> =
-            self.inner().offers.iter().map(|offer| offer.tool.hash.to_string()).collect();
-        pins.sort();
-        let own = Digest::of_json(&serde_json::Value::from(pins));
+        let pins: Vec<_> = self.inner().offers.iter().map(|offer| offer.tool.hash).collect();
+        let own = tools_hash(&pins);
         hash.is_some_and(|hash| own.is_ok_and(|own| own == *hash))
     }
 
