@@ -7,13 +7,16 @@ mod tests;
 
 use super::progress::visible;
 use super::terminal::{Mark, Terminal};
+use super::web::{Egress, Request, Web};
 use super::{Config, Failure};
 use crate::policy_files;
-use crate::settings::{IdentityProvider, PolicySource, SecretSource, Settings};
+use crate::settings::{Hub, IdentityProvider, PolicySource, PublicUrl, SecretSource, Settings};
 use clap::Args;
 use deputy_hub::ports::KeySource;
+use serde_json::Value;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
+use url::Url;
 
 /// Say what is wrong with an installation, and how to mend it
 ///
@@ -49,12 +52,13 @@ impl Finding {
 
 pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), Failure> {
     let settings = arguments.config.load()?;
-    let keys = super::web::key_source(&settings)?;
+    let web = Egress::naming(&settings.named_addresses())?;
+    let keys = web.key_source();
     let mut tally = Tally { terminal, warnings: 0, faults: 0 };
     tally.tell(&configuration(&arguments, &settings))?;
     tally.tell(&place::data_dir(&settings.hub.data_dir))?;
     tally.tell(&policies(&settings.policy))?;
-    tally.tell(&listen(settings.hub.listen))?;
+    tally.tell(&listen(&settings.hub, &web).await)?;
     for entry in &settings.identity_providers {
         if let Some(finding) = secret(entry) {
             tally.tell(&finding)?;
@@ -125,22 +129,37 @@ fn policies(source: &PolicySource) -> Finding {
     }
 }
 
-fn listen(address: SocketAddr) -> Finding {
-    match TcpListener::bind(address) {
-        Ok(_) => Finding::good(format!("address {address} is free")),
-        Err(error) => {
-            let mend = match error.kind() {
-                ErrorKind::AddrInUse => {
-                    "stop what listens there (perhaps a hub that runs already), or change `listen` under [hub]"
-                }
-                ErrorKind::PermissionDenied => {
-                    "choose a port from 1024 on, or let a proxy listen on the low one"
-                }
-                _ => "write an address of this machine as `listen` under [hub], for example 127.0.0.1:7070",
-            };
-            Finding::bad(format!("address {address} cannot be listened on: {error}"), mend)
-        }
+async fn listen(hub: &Hub, web: &impl Web) -> Finding {
+    let address = hub.listen;
+    let error = match TcpListener::bind(address) {
+        Ok(_) => return Finding::good(format!("address {address} is free")),
+        Err(error) => error,
+    };
+    if error.kind() == ErrorKind::AddrInUse && answers(&hub.public_url, web).await {
+        return Finding::good(format!(
+            "address {address} is taken by this hub, which answers as {}",
+            hub.public_url
+        ));
     }
+    let mend = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "stop what listens there (it is not this hub), or change `listen` under [hub]"
+        }
+        ErrorKind::PermissionDenied => "choose a port from 1024 on, or let a proxy listen on the low one",
+        _ => "write an address of this machine as `listen` under [hub], for example 127.0.0.1:7070",
+    };
+    Finding::bad(format!("address {address} cannot be listened on: {error}"), mend)
+}
+
+/// Whether a hub with this configuration runs already: only such a one describes itself so (RFC 9728).
+async fn answers(public_url: &PublicUrl, web: &impl Web) -> bool {
+    let Ok(url) = Url::parse(&public_url.join("/.well-known/oauth-protected-resource/mcp")) else {
+        return false;
+    };
+    let Ok(answer) = web.send(&url, None, Request::Get, None).await else { return false };
+    let described: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let resource = described.get("resource").and_then(Value::as_str);
+    answer.is_success() && resource == Some(public_url.join("/mcp").as_str())
 }
 
 fn secret(entry: &IdentityProvider) -> Option<Finding> {

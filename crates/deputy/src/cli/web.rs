@@ -1,7 +1,6 @@
 //! What commands need of HTTP, and no more: so that they can be tried without a network.
 
 use super::Failure;
-use crate::settings::Settings;
 use deputy_core::Secret;
 use deputy_egress::{Ask, Exchange, HttpClient, KeyFetcher, NamedHosts};
 use std::future::Future;
@@ -56,7 +55,14 @@ const LIMIT_BYTES: usize = 1024 * 1024;
 impl Egress {
     /// With leave to reach these hosts even inside.
     pub(super) fn naming(urls: &[Url]) -> Result<Self, Failure> {
-        client(urls).map(Self)
+        HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(urls)))
+            .map(Self)
+            .map_err(|error| Failure::Fault(error.to_string()))
+    }
+
+    /// What fetches the keys of identity providers, as in the hub.
+    pub(super) fn key_source(&self) -> KeyFetcher {
+        KeyFetcher::new(self.0.clone())
     }
 }
 
@@ -78,14 +84,4 @@ impl Web for Egress {
         let reply = reply.map_err(|error| error.to_string())?;
         Ok(Answer { status: reply.status, body: reply.body.to_vec() })
     }
-}
-
-/// What fetches the keys of the configured identity providers, as in the hub.
-pub(super) fn key_source(settings: &Settings) -> Result<KeyFetcher, Failure> {
-    client(&settings.named_addresses()).map(KeyFetcher::new)
-}
-
-fn client(urls: &[Url]) -> Result<HttpClient, Failure> {
-    HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(urls)))
-        .map_err(|error| Failure::Fault(error.to_string()))
 }

@@ -1,11 +1,13 @@
 //! Each check on a good and on a bad world.
 
 use super::*;
+use crate::cli::web::Answer;
 use async_trait::async_trait;
-use deputy_core::{Issuer, TenantId};
+use deputy_core::{Issuer, Secret, TenantId};
 use deputy_hub::ports::FetchError;
 use deputy_identity::keys::Fetched;
 use deputy_identity::{Provider, ProviderName};
+use std::path::Path;
 
 struct Canned(Result<Fetched, FetchError>);
 
@@ -57,15 +59,40 @@ async fn a_provider_that_cannot_be_reached_is_named_with_the_mend() {
     assert!(finding.mend.is_some_and(|mend| mend.contains("`issuer`")));
 }
 
-#[test]
-fn an_address_in_use_is_told_what_to_do() {
+/// Whoever answers under the public address.
+struct Somebody(&'static str);
+
+impl Web for Somebody {
+    async fn send(
+        &self,
+        url: &Url,
+        _: Option<&Url>,
+        _: Request<'_>,
+        _: Option<&Secret<String>>,
+    ) -> Result<Answer, String> {
+        assert_eq!(url.as_str(), "https://hub.acme.example/.well-known/oauth-protected-resource/mcp");
+        Ok(Answer { status: 200, body: self.0.as_bytes().to_vec() })
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_good_only_if_this_hub_uses_it() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("address");
-    let finding = listen(address);
-    assert_eq!(finding.mark, Mark::Bad);
-    assert!(finding.mend.is_some_and(|mend| mend.contains("`listen`")));
+    let text = format!(
+        "hub = {{ listen = '{address}', public_url = 'https://hub.acme.example', data_dir = 'data' }}\n\
+         [[identity_provider]]\nname = 'acme'\nissuer = 'https://idp.acme.example'"
+    );
+    let hub = Settings::parse(&text, Path::new("deputy.toml")).expect("settings").hub;
+    let ours = listen(&hub, &Somebody(r#"{"resource":"https://hub.acme.example/mcp"}"#)).await;
+    assert_eq!(ours.mark, Mark::Good, "{}", ours.text);
+    for other in [r#"{"resource":"https://other.example/mcp"}"#, "<html>", "{}"] {
+        let finding = listen(&hub, &Somebody(other)).await;
+        assert_eq!(finding.mark, Mark::Bad);
+        assert!(finding.mend.is_some_and(|mend| mend.contains("`listen`")));
+    }
     drop(taken);
-    assert_eq!(listen(address).mark, Mark::Good);
+    assert!(listen(&hub, &Somebody("")).await.text.ends_with("is free"));
 }
 
 #[test]
