@@ -91,6 +91,17 @@ async def agent(person, mode="auto", storage=None, **options):
                 yield client
 
 
+@contextlib.asynccontextmanager
+async def calling(client, tool, arguments):
+    """A call under way, as a task. Whatever becomes of it, it is over when this is left."""
+    call = asyncio.create_task(client.call_tool(tool, arguments))
+    try:
+        yield call
+    finally:
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+
+
 async def tool_names(client):
     """The names that the person's agent sees now."""
     return sorted(tool.name for tool in (await client.list_tools(cache_mode="bypass")).tools)

@@ -2,12 +2,22 @@
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from approvals import Desk
 from people import Person, chromium
 from small_world import ROOT, SmallWorld
+
+# One directory per run, so that two runs in one checkout do not meet. Those of runs that are over go first.
+STATE = ROOT / f".deputy/test/{os.getpid()}"
+
+
+def pytest_sessionstart(session):
+    for old in STATE.parent.glob("*"):
+        if not Path(f"/proc/{old.name}").exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -25,14 +35,14 @@ def anyio_backend():
 @pytest.fixture(scope="session")
 def world():
     """Identity provider, hub and CRM on free ports, for all tests that break nothing."""
-    with SmallWorld(ROOT / ".deputy/test/world") as running:
+    with SmallWorld(STATE / "world") as running:
         yield running
 
 
 @pytest.fixture
 def own_world(request):
     """A world for one test that breaks something. Not started."""
-    running = SmallWorld(ROOT / ".deputy/test" / Path(request.node.name.replace("[", "-").replace("]", "")).name)
+    running = SmallWorld(STATE / request.node.name.replace("[", "-").replace("]", ""))
     yield running
     running.stop()
 

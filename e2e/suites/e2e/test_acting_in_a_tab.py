@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from agents import agent, data, reason, tool_names, words
+from agents import agent, calling, data, reason, tool_names, words
 
 pytestmark = pytest.mark.anyio
 
@@ -43,15 +43,15 @@ async def test_a_write_waits_for_a_person_and_runs_once_approved(world, browser,
     page = await alice.sign_in("/")
     async with agent(alice, era) as client:
         phone = f"+46 8 {abs(hash((era, id(browser)))) % 10**6:06}"
-        call = asyncio.create_task(client.call_tool("crm__update_contact", {"id": "c1", "phone": phone}))
         desk = await desks(alice)
-        card = await desk.first()
-        assert (card["source"], card["tool"]) == ("crm", "update_contact")
-        assert card["arguments"] == {"id": "c1", "phone": phone}
-        assert not call.done()
-        status, answer = await asyncio.to_thread(desk.decide, card, "approve")
-        assert status == 200, answer
-        result = await asyncio.wait_for(call, 30)
+        async with calling(client, "crm__update_contact", {"id": "c1", "phone": phone}) as call:
+            card = await desk.first()
+            assert (card["source"], card["tool"]) == ("crm", "update_contact")
+            assert card["arguments"] == {"id": "c1", "phone": phone}
+            assert not call.done()
+            status, answer = await asyncio.to_thread(desk.decide, card, "approve")
+            assert status == 200, answer
+            result = await asyncio.wait_for(call, 30)
     assert not result.is_error, words(result)
     assert data(result)["phone"] == phone
     assert await page.text_content('[data-contact="c1"] [data-field="phone"]') == phone
@@ -61,11 +61,11 @@ async def test_a_refused_write_does_not_reach_the_tab(world, native_browser, peo
     alice = await people(world, native_browser, "alice")
     page = await alice.sign_in()
     async with agent(alice, era) as client:
-        call = asyncio.create_task(client.call_tool("crm__delete_contact", {"id": "c3"}))
         desk = await desks(alice)
-        status, answer = await asyncio.to_thread(desk.decide, await desk.first(), "refuse")
-        assert status == 200, answer
-        result = await asyncio.wait_for(call, 30)
+        async with calling(client, "crm__delete_contact", {"id": "c3"}) as call:
+            status, answer = await asyncio.to_thread(desk.decide, await desk.first(), "refuse")
+            assert status == 200, answer
+            result = await asyncio.wait_for(call, 30)
     assert result.is_error and reason(result) == "approval_refused", words(result)
     assert await page.query_selector('[data-contact="c3"]')
 
@@ -74,27 +74,25 @@ async def test_apr_01_an_approval_of_something_else_is_stale(world, native_brows
     alice = await people(world, native_browser, "alice")
     await alice.sign_in()
     async with agent(alice) as client:
-        call = asyncio.create_task(client.call_tool("crm__add_note", {"id": "c2", "text": "once"}))
         desk = await desks(alice)
-        card = await desk.first()
-        digest = card["digest"]
-        other = {**card, "digest": digest[:-1] + ("0" if digest[-1] != "0" else "1")}
-        status, answer = await asyncio.to_thread(desk.decide, other, "approve")
-        assert status == 409, answer
-        assert (await asyncio.to_thread(desk.decide, card, "refuse"))[0] == 200
-        result = await asyncio.wait_for(call, 30)
-        assert reason(result) == "approval_refused"
+        async with calling(client, "crm__add_note", {"id": "c2", "text": "once"}) as call:
+            card = await desk.first()
+            other = {**card, "digest": card["definition"]}
+            status, answer = await asyncio.to_thread(desk.decide, other, "approve")
+            assert status == 409, answer
+            assert (await asyncio.to_thread(desk.decide, card, "refuse"))[0] == 200
+            assert reason(await asyncio.wait_for(call, 30)) == "approval_refused"
 
 
 async def test_the_applications_own_permissions_hold_after_an_approval(world, browser, people, desks, era):
     carol = await people(world, browser, "carol")
     await carol.sign_in()
     async with agent(carol, era) as client:
-        call = asyncio.create_task(client.call_tool("crm__add_note", {"id": "c1", "text": "hello"}))
         desk = await desks(carol)
-        status, answer = await asyncio.to_thread(desk.decide, await desk.first(), "approve")
-        assert status == 200, answer
-        result = await asyncio.wait_for(call, 30)
+        async with calling(client, "crm__add_note", {"id": "c1", "text": "hello"}) as call:
+            status, answer = await asyncio.to_thread(desk.decide, await desk.first(), "approve")
+            assert status == 200, answer
+            result = await asyncio.wait_for(call, 30)
     assert result.is_error
     assert "may only read" in words(result)
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from agents import agent, data, reason, words
+from agents import agent, calling, data, reason, words
 from approvals import confirm_device
 
 pytestmark = pytest.mark.anyio
@@ -35,17 +35,16 @@ async def test_deputy_approve_decides_what_it_shows(world, native_browser, peopl
     token = tmp_path / "token"
     token.write_text(desk.token)
     async with agent(alice, era) as client:
-        for words_of_the_note, flags in ((f"approved in {era}", ()), (f"refused in {era}", ("--refuse",))):
-            arguments = {"id": "c4", "text": words_of_the_note}
-            call = asyncio.create_task(client.call_tool("crm__add_note", arguments))
-            card = await desk.first()
-            done = await asyncio.to_thread(world.deputy, "approve", card["id"], "--token-file", str(token), *flags)
-            assert words_of_the_note in done.stdout
-            result = await asyncio.wait_for(call, 30)
+        for note, flags in ((f"approved in {era}", ()), (f"refused in {era}", ("--refuse",))):
+            async with calling(client, "crm__add_note", {"id": "c4", "text": note}) as call:
+                card = await desk.first()
+                done = await asyncio.to_thread(world.deputy, "approve", card["id"], "--token-file", str(token), *flags)
+                assert note in done.stdout
+                result = await asyncio.wait_for(call, 30)
             if flags:
                 assert reason(result) == "approval_refused", words(result)
             else:
-                assert words_of_the_note in data(result)["notes"]
+                assert note in data(result)["notes"]
 
 
 def test_deputy_connect_names_the_hub(world):

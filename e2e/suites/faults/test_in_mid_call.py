@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from agents import Memory, agent, reason, tool_names, words
+from agents import Memory, agent, calling, reason, tool_names, words
 from people import chromium
 
 pytestmark = pytest.mark.anyio
@@ -14,19 +14,20 @@ pytestmark = pytest.mark.anyio
 RUNNING = "#activity >> text=slow_report"
 
 
-async def begin_slow_call(client, page, seconds=300):
+@contextlib.asynccontextmanager
+async def slow_call(client, page):
     """A call that runs in the tab, and will for a while."""
-    call = asyncio.create_task(client.call_tool("crm__slow_report", {"seconds": seconds}))
-    await page.wait_for_selector(RUNNING)
-    return call
+    async with calling(client, "crm__slow_report", {"seconds": 300}) as call:
+        await page.wait_for_selector(RUNNING)
+        yield call
 
 
 async def test_p11_cancelling_reaches_the_code_in_the_tab(world, browser, people, era):
     alice = await people(world, browser, "alice")
     page = await alice.sign_in()
     async with agent(alice, era) as client:
-        call = await begin_slow_call(client, page)
-        call.cancel()
+        async with slow_call(client, page) as call:
+            call.cancel()
         await page.wait_for_selector("#activity .refused >> text=slow_report", timeout=5_000)
         result = await client.call_tool("crm__list_contacts", {})
         assert not result.is_error, words(result)
@@ -36,9 +37,9 @@ async def test_p23_navigation_in_mid_call_ends_it_with_a_reason(world, native_br
     alice = await people(world, native_browser, "alice")
     page = await alice.sign_in()
     async with agent(alice, era) as client:
-        call = await begin_slow_call(client, page)
-        await page.goto(f"{world.crm_url}/plain")
-        result = await asyncio.wait_for(call, 10)
+        async with slow_call(client, page) as call:
+            await page.goto(f"{world.crm_url}/plain")
+            result = await asyncio.wait_for(call, 10)
         assert result.is_error and reason(result) == "outcome_unknown", (reason(result), words(result))
 
 
@@ -49,9 +50,9 @@ async def test_a_browser_killed_in_mid_call_leaves_a_clear_error_and_a_whole_log
         alice = await people(own_world, browser, "alice")
         page = await alice.sign_in()
         async with agent(alice, era) as client:
-            call = await begin_slow_call(client, page)
-            kill(chromium_processes() - before)
-            result = await asyncio.wait_for(call, 10)
+            async with slow_call(client, page) as call:
+                kill(chromium_processes() - before)
+                result = await asyncio.wait_for(call, 10)
             assert result.is_error and reason(result) == "outcome_unknown", (reason(result), words(result))
             async with asyncio.timeout(10):
                 while await tool_names(client):
@@ -64,16 +65,12 @@ async def test_a_hub_killed_in_mid_call_loses_nothing_and_goes_on(own_world, nat
     alice = await people(own_world, native_browser, "alice")
     page = await alice.sign_in()
     storage = Memory()
-    call = None
-    try:
-        async with agent(alice, era, storage) as client:
-            call = await begin_slow_call(client, page)
+    # Neither the call nor the end of the client's session can be answered by a hub that is gone.
+    with pytest.raises(Exception):
+        async with agent(alice, era, storage) as client, slow_call(client, page) as call:
             await asyncio.to_thread(own_world.hub.end, signal.SIGKILL)
-            with pytest.raises(Exception):
-                result = await asyncio.wait_for(call, 20)
-                assert not result.is_error
-    except Exception as error:  # the session's end cannot be told to a hub that is gone
-        print("closing the client:", error)
+            result = await asyncio.wait_for(call, 20)
+            raise RuntimeError(f"the call ended: {words(result)}")
     await asyncio.to_thread(own_world.deputy, "audit", "verify")
     await asyncio.to_thread(own_world.start_hub)
     await page.wait_for_selector('#deputy-status[data-state="open"]', timeout=40_000)
