@@ -1,0 +1,89 @@
+//! Invariant 15: no Cargo feature, and no setting of the shipped binary, turns verification, policy or audit off.
+//!
+//! The list below is every setting there is. Whoever adds one comes by here, and answers the question.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unforeseen should stop"
+)]
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const KNOWN: &[&str] = &[
+    "app",
+    "app.audiences",
+    "app.class",
+    "app.identity_provider",
+    "app.name",
+    "app.origins",
+    "app.tenant",
+    "app.token",
+    "hub",
+    "hub.approval_execution",
+    "hub.approval_wait",
+    "hub.call_deadline",
+    "hub.cli_client_id",
+    "hub.data_dir",
+    "hub.listen",
+    "hub.public_url",
+    "identity_provider",
+    "identity_provider.access_token_type",
+    "identity_provider.algorithms",
+    "identity_provider.client",
+    "identity_provider.client.id",
+    "identity_provider.client.secret",
+    "identity_provider.client.secret.env",
+    "identity_provider.client.secret.file",
+    "identity_provider.discovery_url",
+    "identity_provider.groups_claim",
+    "identity_provider.issuer",
+    "identity_provider.jwks_uri",
+    "identity_provider.max_token_lifetime",
+    "identity_provider.name",
+    "identity_provider.preset",
+    "identity_provider.tenant",
+    "policy",
+    "policy.dir",
+    "tenant",
+    "tenant.name",
+];
+
+#[test]
+fn invariant_15_every_setting_is_known_and_none_turns_a_guard_off() {
+    let schema: Value = serde_json::from_str(&deputy::settings::schema_text()).unwrap();
+    let mut found = BTreeSet::new();
+    walk(&schema, &schema, "", &mut found);
+    assert_eq!(found, KNOWN.iter().map(|name| (*name).to_owned()).collect());
+}
+
+#[test]
+fn invariant_15_no_shipped_crate_has_a_cargo_feature() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for entry in std::fs::read_dir(crates).unwrap() {
+        let manifest = entry.unwrap().path().join("Cargo.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        assert!(!text.contains("[features]"), "{}", manifest.display());
+    }
+}
+
+fn walk(schema: &Value, node: &Value, path: &str, found: &mut BTreeSet<String>) {
+    if let Some(reference) = node.get("$ref").and_then(Value::as_str) {
+        return walk(schema, schema.pointer(reference.trim_start_matches('#')).unwrap(), path, found);
+    }
+    for (name, child) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        walk(schema, child, &path, found);
+        found.insert(path);
+    }
+    if let Some(items) = node.get("items") {
+        walk(schema, items, path, found);
+    }
+    for choice in ["anyOf", "oneOf", "allOf"] {
+        for child in node.get(choice).and_then(Value::as_array).into_iter().flatten() {
+            walk(schema, child, path, found);
+        }
+    }
+}
