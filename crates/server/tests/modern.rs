@@ -310,6 +310,29 @@ async fn gateway_rule_26_one_listen_too_many_is_refused_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn gateway_rule_26_one_call_too_many_of_one_principal_is_busy_and_others_are_served() {
+    let doors = Doors::new().await;
+    let mut tab = doors.world.tab("bob").await;
+    let call =
+        |token: &Value| json!({"name": "crm__list", "arguments": {}, "_meta": {"progressToken": token}});
+    let mut held = Vec::new();
+    for number in 0..256 {
+        held.push(
+            doors.open(doors.modern("alice", &json!(number), "tools/call", call(&json!(number)))).await,
+        );
+    }
+    let params = json!({"name": "crm__list", "arguments": {}});
+    let (status, refused) = ask(&doors, "alice", "tools/call", params.clone()).await;
+    assert_eq!((status, &refused["result"]["_meta"]["dev.deputy/reason"]), (StatusCode::OK, &json!("busy")));
+    let request = doors.modern("bob", &json!(1), "tools/call", params.clone());
+    let (reply, _) = tokio::join!(doors.send(request), tab.answer("three"));
+    assert_eq!(reply.json()["result"]["isError"], false);
+    drop(held);
+    let (_, served) = ask(&doors, "alice", "tools/call", params).await;
+    assert_eq!(served["result"]["_meta"]["dev.deputy/reason"], "tool_unknown");
+}
+
+#[tokio::test]
 async fn r21_a_body_that_is_encoded_or_no_json_is_not_read() {
     let doors = Doors::new().await;
     let mut encoded = doors.post("alice", &[("content-encoding", "gzip")], "{}");

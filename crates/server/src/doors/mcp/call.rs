@@ -50,6 +50,12 @@ pub(super) fn ending(done: Result<ToolAnswer, Refused>) -> Ending {
     }
 }
 
+/// One call too many of one principal: not begun, and worth trying again.
+pub(super) fn busy(hub: &Hub) -> Ending {
+    hub.count_refused("mcp", Reason::Busy.code());
+    ending(Err(Refused::new(Reason::Busy)))
+}
+
 /// A step as a notification, if the client asked for progress and the step can be written.
 pub(super) fn moved(token: Option<&Id>, event: &CallEvent) -> Option<Value> {
     match event {

@@ -4,6 +4,7 @@
 //! the supervisor, and the connection merely listens.
 
 use super::call;
+use super::places::Place;
 use super::sessions::Running;
 use super::stream::Source;
 use deputy_core::Reason;
@@ -36,6 +37,7 @@ pub(super) struct Held {
     pub(super) id: Id,
     pub(super) token: Option<Id>,
     pub(super) running: Running,
+    pub(super) place: Place,
 }
 
 /// How one round ended.
@@ -51,6 +53,8 @@ impl Held {
         let supervisor = self.hub.supervisor().clone();
         supervisor.start(async move {
             let last = self.carry(&sender).await;
+            let Self { place, running, .. } = self;
+            drop((place, running));
             // The connection may be gone; the log has the outcome all the same.
             let _ = sender.send(Step::Ended(last)).await;
         });

@@ -140,8 +140,9 @@ async fn call(
     params: &Params<'_>,
 ) -> Result<Response, Fault> {
     let asked = tools::asked(params)?;
-    let running =
-        session.begin(id).ok_or_else(|| Fault::new(code::INTERNAL, "too many calls run in this session"))?;
+    let Some(place) = door.calls.take(caller.principal()) else {
+        return Ok(reply::message(&response(id, call::busy(&door.hub).legacy())));
+    };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let streams = token.is_some();
     let held = Held {
@@ -150,7 +151,8 @@ async fn call(
         wish: call::wish(asked, None),
         id: id.clone(),
         token,
-        running,
+        running: session.begin(id),
+        place,
     };
     let mut steps = held.start();
     if streams {

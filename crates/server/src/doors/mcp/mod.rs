@@ -34,20 +34,30 @@ use std::time::Duration;
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// Streams that one principal may hold open.
+const LISTENS: usize = 32;
+/// Calls of one principal that may run, or wait for a person, at once.
+const CALLS: usize = 256;
 /// The header that names a legacy session.
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
-/// What the door keeps: the hub, the sessions of the legacy era, and how many streams each principal holds open.
+/// What the door keeps: the hub, the sessions of the legacy era, and how much each principal holds at once.
 #[derive(Clone)]
 pub(crate) struct McpDoor {
     hub: Arc<Hub>,
     sessions: Arc<Sessions>,
     listens: Arc<Places>,
+    calls: Arc<Places>,
 }
 
 impl McpDoor {
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, sessions: Arc::new(Sessions::default()), listens: Arc::new(Places::default()) }
+        Self {
+            hub,
+            sessions: Arc::new(Sessions::default()),
+            listens: Places::new(LISTENS),
+            calls: Places::new(CALLS),
+        }
     }
 }
 

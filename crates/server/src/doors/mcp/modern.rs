@@ -1,6 +1,7 @@
 //! 2026-07-28: each request by itself. Closing the stream of a call cancels it.
 
 use super::call::{self, Bound};
+use super::places::Place;
 use super::reply::{self, Stage};
 use super::stream::{self, Source};
 use super::{McpDoor, Wire, listen};
@@ -67,10 +68,13 @@ async fn call(
     let asked = tools::asked(params)?;
     let bound = Bound::to(&caller, &asked);
     let approval = asked.state.as_deref().map(|state| bound.open(&door.hub, state)).transpose()?;
+    let Some(place) = door.calls.take(caller.principal()) else {
+        return Ok(reply::message(&response(id, call::busy(&door.hub).modern())));
+    };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let events = door.hub.call(caller, call::wish(asked, approval));
-    let mut calling =
-        Calling { hub: Arc::clone(&door.hub), bound, id: id.clone(), token, events, over: false };
+    let hub = Arc::clone(&door.hub);
+    let mut calling = Calling { hub, bound, id: id.clone(), token, events, over: false, _place: place };
     if calling.token.is_some() {
         return Ok(stream::answer(calling));
     }
@@ -86,6 +90,7 @@ struct Calling {
     token: Option<Id>,
     events: Events,
     over: bool,
+    _place: Place,
 }
 
 impl Source for Calling {

@@ -1,14 +1,14 @@
-//! How many streams one principal may hold open (gateway rule 26).
+//! How much one principal may hold at once: streams, calls (gateway rule 26). Nobody can take everybody's place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Streams per principal.
-pub(super) const PER_PRINCIPAL: usize = 32;
-
 /// Counts places that are taken.
-#[derive(Debug, Default)]
-pub(super) struct Places(Mutex<HashMap<String, usize>>);
+#[derive(Debug)]
+pub(super) struct Places {
+    per_principal: usize,
+    taken: Mutex<HashMap<String, usize>>,
+}
 
 /// A place; dropping it gives it back.
 #[derive(Debug)]
@@ -18,11 +18,16 @@ pub(super) struct Place {
 }
 
 impl Places {
+    /// So many for each.
+    pub(super) fn new(per_principal: usize) -> Arc<Self> {
+        Arc::new(Self { per_principal, taken: Mutex::default() })
+    }
+
     /// `None`: all of this principal's are taken.
     pub(super) fn take(self: &Arc<Self>, principal: String) -> Option<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(principal.clone()).or_default();
-        if *count >= PER_PRINCIPAL {
+        if *count >= self.per_principal {
             return None;
         }
         *count += 1;
@@ -33,7 +38,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let left = taken.get_mut(&self.principal).map(|count| {
             *count = count.saturating_sub(1);
             *count
@@ -49,15 +54,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gateway_rule_26_streams_per_principal_are_bounded_and_given_back() {
-        let places = Arc::new(Places::default());
-        let mut held: Vec<Place> = (0..PER_PRINCIPAL).filter_map(|_| places.take("a".to_owned())).collect();
-        assert_eq!(held.len(), PER_PRINCIPAL);
+    fn gateway_rule_26_places_per_principal_are_bounded_and_given_back() {
+        let places = Places::new(3);
+        let mut held: Vec<Place> = (0..3).filter_map(|_| places.take("a".to_owned())).collect();
+        assert_eq!(held.len(), 3);
         assert!(places.take("a".to_owned()).is_none());
         assert!(places.take("b".to_owned()).is_some());
         held.pop();
         assert!(places.take("a".to_owned()).is_some());
         drop(held);
-        assert!(places.0.lock().expect("lock").is_empty());
+        assert!(places.taken.lock().expect("lock").is_empty());
     }
 }
