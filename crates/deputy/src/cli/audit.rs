@@ -130,22 +130,25 @@ async fn verify(arguments: VerifyArguments, terminal: Terminal) -> Result<(), Fa
             return Err(Failure::told());
         }
     };
-    let text = format!(
-        "the log of `{tenant}` is what it was: {} lines, {} checkpoints, signed up to line {}\n      root {}\n      \
-         key  {key}",
-        report.lines, report.checkpoints, report.signed, report.root
-    );
-    terminal.marked(Mark::Good, &text, None)?;
+    terminal.line(&format!("      root {}\n      key  {key}", report.root))?;
     if report.erased > 0 {
         terminal.line(&format!("      {} lines had their personal part erased", report.erased))?;
     }
     if arguments.checkpoint.is_none() {
-        let text = "compared with the data directory's own checkpoint only";
+        let text = match checkpoint {
+            Some(_) => "compared with the data directory's own newest checkpoint only",
+            None => "compared with nothing: no checkpoint is signed yet",
+        };
         let mend =
             "to see a cut or an old copy, keep checkpoints elsewhere and give one with --checkpoint FILE";
         terminal.marked(Mark::Warning, text, Some(mend))?;
     }
-    Ok(())
+    // The last line is the result, for those who read no other.
+    let (lines, signed) = (report.lines, report.signed);
+    let text = format!(
+        "the log of `{tenant}` is what it was: {lines} lines, of which the first {signed} are signed"
+    );
+    terminal.marked(Mark::Good, &text, None)
 }
 
 async fn prove(arguments: ProveArguments, terminal: Terminal) -> Result<(), Failure> {

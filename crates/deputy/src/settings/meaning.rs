@@ -37,10 +37,10 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Settings, Faults> {
                     return Ok(settings);
                 }
             }
-            // The shape check has said it better, except for what it does not know of.
+            // The shape check has said it better. What serde says is not repeated, for it quotes values.
             Err(error) if faults.is_empty() => {
                 let mend = "see docs/reference/config.md";
-                faults.add(error.span().unwrap_or(0..0), error.message().to_owned(), mend);
+                faults.add(error.span().unwrap_or(0..0), "this cannot be understood here", mend);
             }
             Err(_) => {}
         }

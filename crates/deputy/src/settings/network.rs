@@ -93,6 +93,11 @@ pub(super) fn web_address(text: &str) -> Result<Url, Wrong> {
     let wrong = |problem: &str| {
         (format!("`{text}` {problem}"), "write https://host, for example `https://acme.example`".to_owned())
     };
+    // Checked before anything is quoted: what stands before the `@` may be a password.
+    let authority = text.split_once("://").map_or(text, |(_, rest)| rest).split(['/', '?', '#', '\\']).next();
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err(("the address has a user name or password in it".to_owned(), "remove it".to_owned()));
+    }
     let url = Url::parse(text).map_err(|error| wrong(&format!("is not an address: {error}")))?;
     match url.scheme() {
         "https" => {}

@@ -1,6 +1,7 @@
 //! What becomes of a good file, and that the documentation is true.
 
 mod faults;
+mod secrets;
 
 use super::*;
 use deputy_identity::provider::AccessTokenType;
@@ -20,6 +21,15 @@ origins = ["https://crm.acme.example"]
 audiences = ["crm-web"]
 identity_provider = "acme"
 "#;
+
+fn wrong(text: &str) -> String {
+    Settings::parse(text, Path::new("deputy.toml")).expect_err("a fault").to_string()
+}
+
+fn changed(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    wrong(&GOOD.replace(from, to))
+}
 
 #[test]
 fn a_small_file_is_enough_and_the_rest_has_safe_values() {
@@ -146,17 +156,6 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "cli_client_id"
         ]
     );
-}
-
-#[test]
-fn a_secret_is_read_from_its_file_without_the_line_end() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("idp.secret");
-    std::fs::write(&path, "hunter2\n").expect("written");
-    let secret = SecretSource::File(path.clone()).read().ok();
-    assert_eq!(secret.map(|secret| secret.expose().clone()).as_deref(), Some("hunter2"));
-    std::fs::write(&path, "\n").expect("written");
-    assert!(matches!(SecretSource::File(path).read(), Err(SecretError::Empty(_))));
 }
 
 #[test]

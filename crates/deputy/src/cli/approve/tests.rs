@@ -266,3 +266,58 @@ fn a_token_file_holds_one_token_and_nothing_that_could_break_a_header() {
     assert_eq!(read("abc\r\nX-Evil: 1"), None);
     assert_eq!(read("\n"), None);
 }
+
+fn arguments(words: &[&str]) -> Result<Arguments, clap::Error> {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+    let line = <Line as clap::Parser>::try_parse_from([&["approve"], words].concat())?;
+    Ok(line.arguments)
+}
+
+async fn approve(words: &[&str], web: &Scripted) -> Result<(), Failure> {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "t0ken").expect("written");
+    let file = file.to_str().expect("a path");
+    let access = ["--hub", "https://hub.acme.example", "--token-file", file];
+    let arguments = arguments(&[words, &access].concat()).expect("arguments");
+    let plan = arguments.access.plan()?;
+    run_with(arguments, plan, terminal(), web).await
+}
+
+#[tokio::test]
+async fn an_id_is_approved_or_refused_as_said() {
+    let id = "apr_00000000000000000000000000000001";
+    let web = Scripted::new([(200, pending()), (200, json!({ "state": "refused" }))]);
+    approve(&[id, "--refuse", "--reason", "too much"], &web).await.expect("decided");
+    assert!(web.sent()[1].contains(r#"{"decision":"refuse","digest":"sha256:bb","reason":"too much"}"#));
+    let web = Scripted::new([(200, pending())]);
+    let error = approve(&["apr_00000000000000000000000000000002"], &web).await.expect_err("unknown");
+    assert_eq!(error.to_string(), "no approval `apr_00000000000000000000000000000002` waits for you");
+    assert_eq!(web.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_decided_by_listing() {
+    let web = Scripted::new([(200, pending())]);
+    approve(&[], &web).await.expect("listed");
+    assert_eq!(web.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn watching_and_a_token_do_not_share_standard_input() {
+    let words = ["--watch", "--hub", "https://hub.acme.example", "--token-file", "-"];
+    let arguments = arguments(&words).expect("arguments");
+    let plan = arguments.access.plan().expect("plan");
+    let web = Scripted::new([]);
+    assert!(matches!(run_with(arguments, plan, terminal(), &web).await, Err(Failure::Usage(_))));
+}
+
+#[test]
+fn a_refusal_without_an_id_is_a_usage_error() {
+    assert!(arguments(&["--refuse"]).is_err());
+    assert!(arguments(&["../api"]).is_err());
+}

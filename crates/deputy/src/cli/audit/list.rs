@@ -84,7 +84,7 @@ fn as_text(line: &Listed) -> String {
     words.extend(event.reason.map(|reason| reason.code().to_owned()));
     words.extend(event.call.as_ref().map(ToString::to_string));
     words.extend(event.approval.as_ref().map(ToString::to_string));
-    words.join("  ")
+    words.join("  ").trim_end().to_owned()
 }
 
 /// The stable word of a kind or outcome, as the log itself has it.
