@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections at once, without sockets of welcomed tabs (R15).
 const CONNECTIONS: usize = 65_536;
-/// How long the headers of a request may take to arrive, and a connection may be idle (R15).
-const HEADER_TIME: Duration = Duration::from_secs(30);
+/// How long the headers of a request may take to arrive, and a connection may be idle (R15). Longer than proxies keep
+/// idle connections (60 s), else they would send a request into one that we just closed.
+const HEADER_TIME: Duration = Duration::from_secs(75);
 /// Bytes of headers.
 const HEADER_BYTES: usize = 64 * 1024;
 /// How long running requests may go on after the hub was told to stop.

@@ -157,6 +157,17 @@ async fn apr_04_a_call_that_asks_is_held_until_a_person_decides() {
 }
 
 #[tokio::test]
+async fn apr_04_a_held_call_waits_on_when_its_connection_is_lost() {
+    let doors = Doors::new().await;
+    let mut tab = doors.world.tab("alice").await;
+    let session = doors.initialized("alice").await;
+    let params = json!({"name": "crm__note", "arguments": {"text": "hi"}});
+    drop(doors.open(doors.legacy("alice", &session, &json!(2), "tools/call", &params)).await);
+    doors.approve("alice").await;
+    assert_eq!(tab.answer("noted").await.arguments.get(), r#"{"text":"hi"}"#);
+}
+
+#[tokio::test]
 async fn a_call_that_waits_for_a_person_can_be_cancelled() {
     let doors = Doors::new().await;
     let mut tab = doors.world.tab("alice").await;

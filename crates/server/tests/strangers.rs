@@ -182,3 +182,32 @@ async fn r15_a_stranger_cannot_make_the_hub_read_a_large_body() {
         Request::post("/api/tickets").header("host", "hub.example").body(Body::from_stream(endless)).unwrap();
     assert_eq!(doors.send(request).await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
+
+#[tokio::test]
+async fn r4_what_opens_one_door_opens_no_other() {
+    let doors = Doors::new().await;
+    let (mcp, api) = (doors.world.access_token("alice", "/mcp"), doors.world.access_token("alice", "/api"));
+    let (id_token, ticket) = (doors.world.id_token("alice"), doors.world.ticket("alice").await);
+    let _tab = doors.world.tab("alice").await;
+    let call = doors.modern(
+        "alice",
+        &1.into(),
+        "tools/call",
+        serde_json::json!({"name": "crm__note", "arguments": {}}),
+    );
+    let state = doors.send(call).await.json()["result"]["requestState"].as_str().unwrap().to_owned();
+    let session = doors.initialized("alice").await;
+    let all = [&mcp, &api, &id_token, &ticket, &state, &session];
+    for (method, path, key) in
+        [("POST", "/mcp", &mcp), ("GET", "/api/approvals", &api), ("POST", "/api/tickets", &id_token)]
+    {
+        for credential in all {
+            let authorization = format!("Bearer {credential}");
+            let reply = doors.send(to(method, path, &[("authorization", &authorization)])).await;
+            let opened = reply.status != StatusCode::UNAUTHORIZED;
+            assert_eq!(opened, credential == key, "{method} {path} {credential}");
+        }
+        let in_url = format!("{path}?access_token={key}");
+        assert_eq!(doors.send(to(method, &in_url, &[])).await.status, StatusCode::UNAUTHORIZED);
+    }
+}

@@ -35,6 +35,10 @@ pub fn of(
     if has_session {
         return Ok(Era::Legacy);
     }
+    if params.is_partly_modern() {
+        // It will be told what its envelope misses.
+        return Ok(Era::Modern);
+    }
     if version_header.is_some_and(|header| version::MODERN_SPOKEN.contains(&header)) {
         let words = format!(
             "`params._meta` must have `{}` and `{}`",

@@ -79,9 +79,15 @@ impl<'a> Params<'a> {
         &self.members
     }
 
-    /// Whether the modern envelope is there, or a part of it.
+    /// Whether the modern envelope is there.
     #[must_use]
     pub fn is_modern(&self) -> bool {
+        self.meta.contains_key(PROTOCOL_VERSION)
+    }
+
+    /// Whether a part of the modern envelope is there.
+    #[must_use]
+    pub fn is_partly_modern(&self) -> bool {
         [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO].iter().any(|key| self.meta.contains_key(*key))
     }
 

@@ -33,6 +33,9 @@ fn era_rule_21_the_body_decides_not_the_headers() {
     assert_eq!(era("tools/list", &json!({}), true, Some(version::MODERN)), Ok(era::Era::Legacy));
     assert_eq!(era("tools/list", &json!({}), true, None), Ok(era::Era::Legacy));
     assert_eq!(era("initialize", &json!({}), false, Some(version::MODERN)), Ok(era::Era::Opening));
+    let part = json!({"_meta": {meta::CLIENT_INFO: {"name": "a"}}});
+    assert_eq!(era("tools/list", &part, false, None), Ok(era::Era::Modern));
+    assert_eq!(era("tools/list", &part, true, None), Ok(era::Era::Legacy));
 }
 
 #[test]
