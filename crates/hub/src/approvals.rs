@@ -8,6 +8,7 @@ use deputy_policy::Refusal;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How long a person may think, and how long a yes may be used.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +118,8 @@ impl Approvals {
         Ok((id, expires_at))
     }
 
-    /// Where a wish that names an approval stands; waits up to `hold` for the person. The approval is used up only by
+    /// Where a wish that names an approval stands; waits up to `hold` for the person, or until nobody
+    /// waits for us (`let_go`). The approval is used up only by
     /// the same requester, for the same digest (APR-01, APR-02).
     pub(crate) async fn stand(
         &self,
@@ -126,6 +128,7 @@ impl Approvals {
         id: &ApprovalId,
         digest: &Digest,
         hold: Duration,
+        let_go: [&CancellationToken; 2],
     ) -> Standing {
         let until = tokio::time::Instant::now() + hold;
         let mut decided = self.decided.subscribe();
@@ -150,8 +153,14 @@ impl Approvals {
             }
             // A hint wakes us at once; looking again every second is what correctness rests on.
             let again = tokio::time::Instant::now() + Duration::from_secs(1);
-            if tokio::time::timeout_at(again.min(until), decided.changed()).await.is_err()
-                && tokio::time::Instant::now() >= until
+            let [left, stopping] = let_go;
+            let waited = tokio::select! {
+                () = left.cancelled() => true,
+                () = stopping.cancelled() => true,
+                waited = tokio::time::timeout_at(again.min(until), decided.changed()) => waited.is_err(),
+            };
+            if waited
+                && (left.is_cancelled() || stopping.is_cancelled() || tokio::time::Instant::now() >= until)
             {
                 return Standing::Pending { expires_at: record.expires_at };
             }

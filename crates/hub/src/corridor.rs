@@ -128,7 +128,7 @@ impl Corridor {
         events: &mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
     ) -> CallEvent {
-        match self.decide(caller, wish).await {
+        match self.decide(caller, wish, cancel).await {
             Ok(authorized) => CallEvent::Done(self.act(authorized, events, cancel).await),
             Err(Stop::Logged(refused)) => CallEvent::Done(Err(refused)),
             Err(Stop::Parked(event)) => event,
@@ -136,7 +136,12 @@ impl Corridor {
     }
 
     /// From a wish to an authorized call, or to the line that says why not.
-    async fn decide(&self, caller: Caller, wish: Wish) -> Result<Authorized<Caller>, Stop> {
+    async fn decide(
+        &self,
+        caller: Caller,
+        wish: Wish,
+        cancel: &CancellationToken,
+    ) -> Result<Authorized<Caller>, Stop> {
         let resolved = match self.catalog.resolve(caller.user(), &wish.target, wish.tab.as_ref()) {
             Resolution::Found(resolved) => *resolved,
             Resolution::Refused(refused) => return Err(self.refuse_wish(&caller, &wish, refused).await),
@@ -154,7 +159,7 @@ impl Corridor {
                 .await);
         }
         let caller = match wish.approval {
-            Some(approval) => self.with_approval(caller, &call, &approval).await?,
+            Some(approval) => self.with_approval(caller, &call, &approval, cancel).await?,
             None => caller,
         };
         match self.engine.decide(caller, call, self.clock.now()) {
@@ -169,10 +174,12 @@ impl Corridor {
         caller: Caller,
         call: &Call,
         approval: &ApprovalId,
+        cancel: &CancellationToken,
     ) -> Result<Caller, Stop> {
         let digest = call.digest(caller.user(), &caller.client().0);
-        let standing =
-            self.approvals.stand(&caller, call, approval, &digest, self.limits.approval_hold).await;
+        let let_go = [cancel, self.supervisor.stopping()];
+        let hold = self.limits.approval_hold;
+        let standing = self.approvals.stand(&caller, call, approval, &digest, hold, let_go).await;
         match standing {
             Standing::Pending { expires_at } => {
                 Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }))

@@ -1,5 +1,12 @@
 //! "Ask a person": bound to one call, decided once, spent once, never by silence.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unforeseen should stop, at the line where it does"
+)]
+
 use deputy_core::{ApprovalId, EventKind, Reason};
 use deputy_hub::approvals::{DecisionError, Say};
 use deputy_hub::ports::ApprovalState;

@@ -1,5 +1,12 @@
 //! A call's way through the hub: what is recorded, in which order, and what is never done.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unforeseen should stop, at the line where it does"
+)]
+
 use deputy_core::{EventKind, Outcome, Reason};
 use deputy_hub::CallEvent;
 use deputy_policy::PolicySet;

@@ -1,5 +1,12 @@
 //! Invariant 13: over random worlds, a user never sees or reaches another's tab, tool, call or approval.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unforeseen should stop, at the line where it does"
+)]
+
 use deputy_core::{EventKind, Facts as _, Reason};
 use deputy_hub::{CallEvent, Door};
 use deputy_protocol::tab::ByeReason;

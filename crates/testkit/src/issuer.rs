@@ -76,7 +76,7 @@ impl KeySource for TestIssuer {
             return Err(FetchError::Unreachable { url: provider.issuer().to_string(), why });
         }
         Ok(Fetched {
-            set: self.set().to_string().into_bytes().into(),
+            set: self.set().to_string().into_bytes(),
             jwks_uri: format!("{}/jwks", Self::ISSUER),
             max_age: None,
         })

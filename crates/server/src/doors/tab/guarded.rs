@@ -36,6 +36,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
         if !self.welcomed.load(Ordering::Acquire) {
             self.read += buffer.filled().len().saturating_sub(before);
             if self.read > BEFORE_WELCOME {
+                // A reader that fails has read nothing (the contract of `AsyncRead`).
+                buffer.set_filled(before);
                 return Poll::Ready(Err(io::Error::other("more than `hello` before `welcome`")));
             }
         }
