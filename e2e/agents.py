@@ -98,7 +98,9 @@ async def calling(client, tool, arguments):
     try:
         yield call
     finally:
-        call.cancel()
+        # A second cancel would interrupt the client while it tells the hub of the first.
+        if not call.cancelling():
+            call.cancel()
         await asyncio.gather(call, return_exceptions=True)
 
 

@@ -92,6 +92,8 @@ const provider = new Provider(issuer, {
 });
 
 const server = provider.listen(Number(port), "127.0.0.1", () => console.log(`identity provider: ${issuer}`));
+// A client that waits for a person in between must not find its connection closing just as it comes back.
+server.keepAliveTimeout = 120_000;
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, () => {
     server.close(() => process.exit(0));
