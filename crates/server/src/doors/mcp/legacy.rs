@@ -158,8 +158,14 @@ async fn call(
     if streams {
         return Ok(stream::answer(steps));
     }
+    let prompt = tokio::time::sleep(stream::PROMPT);
+    tokio::pin!(prompt);
     loop {
-        match steps.step().await {
+        let step = tokio::select! {
+            step = steps.step() => step,
+            () = &mut prompt, if wire.takes_stream => return Ok(stream::answer(steps)),
+        };
+        match step {
             Some(Step::Ended(last)) => return Ok(reply::message(&last)),
             // People are slow: from here on the connection is kept alive by comments.
             Some(Step::Waiting) if wire.takes_stream => return Ok(stream::answer(steps)),

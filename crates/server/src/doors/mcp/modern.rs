@@ -75,11 +75,15 @@ async fn call(
     let events = door.hub.call(caller, call::wish(asked, approval));
     let hub = Arc::clone(&door.hub);
     let mut calling = Calling { hub, bound, id: id.clone(), token, events, over: false, _place: place };
-    if calling.token.is_some() {
-        return Ok(stream::answer(calling));
-    }
-    let last = calling.next().await.unwrap_or_else(|| calling.lost());
-    Ok(reply::message(&last))
+    let prompt = match calling.token {
+        Some(_) => None,
+        None if wire.takes_stream => tokio::time::timeout(stream::PROMPT, calling.next()).await.ok(),
+        None => Some(calling.next().await),
+    };
+    Ok(match prompt {
+        Some(last) => reply::message(&last.unwrap_or_else(|| calling.lost())),
+        None => stream::answer(calling),
+    })
 }
 
 /// A call on its way. Dropping it, because the client closed the connection, cancels it.

@@ -13,6 +13,10 @@ use std::time::Duration;
 /// How long a stream is silent at most: shorter than what proxies take for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// How long a call may take to be answered by one JSON body; after that a stream begins, so that the client has its
+/// headers. The official Python client with OAuth sends nothing else, not even a cancellation, until it has them.
+pub(super) const PROMPT: Duration = Duration::from_millis(250);
+
 /// Where the messages of a stream come from. Dropped when the client goes away.
 pub(super) trait Source: Send + 'static {
     /// The next message; `None` ends the stream. Dropping the future loses nothing: it is asked for again.
