@@ -272,3 +272,45 @@ async fn p30_connections_changes_and_ends_are_in_the_log() {
     }
     assert!(world.clock.now() >= world.tables.events()[0].at);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_of_users_who_left() {
+    let world = World::new().await;
+    for user in ["alice", "bob"] {
+        let tab = world.tab(user).await;
+        tab.say("b", TabFrame::Bye { reason: ByeReason::Closed }).await;
+        drop(world.hub.changes(&world.hub.reach(world.caller(user).await)));
+    }
+    assert_eq!(world.hub.tabs().users_kept(), 2, "why they left is remembered for a while");
+    world.clock.advance(Duration::from_secs(601));
+    world.until("they are forgotten", || world.hub.tabs().users_kept() == 0).await;
+}
+
+#[tokio::test]
+async fn p18_at_most_64_tabs_even_if_all_come_at_once() {
+    let world = World::new().await;
+    let mut tickets = Vec::new();
+    for _ in 0..70 {
+        tickets.push(world.ticket("alice").await);
+    }
+    world.tables.set_stalled(true);
+    let documents: Vec<_> = tickets.iter().map(|_| document()).collect();
+    let all =
+        tickets.iter().zip(&documents).map(|(ticket, id)| FakeTab::connect(&world.hub, ticket, id, ORIGIN));
+    let (connected, ()) = tokio::join!(futures_util::future::join_all(all), async {
+        tokio::task::yield_now().await;
+        world.tables.set_stalled(false);
+    });
+    assert_eq!(connected.iter().filter(|tab| tab.is_ok()).count(), 64);
+}
+
+#[tokio::test]
+async fn a_tab_cannot_speak_in_policys_name() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    let mut events = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
+    let Said::Call(id, _) = tab.hear().await else { panic!("no call") };
+    let code = Reason::ApprovalRequired.code().to_owned();
+    tab.say(&id, TabFrame::Error { code, message: "x".to_owned() }).await;
+    assert!(matches!(events.next().await, Some(CallEvent::Done(Err(r))) if r.reason == Reason::Internal));
+}

@@ -21,6 +21,7 @@ impl Tabs {
             for tab in self.all() {
                 self.look_after(&tab, now);
             }
+            self.forget_idle(now);
         }
     }
 

@@ -134,7 +134,9 @@ impl Tabs {
         if self.journal.append(vec![self.event(EventKind::TabOpened, &tab)]).await.is_err() {
             return refuse(CloseCode::Restart, "the audit log cannot be written");
         }
-        let (tab, generation, known) = self.admit(tab, &hello, link);
+        let Some((tab, generation, known)) = self.admit(tab, &hello, link) else {
+            return refuse(CloseCode::RateLimited, "too many tabs of one user");
+        };
         let welcome = Welcome {
             version: VERSION,
             user: WelcomeUser { issuer: tab.user.issuer.clone(), subject: tab.user.subject.clone() },
@@ -184,6 +186,20 @@ impl Tabs {
         }
     }
 
+    /// Forgets users of whom nothing is left: no tab, no listener, no end that their agents may still ask about.
+    pub(crate) fn forget_idle(&self, now: Timestamp) {
+        self.users().retain(|_, own| {
+            own.ended.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
+            !own.tabs.is_empty() || !own.ended.is_empty() || own.changed.receiver_count() > 0
+        });
+    }
+
+    /// Users of whom anything is kept.
+    #[must_use]
+    pub fn users_kept(&self) -> usize {
+        self.users().len()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Tab>> {
         self.users().values().flat_map(|own| own.tabs.iter().cloned()).collect()
     }
@@ -227,7 +243,7 @@ impl Tabs {
 
     /// Puts a tab on the list. The same document of the same user and app again: the newest socket wins (P20), calls
     /// still open are repeated to it (P13).
-    fn admit(&self, tab: Tab, hello: &Hello, link: Arc<dyn TabLink>) -> (Arc<Tab>, u64, bool) {
+    fn admit(&self, tab: Tab, hello: &Hello, link: Arc<dyn TabLink>) -> Option<(Arc<Tab>, u64, bool)> {
         let mut users = self.users();
         let own = users.entry(tab.user.clone()).or_default();
         let same = |known: &&Arc<Tab>| {
@@ -235,12 +251,17 @@ impl Tabs {
         };
         if let Some(known) = own.tabs.iter().find(same).cloned() {
             let generation = known.reattach(link, tab.session_expires_at());
-            return (Arc::clone(&known), generation, known.has_tools(hello.tools_hash.as_ref()));
+            let has_tools = known.has_tools(hello.tools_hash.as_ref());
+            return Some((known, generation, has_tools));
+        }
+        // Looked at again under the lock: others may have come in while the line was written.
+        if own.tabs.len() >= TABS_PER_USER {
+            return None;
         }
         let tab = Arc::new(tab);
         own.ended.remove(&tab.app.name);
         own.tabs.push(Arc::clone(&tab));
-        (tab, 0, false)
+        Some((tab, 0, false))
     }
 
     fn event(&self, kind: EventKind, tab: &Tab) -> Event {

@@ -162,6 +162,8 @@ impl Tab {
     }
 
     pub(crate) fn set_offers(&self, offers: Vec<Offer>) {
+        let offered = |name: &ToolName| offers.iter().any(|offer| offer.tool.definition.name == *name);
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| offered(name));
         self.inner().offers = offers;
     }
 
