@@ -4,11 +4,12 @@ import signal
 import sys
 import time
 
-from small_world import PEOPLE, ROOT, SmallWorld
+from small_world import PEOPLE, ROOT, SmallWorld, alone
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    held = alone(ROOT / ".deputy/demo.lock")
     state = ROOT / ".deputy/demo"
     print("starting the identity provider, the hub and the CRM …")
     with SmallWorld(state, ports=(7070, 7071, 7072)) as world:
@@ -19,6 +20,7 @@ def main():
         except KeyboardInterrupt:
             print("\nending everything …")
             return
+        held.close()
         sys.exit(f"`{ended[0].name}` ended by itself; its log is {ended[0].log}")
 
 
@@ -39,7 +41,7 @@ def introduction(world):
 
   Look at what happened, and decide what waits:
     {deputy} audit list --config {world.config}
-    {deputy} approve --config {world.config}
+    {deputy} approve --watch --config {world.config}
 
   An MCP client outside the browser must find `idp.localhost` at 127.0.0.1. Many systems do so by themselves;
   on Debian `apt-get install libnss-myhostname` does it.

@@ -13,7 +13,7 @@ import traceback
 from agents import agent, data, reason, tool_names, words
 from approvals import Desk
 from people import Person, chromium, follow
-from small_world import ROOT, SmallWorld
+from small_world import ROOT, SmallWorld, alone
 
 STATE = ROOT / ".deputy/demo"
 
@@ -131,8 +131,12 @@ class Story:
         return f"refused after sign-out: {reason(result)}"
 
     async def log_holds(self):
+        """While the hub runs, and once it has ended and signed its last line."""
+        await asyncio.to_thread(self.world.deputy, "audit", "verify")
+        await asyncio.to_thread(self.world.hub.end)
         done = await asyncio.to_thread(self.world.deputy, "audit", "verify")
-        return done.stdout.strip().splitlines()[-1]
+        said = (done.stderr + done.stdout).splitlines()
+        return next(line for line in said if line.startswith("ok")).removeprefix("ok").strip()
 
 
 TOOLS = sorted(
@@ -190,7 +194,9 @@ def table(steps):
 
 
 def main():
+    held = alone(STATE.parent / "demo.lock")
     steps = asyncio.run(play())
+    held.close()
     failed = sum(not worked for _, worked, *_ in steps)
     print(f"\n{table(steps)}\n\nscreenshots: {STATE / 'screenshots'}\nlogs: {STATE / 'logs'}")
     print(f"{len(steps) - failed} passed, {failed} failed")

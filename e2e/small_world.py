@@ -3,6 +3,7 @@
 Hosts under `.localhost` are one each, since cookies ignore ports; programs outside the browser are given 127.0.0.1.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -43,6 +44,17 @@ def _resolve_localhost(host, *arguments, **options):
 
 
 socket.getaddrinfo = _resolve_localhost
+
+
+def alone(lock):
+    """Ends the program when another one holds the lock; the lock is held until this one ends."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = lock.open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("another ./demo runs in this checkout: end it first")
+    return held
 
 
 def wait_until(what, condition, seconds=30.0):
