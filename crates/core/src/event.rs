@@ -10,42 +10,62 @@ use crate::verdict::{PolicyId, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        /// What happened. Stable codes; see `docs/reference/audit-events.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum EventKind { $($(#[$doc])* #[serde(rename = $code)] $name,)* }
+
+        impl EventKind {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The stable code.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+        }
+    };
+}
+
+kinds! {
     /// The hub came up.
-    HubStarted,
+    HubStarted = "hub_started";
     /// Somebody was let in at a door.
-    SignIn,
+    SignIn = "sign_in";
     /// Somebody was not let in; coalesced, with a `count`.
-    SignInRefused,
+    SignInRefused = "sign_in_refused";
     /// A ticket for a tab was handed out.
-    TicketIssued,
+    TicketIssued = "ticket_issued";
     /// A tab connected.
-    TabOpened,
+    TabOpened = "tab_opened";
     /// A tab is gone; `reason` says why.
-    TabClosed,
+    TabClosed = "tab_closed";
     /// A tab's tools changed.
-    ToolsChanged,
+    ToolsChanged = "tools_changed";
     /// Decided, about to be performed.
-    Intent,
+    Intent = "intent";
     /// How a call ended.
-    Outcome,
+    Outcome = "outcome";
     /// A call was not performed.
-    Refusal,
+    Refusal = "refusal";
     /// A person was asked.
-    ApprovalRequested,
+    ApprovalRequested = "approval_requested";
     /// A person decided.
-    ApprovalDecided,
+    ApprovalDecided = "approval_decided";
     /// Nobody decided in time.
-    ApprovalExpired,
+    ApprovalExpired = "approval_expired";
     /// An identity provider's keys are at another address now (B2).
-    KeysMoved,
+    KeysMoved = "keys_moved";
     /// A policy set came into force.
-    PolicyLoaded,
+    PolicyLoaded = "policy_loaded";
     /// A policy set was not taken; the last good one stays.
-    PolicyRejected,
+    PolicyRejected = "policy_rejected";
+    /// What a person left in the log was erased; `lines` says where.
+    PersonErased = "person_erased";
+    /// Lines that were older than the operator keeps were removed; `up_to` says which, and their hashes stay.
+    LogPruned = "log_pruned";
 }
 
 /// How a performed call ended.

@@ -189,4 +189,44 @@ mod cli {
         assert_eq!(code, 1, "{out}{err}");
         assert!(out.contains("the log ends after 2 lines but 4 were signed"), "{out}");
     }
+
+    #[tokio::test]
+    async fn aud_08_an_export_goes_on_at_its_cursor_and_leaves_nothing_out() {
+        let folder = tempfile::tempdir().expect("folder");
+        let data = folder.path().join("data");
+        log(&data).await;
+        let export = |more: &[&str]| {
+            let given = [&["audit", "export", "--data-dir", "data"], more].concat();
+            let (code, out, err) = deputy(folder.path(), &given);
+            let lines = out.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+            (code, lines.collect::<Vec<serde_json::Value>>(), err)
+        };
+        let numbers = |lines: &[serde_json::Value]| -> Vec<u64> {
+            lines.iter().filter_map(|line| line["seq"].as_u64()).collect()
+        };
+        let (code, all, err) = export(&[]);
+        assert_eq!((code, numbers(&all)), (0, vec![0, 1]), "{err}");
+        assert_eq!(all[0]["user"]["subject"], "alice");
+        assert_eq!(numbers(&export(&["--kind", "outcome"]).1), [1]);
+        assert_eq!(export(&["--since", "2026-11-22"]).1.len(), 0);
+        let resumed = ["--format", "ocsf", "--cursor", "siem.cursor"];
+        let (code, first, err) = export(&resumed);
+        assert_eq!((code, first.len()), (0, 2), "{err}");
+        assert_eq!(export(&resumed).1.len(), 0, "everything was given");
+        log(&data).await;
+        let (_, second, _) = export(&resumed);
+        assert_eq!(second.len(), 2);
+        assert_eq!(
+            second[0]["attestation"]["prev_event"]["fingerprint"],
+            first[1]["attestation"]["fingerprint"]
+        );
+        // Another export must not go on with this cursor, and a log that lost lines must not look like one at its end.
+        assert_eq!(export(&["--cursor", "siem.cursor"]).0, 2);
+        let path = folder.path().join("siem.cursor");
+        let ahead = std::fs::read_to_string(&path).expect("cursor").replace("\"next\":4", "\"next\":9");
+        std::fs::write(&path, ahead).expect("written");
+        let (code, _, err) = export(&resumed);
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains("the log has 4 lines, but 9 were exported already"), "{err}");
+    }
 }

@@ -11,7 +11,7 @@ pub mod place;
 pub mod sqlite;
 
 pub use place::Place;
-pub use sqlite::reader::{AuditReader, Filter, Listed, Which};
+pub use sqlite::reader::{AuditReader, Filter, Listed, Onward, Which};
 pub use sqlite::{Settings, SqliteStore};
 
 use std::path::PathBuf;

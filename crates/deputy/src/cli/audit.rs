@@ -1,5 +1,7 @@
 //! `deputy audit`: the log is read, verified and proven without the hub, straight from its data directory.
 
+mod cursor;
+mod export;
 mod list;
 mod moment;
 
@@ -17,6 +19,12 @@ use std::path::{Path, PathBuf};
 pub(super) enum Command {
     /// List what happened, newest first
     List(list::Arguments),
+    /// Print the log, oldest first, for another system to keep
+    ///
+    /// One JSON object per line: `jsonl` is the log's own form, `ocsf` is OCSF 1.9 (docs/reference/audit-events.md has
+    /// both). With --cursor the next run goes on where this one ended; what was printed just before a crash may be
+    /// printed again, nothing is left out.
+    Export(export::Arguments),
     /// Recompute the whole log and compare it with its signed checkpoints
     ///
     /// A log shows by itself that a line was changed, removed, put in or moved. That its tail was cut off, or that an old
@@ -70,6 +78,7 @@ pub(super) struct ProveArguments {
 pub(super) async fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
     match command {
         Command::List(arguments) => list::run(arguments, terminal).await,
+        Command::Export(arguments) => export::run(arguments, terminal).await,
         Command::Verify(arguments) => verify(arguments, terminal).await,
         Command::Prove(arguments) => prove(arguments, terminal).await,
     }

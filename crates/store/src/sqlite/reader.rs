@@ -3,7 +3,7 @@
 use super::log::{self, number};
 use super::schema;
 use crate::{OpenError, Place};
-use deputy_audit::{Fault, Hash, Personal, Proof, Report, Row, Verifier, VerifierKey, tree};
+use deputy_audit::{Fault, Hash, Personal, Proof, Report, Row, Verifier, VerifierKey, export, tree};
 use deputy_core::{CallId, Event, EventKind, SourceName, TenantId, Timestamp, ToolName, User};
 use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
@@ -48,6 +48,15 @@ pub struct Listed {
     pub seq: u64,
     /// What it says.
     pub event: Event,
+}
+
+/// Which lines [`AuditReader::forward`] gives.
+#[derive(Debug, Clone, Default)]
+pub struct Onward {
+    /// The first number to look at.
+    pub next: u64,
+    /// Not before this moment.
+    pub from: Option<Timestamp>,
 }
 
 /// Which line to prove.
@@ -115,6 +124,41 @@ impl AuditReader {
                 }
             }
         }
+    }
+
+    /// The next lines of a tenant's log, oldest first; few enough to hold in memory. Empty at the end.
+    ///
+    /// # Errors
+    /// The database does not read, or a line does not.
+    pub async fn forward(&self, tenant: &TenantId, onward: &Onward) -> Result<Vec<export::Line>, OpenError> {
+        let from = onward.from.map(|from| i64::try_from(from.millis()).unwrap_or(i64::MAX));
+        let rows = sqlx::query(
+            "SELECT seq, public, personal FROM audit_event
+             WHERE tenant = ?1 AND seq >= ?2 AND (?3 IS NULL OR at >= ?3) ORDER BY seq LIMIT ?4",
+        )
+        .bind(tenant.as_str())
+        .bind(number(onward.next)?)
+        .bind(from)
+        .bind(PAGE)
+        .fetch_all(&mut *self.readers.acquire().await?)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let (seq, public): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+                let personal: Option<Vec<u8>> = row.try_get(2)?;
+                let number = u64::try_from(seq).unwrap_or(u64::MAX);
+                export::Line::of(number, &public, personal.as_deref())
+                    .map_err(|error| OpenError::Corrupt(format!("line {seq}: {error}")))
+            })
+            .collect()
+    }
+
+    /// How many lines a tenant's log has.
+    ///
+    /// # Errors
+    /// The database does not read.
+    pub async fn size(&self, tenant: &TenantId) -> Result<u64, OpenError> {
+        log::size(&mut *self.readers.acquire().await?, tenant).await
     }
 
     /// Recomputes a tenant's whole log and compares it with every checkpoint in the database and with `external`, one that

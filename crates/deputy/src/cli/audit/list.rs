@@ -96,7 +96,7 @@ fn call(text: &str) -> Result<CallId, String> {
     CallId::new(text).map_err(|error| error.to_string())
 }
 
-fn kind(text: &str) -> Result<EventKind, String> {
+pub(super) fn kind(text: &str) -> Result<EventKind, String> {
     let reader: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
     EventKind::deserialize(reader).map_err(|error| error.to_string())
 }
