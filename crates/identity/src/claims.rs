@@ -47,6 +47,11 @@ impl Audiences {
         Ok(Self(audiences))
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether one of them is exactly `audience`.
     #[must_use]
     pub fn contains(&self, audience: &str) -> bool {
@@ -109,6 +114,15 @@ impl ClaimPath {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
     }
+
+    /// Whether the token says that the value is not in it but somewhere else (OpenID Connect Core 5.6.2), as Entra ID
+    /// does for people in more than 200 groups.
+    pub(crate) fn is_elsewhere(&self, claims: &serde_json::Map<String, Value>) -> bool {
+        let Some(first) = self.0.first() else { return false };
+        let named = claims.get("_claim_names").and_then(Value::as_object);
+        named.is_some_and(|names| names.contains_key(first))
+            || (first == "groups" && claims.contains_key("hasgroups"))
+    }
 }
 
 /// Claims of a token whose signature, issuer, audience, kind and lifetime were checked: [`crate::Verifier`] makes them
@@ -141,11 +155,13 @@ impl<C> std::ops::Deref for Verified<C> {
 pub struct Claims {
     /// Who: the provider's tenant, the issuer, the `sub` (A11).
     pub user: User,
+    /// The provider's own tenant (organisation, domain, directory) that they are in, if it has any (A12).
+    pub provider_tenant: Option<String>,
     /// The provider that vouches.
     pub provider: ProviderName,
     /// What kind of token said so.
     pub kind: TokenKind,
-    /// The client: `client_id`, else `azp`, else `cid`, else the audience of an ID token.
+    /// The client: `client_id`, else `azp`, else `cid`, else `appid`, else the audience of an ID token.
     pub client: Option<Client>,
     /// `scope` (RFC 9068 section 2.2.3), else `scp`.
     pub scopes: Vec<String>,

@@ -57,6 +57,12 @@ pub enum TokenError {
     /// Meant for somebody else (A9).
     #[error("token is for another audience")]
     Audience,
+    /// Of a tenant of the provider that is not let in, or of none (A12).
+    #[error("token is of another tenant of the provider")]
+    Tenant,
+    /// Signed with a key that is for another issuer (A12).
+    #[error("the signing key is for another issuer")]
+    KeyIssuer,
     /// Another kind of token than this door takes (A10).
     #[error("token is of another kind")]
     Kind,
@@ -86,6 +92,8 @@ impl TokenError {
             Self::NotYetValid { .. } => "token_not_yet_valid",
             Self::LifetimeTooLong => "token_lifetime",
             Self::Audience => "token_audience",
+            Self::Tenant => "token_tenant",
+            Self::KeyIssuer => "token_key_issuer",
             Self::Kind => "token_kind",
             Self::ProofOfPossession => "token_proof_required",
         }

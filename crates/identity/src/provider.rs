@@ -1,14 +1,23 @@
 //! Identity providers: what the operator configured about one issuer, and the discovery document that may only fill
 //! in where its keys are (OpenID Connect Discovery 1.0; RFC 8414).
 
+mod preset;
+mod tenants;
+
+pub use preset::Preset;
+pub(crate) use preset::{AudienceAt, Says, Shape};
+
 use crate::claims::{ClaimPath, TokenKind};
+use crate::error::TokenError;
 use crate::jws::Algorithm;
+use crate::jws::Unverified;
 use deputy_core::canonical::parse_strict;
 use deputy_core::{Issuer, TenantId};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
+use tenants::{Belongs, TenantRule};
 use url::Url;
 
 /// Longest skew that may be configured (A8).
@@ -63,52 +72,11 @@ pub enum AccessTokenType {
     Untyped,
 }
 
-/// What a provider's product is known to do: the starting values of [`Settings`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Preset {
-    /// Anything that follows OpenID Connect and RFC 9068.
-    Oidc,
-}
-
-impl Preset {
-    /// By its name in the config.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        (name == "oidc").then_some(Self::Oidc)
-    }
-
-    /// The starting values for an issuer, which the config may then change.
-    ///
-    /// # Errors
-    /// [`ProviderError::Address`] if no discovery address can be made of the issuer.
-    pub fn settings(
-        self,
-        name: ProviderName,
-        tenant: TenantId,
-        issuer: Issuer,
-    ) -> Result<Settings, ProviderError> {
-        let Self::Oidc = self;
-        let base = issuer.as_str().trim_end_matches('/');
-        let keys_at = KeysAt::Discovery(address(&format!("{base}/.well-known/openid-configuration"))?);
-        Ok(Settings {
-            name,
-            tenant,
-            issuer,
-            keys_at,
-            algorithms: Algorithm::ALL.into_iter().collect(),
-            access_token_type: AccessTokenType::Declared,
-            kinds: vec![TokenKind::AccessToken, TokenKind::IdToken],
-            groups: ClaimPath::parse("groups"),
-            skew: Duration::from_secs(30),
-            max_lifetime: Duration::from_secs(24 * 3600),
-        })
-    }
-}
-
 /// What can be configured about a provider. [`Provider::new`] checks it.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Which product it is. What follows from that and cannot be configured is read from here.
+    pub preset: Preset,
     /// Its name in the config.
     pub name: ProviderName,
     /// Whose users it vouches for.
@@ -125,6 +93,11 @@ pub struct Settings {
     pub kinds: Vec<TokenKind>,
     /// Where groups or roles are.
     pub groups: ClaimPath,
+    /// The provider's own tenants (organisations, domains, directories) whose people are let in. `None`: not said, which
+    /// is refused where the product has several. Empty: only people who are in none.
+    pub provider_tenants: Option<Vec<String>>,
+    /// The claim that names the provider's tenant, where it is not the preset's.
+    pub tenant_claim: Option<ClaimPath>,
     /// By how much its clock may differ, at most [`MAX_SKEW`] (A8).
     pub skew: Duration,
     /// The longest `exp - iat` (A8).
@@ -133,7 +106,11 @@ pub struct Settings {
 
 /// A provider whose settings were checked.
 #[derive(Debug, Clone)]
-pub struct Provider(Settings);
+pub struct Provider {
+    settings: Settings,
+    rule: TenantRule,
+    issuers: Vec<Issuer>,
+}
 
 /// What is wrong with a provider or its discovery document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -150,6 +127,49 @@ pub enum ProviderError {
     /// The skew is over [`MAX_SKEW`].
     #[error("provider `{0}` has a skew over 60 s")]
     Skew(ProviderName),
+    /// An issuer that is not of the product that the preset names.
+    #[error("`{issuer}` is not an issuer of `{preset}`")]
+    Issuer {
+        /// Which product.
+        preset: &'static str,
+        /// What was configured.
+        issuer: Issuer,
+    },
+    /// The address of the keys does not follow from the issuer.
+    #[error("provider `{0}` does not say where its keys are, and its issuer does not tell")]
+    Keys(ProviderName),
+    /// The product has tenants, and the config does not say which of them are let in (A12).
+    #[error(
+        "provider `{name}` has tenants of its own (claim `{claim}`), and `provider_tenants` does not say which"
+    )]
+    TenantsUnsaid {
+        /// Which provider.
+        name: ProviderName,
+        /// The claim that names them.
+        claim: String,
+        /// Whether it has people who are in none.
+        some_are_in_none: bool,
+    },
+    /// A tenant that cannot be one of this provider's.
+    #[error("`{tenant}` cannot be a tenant of provider `{name}`")]
+    TenantImpossible {
+        /// Which provider.
+        name: ProviderName,
+        /// What was configured, shortened to 120 characters.
+        tenant: String,
+        /// What it has to be.
+        wanted: &'static str,
+    },
+    /// `provider_tenants` without the claim that names them, or the claim without them.
+    #[error("provider `{name}` has `{said}` without `{missing}`")]
+    TenantHalfSaid {
+        /// Which provider.
+        name: ProviderName,
+        /// The key that is there.
+        said: &'static str,
+        /// The key that is not.
+        missing: &'static str,
+    },
     /// Two providers with one issuer: whose token would it be?
     #[error("issuer `{0}` is configured twice")]
     IssuerTwice(Issuer),
@@ -171,6 +191,30 @@ pub enum ProviderError {
     },
 }
 
+impl ProviderError {
+    /// What to write in the config instead, where that can be said.
+    #[must_use]
+    pub fn mend(&self) -> Option<String> {
+        Some(match self {
+            Self::Issuer { preset, .. } => {
+                let forms = Preset::named(preset).map(Preset::issuer_forms).unwrap_or_default();
+                format!("copy `issuer` from the `iss` of a token; it looks like `{}`", forms.join("` or `"))
+            }
+            Self::Keys(_) => "write where its key set is, as `jwks_uri`".to_owned(),
+            Self::TenantsUnsaid { claim, some_are_in_none: false, .. } => {
+                format!("write `provider_tenants = [\"…\"]`: the `{claim}` of the people to let in")
+            }
+            Self::TenantsUnsaid { claim, .. } => format!(
+                "write `provider_tenants = [\"…\"]`: the `{claim}` of the people to let in, or `provider_tenants = []` \
+                 for people who are in none"
+            ),
+            Self::TenantImpossible { wanted, .. } => (*wanted).to_owned(),
+            Self::TenantHalfSaid { said, missing, .. } => format!("add `{missing}`, or remove `{said}`"),
+            _ => return None,
+        })
+    }
+}
+
 impl Provider {
     /// Checks the settings.
     ///
@@ -186,7 +230,9 @@ impl Provider {
         if settings.skew > MAX_SKEW {
             return Err(ProviderError::Skew(settings.name));
         }
-        Ok(Self(settings))
+        let rule = TenantRule::of(&settings)?;
+        let issuers = rule.issuers(&settings)?;
+        Ok(Self { settings, rule, issuers })
     }
 
     /// A generic OpenID Connect provider with the preset's values.
@@ -194,37 +240,57 @@ impl Provider {
     /// # Errors
     /// As [`Preset::settings`].
     pub fn oidc(name: ProviderName, tenant: TenantId, issuer: Issuer) -> Result<Self, ProviderError> {
-        Self::new(Preset::Oidc.settings(name, tenant, issuer)?)
+        Self::new(Preset::OIDC.settings(name, tenant, issuer)?)
     }
 
     /// Its settings.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
-        &self.0
+        &self.settings
     }
 
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &ProviderName {
-        &self.0.name
+        &self.settings.name
     }
 
-    /// The exact `iss`.
+    /// The issuer as configured: what its discovery document says.
     #[must_use]
     pub const fn issuer(&self) -> &Issuer {
-        &self.0.issuer
+        &self.settings.issuer
+    }
+
+    /// Every exact `iss` of its tokens: one, but for Google's two spellings and a directory each at Entra.
+    #[must_use]
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    pub(crate) fn shape(&self) -> &'static Shape {
+        self.settings.preset.shape()
+    }
+
+    /// Whom the token is about, as far as the provider's tenants go (A12).
+    pub(crate) fn belongs(&self, token: &Unverified<'_>) -> Result<Belongs, TokenError> {
+        self.rule.check(&self.settings, token)
+    }
+
+    /// Whether a key may sign for the tenant that the token names (A12).
+    pub(crate) fn key_may_sign(&self, key_issuer: Option<&str>, token: &Unverified<'_>) -> bool {
+        self.rule.key_may_sign(&self.settings, key_issuer, token)
     }
 
     /// Whose users it vouches for.
     #[must_use]
     pub const fn tenant(&self) -> &TenantId {
-        &self.0.tenant
+        &self.settings.tenant
     }
 
     /// Where its keys are.
     #[must_use]
     pub const fn keys_at(&self) -> &KeysAt {
-        &self.0.keys_at
+        &self.settings.keys_at
     }
 
     /// Reads a discovery document and believes it only if its `issuer` is ours, byte for byte (B2).

@@ -12,6 +12,7 @@ use std::sync::Arc;
 /// Checks tokens of the configured providers. Keeps keys and nothing else: no token is remembered (A14).
 #[derive(Debug)]
 pub struct Verifier {
+    providers: Vec<(Arc<Provider>, Arc<KeyRing>)>,
     by_issuer: HashMap<Issuer, (Arc<Provider>, Arc<KeyRing>)>,
 }
 
@@ -30,23 +31,26 @@ impl Verifier {
     pub fn new(
         providers: impl IntoIterator<Item = (Arc<Provider>, Arc<KeyRing>)>,
     ) -> Result<Self, ProviderError> {
+        let providers: Vec<_> = providers.into_iter().collect();
         let mut by_issuer = HashMap::new();
         let mut names = HashSet::new();
-        for (provider, ring) in providers {
+        for (provider, ring) in &providers {
             if !names.insert(provider.name().clone()) {
                 return Err(ProviderError::NameTwice(provider.name().clone()));
             }
-            let issuer = provider.issuer().clone();
-            if by_issuer.insert(issuer.clone(), (provider, ring)).is_some() {
-                return Err(ProviderError::IssuerTwice(issuer));
+            for issuer in provider.issuers() {
+                let entry = (Arc::clone(provider), Arc::clone(ring));
+                if by_issuer.insert(issuer.clone(), entry).is_some() {
+                    return Err(ProviderError::IssuerTwice(issuer.clone()));
+                }
             }
         }
-        Ok(Self { by_issuer })
+        Ok(Self { providers, by_issuer })
     }
 
     /// The providers and their keys, for whoever refreshes them.
     pub fn providers(&self) -> impl Iterator<Item = (&Arc<Provider>, &Arc<KeyRing>)> {
-        self.by_issuer.values().map(|(provider, ring)| (provider, ring))
+        self.providers.iter().map(|(provider, ring)| (provider, ring))
     }
 
     /// The provider of this name and its keys.
@@ -99,6 +103,9 @@ impl Verifier {
             .map_err(|missing| refuse(missing, attempt, &token, provider, ring, now))?;
         if !key.verifies(token.algorithm, token.signed, &token.signature) {
             return Err(TokenError::Signature);
+        }
+        if !provider.key_may_sign(key.issuer(), &token) {
+            return Err(TokenError::KeyIssuer);
         }
         claims::check(&token, provider, expectations, now).map(Verified::new)
     }

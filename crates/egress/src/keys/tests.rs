@@ -45,7 +45,7 @@ async fn b1_a_configured_set_needs_no_discovery() {
     let idp = idp("{here}", "{here}/jwks");
     let name = ProviderName::new("acme").unwrap();
     let issuer = Issuer::new("https://elsewhere.example").unwrap();
-    let mut settings = Preset::Oidc.settings(name, TenantId::single(), issuer).unwrap();
+    let mut settings = Preset::OIDC.settings(name, TenantId::single(), issuer).unwrap();
     settings.keys_at = KeysAt::Set(idp.url("http", "idp.test", "/keys"));
     assert!(fetcher().fetch(&Provider::new(settings).unwrap()).await.is_ok());
     assert_eq!(idp.requests().len(), 1);

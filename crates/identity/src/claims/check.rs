@@ -3,7 +3,7 @@
 use super::{Claims, Expectations, TokenKind, optional_text};
 use crate::error::TokenError;
 use crate::jws::Unverified;
-use crate::provider::{AccessTokenType, Provider, Settings};
+use crate::provider::{AccessTokenType, AudienceAt, Provider, Says, Settings, Shape};
 use deputy_core::{Client, Digest, Subject, Timestamp, User};
 use serde_json::{Map, Value};
 
@@ -20,21 +20,23 @@ pub(crate) fn check(
     expectations: &Expectations,
     now: Timestamp,
 ) -> Result<Claims, TokenError> {
-    let (claims, settings) = (&token.claims, provider.settings());
-    let audiences = audiences(claims)?;
+    let (claims, settings, shape) = (&token.claims, provider.settings(), provider.shape());
+    let audiences = audiences(token, expectations.kind, shape)?;
     let client = client(claims)?;
     kind(token, settings, expectations, &audiences, client)?;
+    says(claims, expectations.kind, shape)?;
     if !audiences.iter().any(|audience| expectations.audiences.contains(audience)) {
         return Err(TokenError::Audience);
     }
     if claims.contains_key("cnf") {
         return Err(TokenError::ProofOfPossession);
     }
+    let belongs = provider.belongs(token)?;
     let times = times(token, expectations.kind, settings, now)?;
-    let subject =
-        text(claims, "sub").and_then(|sub| Subject::new(sub).map_err(|_| TokenError::Claim("sub")))?;
+    let subject = subject(claims, expectations.kind, shape, belongs.tenant.as_deref())?;
     Ok(Claims {
-        user: User { tenant: settings.tenant.clone(), issuer: settings.issuer.clone(), subject },
+        user: User { tenant: settings.tenant.clone(), issuer: belongs.issuer, subject },
+        provider_tenant: belongs.tenant,
         provider: settings.name.clone(),
         kind: expectations.kind,
         client: client.or_else(|| of_id_token(expectations.kind, &audiences)).map(|id| Client(id.to_owned())),
@@ -53,9 +55,55 @@ fn text<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenErr
     optional_text(claims, name)?.ok_or(TokenError::Claim(name))
 }
 
-/// A9: a string, or a list of strings with something in it.
-fn audiences(claims: &Members) -> Result<Vec<&str>, TokenError> {
-    let wrong = TokenError::Claim("aud");
+/// A11: the claim that the product keeps stable, and the provider's tenant where it is unique only there. Even then no
+/// token passes without a `sub`.
+fn subject(
+    claims: &Members,
+    kind: TokenKind,
+    shape: &Shape,
+    tenant: Option<&str>,
+) -> Result<Subject, TokenError> {
+    let new = |name, text: &str| Subject::new(text).map_err(|_| TokenError::Claim(name));
+    new("sub", text(claims, "sub")?)?;
+    let name = match kind {
+        TokenKind::AccessToken => shape.subject.access_token,
+        TokenKind::IdToken => shape.subject.id_token,
+    };
+    let own = new(name, text(claims, name)?)?;
+    match tenant.filter(|_| shape.subject.within_tenant) {
+        Some(tenant) => new(name, &format!("{tenant}/{}", own.as_str())),
+        None => Ok(own),
+    }
+}
+
+/// A10: what a product's tokens of this kind always say, and what those of a person never do.
+fn says(claims: &Members, kind: TokenKind, shape: &Shape) -> Result<(), TokenError> {
+    let wanted = match kind {
+        TokenKind::AccessToken => shape.access_token_says,
+        TokenKind::IdToken => shape.id_token_says,
+    };
+    let said = |(name, values): &Says| match claims.get(*name) {
+        None | Some(Value::Null) => false,
+        Some(value) => values.is_empty() || value.as_str().is_some_and(|value| values.contains(&value)),
+    };
+    let never = |(name, value): &(&str, &str)| claims.get(*name).is_some_and(|said| said == value);
+    let right = wanted.iter().all(said) && !shape.person_never_says.iter().any(never);
+    if right { Ok(()) } else { Err(TokenError::Kind) }
+}
+
+/// A9: a string, or a list of strings with something in it. For the products that issue access tokens without one, what
+/// stands in its place; never where the `typ` promises an `aud` (RFC 9068 section 2.2).
+fn audiences<'t>(
+    token: &'t Unverified<'_>,
+    kind: TokenKind,
+    shape: &Shape,
+) -> Result<Vec<&'t str>, TokenError> {
+    let (claims, wrong) = (&token.claims, TokenError::Claim("aud"));
+    let bare = kind == TokenKind::AccessToken && token.media_type.as_deref().is_none_or(|typ| typ == "jwt");
+    match (claims.get("aud"), shape.audience) {
+        (None, AudienceAt::AudElse(name)) if bare => return Ok(vec![text(claims, name)?]),
+        _ => {}
+    }
     match claims.get("aud") {
         Some(Value::String(audience)) => Ok(vec![audience]),
         Some(Value::Array(audiences)) if !audiences.is_empty() => {
@@ -66,7 +114,7 @@ fn audiences(claims: &Members) -> Result<Vec<&str>, TokenError> {
 }
 
 fn client(claims: &Members) -> Result<Option<&str>, TokenError> {
-    for name in ["client_id", "azp", "cid"] {
+    for name in ["client_id", "azp", "cid", "appid"] {
         if let Some(client) = optional_text(claims, name)? {
             let fits = (1..=MAX_SHORT_TEXT).contains(&client.len());
             return if fits { Ok(Some(client)) } else { Err(TokenError::Claim(name)) };
@@ -180,6 +228,9 @@ fn scopes(claims: &Members) -> Result<Vec<String>, TokenError> {
 
 /// A list that cannot be read is not an empty list: a policy may forbid something to a group.
 fn groups(claims: &Members, settings: &Settings) -> Result<Vec<String>, TokenError> {
+    if settings.groups.is_elsewhere(claims) {
+        return Err(TokenError::Claim("groups"));
+    }
     match settings.groups.find(claims) {
         None => Ok(Vec::new()),
         Some(Value::String(group)) => Ok(vec![group.clone()]),

@@ -28,6 +28,7 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 /// One public key, parsed once, that serves the algorithms its type, curve and `alg` allow and no other.
 pub struct Key {
     id: Option<KeyId>,
+    issuer: Option<String>,
     material: Digest,
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
 }
@@ -43,6 +44,10 @@ impl Key {
             None => None,
             Some(value) => Some(KeyId::new(value.as_str()?)?),
         };
+        let issuer = match jwk.get("issuer") {
+            None => None,
+            Some(value) => Some(value.as_str()?.to_owned()),
+        };
         let only = match jwk.get("alg") {
             None => None,
             Some(value) => Some(Algorithm::named(value.as_str()?)?),
@@ -55,13 +60,18 @@ impl Key {
         };
         verifiers.retain(|(algorithm, _)| only.is_none_or(|only| only == *algorithm));
         let material = Digest::of_bytes(verifiers.first()?.1.as_ref());
-        Some(Self { id, material, verifiers })
+        Some(Self { id, issuer, material, verifiers })
     }
 
     /// Its `kid`.
     #[must_use]
     pub const fn id(&self) -> Option<&KeyId> {
         self.id.as_ref()
+    }
+
+    /// For whom it signs, where the set says so (Entra ID).
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Whether it may check signatures of this algorithm. The key decides, not the token (A3).
@@ -77,7 +87,7 @@ impl Key {
 
     /// Whether this is the same key under the same name.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        self.id == other.id && self.material == other.material
+        self.id == other.id && self.issuer == other.issuer && self.material == other.material
     }
 
     /// Whether `signature` is this key's over `message`.

@@ -91,7 +91,7 @@ fn an_assertion_lives_60_seconds_at_most() {
 fn r4_an_assertion_is_a_bearer_nowhere() {
     let key = key();
     let mut settings =
-        Preset::Oidc.settings(name("self"), TenantId::single(), Issuer::new(PUBLIC_URL).unwrap()).unwrap();
+        Preset::OIDC.settings(name("self"), TenantId::single(), Issuer::new(PUBLIC_URL).unwrap()).unwrap();
     settings.access_token_type = AccessTokenType::Untyped;
     let ring = KeyRing::new();
     let fetched =

@@ -52,8 +52,8 @@ fn the_generic_preset_finds_discovery_below_the_issuer() {
     ] {
         assert_eq!(*provider(issuer).keys_at(), KeysAt::Discovery(Url::parse(url).unwrap()));
     }
-    assert!(Preset::Oidc.settings(name("x"), TenantId::single(), Issuer::new("acme").unwrap()).is_err());
-    assert_eq!(Preset::named("oidc"), Some(Preset::Oidc));
+    assert!(Preset::OIDC.settings(name("x"), TenantId::single(), Issuer::new("acme").unwrap()).is_err());
+    assert_eq!(Preset::named("oidc"), Some(Preset::OIDC));
     assert_eq!(Preset::named("Oidc"), None);
 }
 
