@@ -6,6 +6,7 @@ fails.
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 import traceback
@@ -194,6 +195,7 @@ def table(steps):
 
 
 def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     held = alone(STATE.parent / "demo.lock")
     steps = asyncio.run(play())
     held.close()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ STATE = ROOT / f".deputy/test/{os.getpid()}"
 
 
 def pytest_sessionstart(session):
+    # Asked to stop, it ends what it started, as on Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for old in STATE.parent.glob("*"):
         if not Path(f"/proc/{old.name}").exists():
             shutil.rmtree(old, ignore_errors=True)
