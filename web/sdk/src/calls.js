@@ -45,6 +45,7 @@ export class Calls {
   #tools;
   #clock;
   #checkSession;
+  #permit;
   #tell;
 
   /**
@@ -52,12 +53,14 @@ export class Calls {
    * @param {Tools} parts.tools
    * @param {Clock} parts.clock
    * @param {() => Promise<void>} parts.checkSession Throws what stands against running now.
+   * @param {(frame: CallFrame, tool: Tool) => void} parts.permit Throws what the page's own policy has against it.
    * @param {(news: CallNews) => void} parts.tell
    */
-  constructor({ tools, clock, checkSession, tell }) {
+  constructor({ tools, clock, checkSession, permit, tell }) {
     this.#tools = tools;
     this.#clock = clock;
     this.#checkSession = checkSession;
+    this.#permit = permit;
     this.#tell = tell;
   }
 
@@ -98,12 +101,14 @@ export class Calls {
    *
    * @param {string} code
    * @param {string} why
+   * @param {string} [runningCode] Of what runs, when its code cannot go on and the hub is to hear why (P23).
    */
-  stopAll(code, why) {
+  stopAll(code, why, runningCode) {
     for (const entry of this.#entries.values()) {
       const reason = new DOMException(why, "AbortError");
-      if (entry.state === "running") this.#stop(entry, "cancelled", reason);
-      else this.#stop(entry, "error", reason, new DeputyError(code, why));
+      if (entry.state !== "running") this.#stop(entry, "error", reason, new DeputyError(code, why));
+      else if (runningCode === undefined) this.#stop(entry, "cancelled", reason);
+      else this.#stop(entry, "error", reason, new DeputyError(runningCode, why));
     }
   }
 
@@ -199,6 +204,7 @@ export class Calls {
     for (;;) {
       await abortable(this.#checkSession(), signal);
       const tool = await abortable(this.#find(entry.frame.tool), signal);
+      this.#permit(entry.frame, tool);
       if (tool.definition.kind !== "form" || this.#forms.take(tool.definition.name, entry)) return tool;
       await abortable(this.#forms.freed(tool.definition.name), signal);
     }

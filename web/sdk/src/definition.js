@@ -25,7 +25,8 @@ import { digest } from "./digest.js";
  * @returns {Definition}
  */
 export function definitionOf(listed, record, kind) {
-  const hints = Object.entries({ ...record?.hints, ...listed.annotations }).filter(([, value]) => value === true);
+  // A hint counts if the page gave it to either: where a browser lost one, the risk that it told of is still there (P28).
+  const hints = [...Object.entries(record?.hints ?? {}), ...Object.entries(listed.annotations ?? {})].filter(([, value]) => value === true);
   return {
     name: listed.name,
     ...(listed.title ? { title: listed.title } : {}),

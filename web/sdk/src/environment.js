@@ -2,7 +2,8 @@
 
 /**
  * @typedef {object} Clock
- * @property {() => number} now Milliseconds; only differences count.
+ * @property {() => number} now Milliseconds; only differences count. It may stand still while the computer sleeps.
+ * @property {() => number} wall Milliseconds; goes on while the computer sleeps, and may be set.
  * @property {(run: () => void, delayMs: number) => unknown} after
  * @property {(timer: any) => void} cancel
  */
@@ -35,6 +36,7 @@ export function browserEnvironment() {
     random: () => Math.random(),
     clock: {
       now: () => performance.now(),
+      wall: () => Date.now(),
       after: (run, delayMs) => setTimeout(run, delayMs),
       cancel: (timer) => clearTimeout(timer),
     },

@@ -1,4 +1,4 @@
-/** One call at a time per form (P14): overlapping submissions get each other's data. */
+/** Forms as tools: one call at a time per form (P14), since overlapping submissions get each other's data; nothing old in it. */
 
 /** Who holds which form. */
 export class Forms {
@@ -38,5 +38,21 @@ export class Forms {
       this.#held.delete(name);
       free();
     }
+  }
+}
+
+/**
+ * Puts every field back to what the page's markup says, also where the page hinders `reset`: a listener that prevents it,
+ * or a field of that name.
+ *
+ * @param {HTMLFormElement} form
+ */
+export function blank(form) {
+  const { prototype } = /** @type {{ prototype: HTMLFormElement }} */ ({ prototype: Object.getPrototypeOf(form) });
+  Reflect.apply(prototype.reset, form, []);
+  for (const field of /** @type {Iterable<any>} */ (Reflect.get(prototype, "elements", form))) {
+    if ("options" in field) for (const option of field.options) option.selected = option.defaultSelected;
+    else if (["checkbox", "radio"].includes(field.type)) field.checked = field.defaultChecked;
+    else if ("defaultValue" in field && field.value !== field.defaultValue) field.value = field.type === "file" ? "" : field.defaultValue;
   }
 }

@@ -34,6 +34,7 @@ export class Link {
   /** @type {unknown} */
   #silence;
   #silenceMs = GREETING_MS;
+  #heard = { now: 0, wall: 0 };
   #openedAt;
   #ended = false;
   /** @type {WelcomeFrame | undefined} */
@@ -89,6 +90,11 @@ export class Link {
     if (this.#waiting.length === 0 && this.#pace?.isRelaxed) this.send("progress", id, body);
   }
 
+  /** Looks whether it is dead already: while the page slept, no timer ran and pings were lost (P6). */
+  check() {
+    if (!this.#ended && this.#slept) this.#close(ABNORMAL, "the page slept");
+  }
+
   /**
    * Says the last words and closes.
    *
@@ -111,6 +117,8 @@ export class Link {
 
   /** @param {unknown} text */
   #hear(text) {
+    // What waited while the page slept is older than the hub's patience: it gave the tab up and ended those calls.
+    this.check();
     if (this.#ended) return;
     try {
       const frame = readFrame(text, this.#incoming);
@@ -169,8 +177,14 @@ export class Link {
   /** A hub that says nothing for too long is dead, whatever the socket says (P6). */
   #listen() {
     const { clock } = this.#environment;
+    this.#heard = { now: clock.now(), wall: clock.wall() };
     clock.cancel(this.#silence);
     this.#silence = clock.after(() => this.#close(ABNORMAL, "the hub is silent"), this.#silenceMs);
+  }
+
+  get #slept() {
+    const { clock } = this.#environment;
+    return Math.max(clock.now() - this.#heard.now, clock.wall() - this.#heard.wall) > this.#silenceMs;
   }
 
   /**

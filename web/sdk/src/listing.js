@@ -2,6 +2,8 @@
 
 import { hashTools } from "./definition.js";
 import { DeputyError } from "./error.js";
+import { findHidden } from "./hidden-text.js";
+import { lookAlikes } from "./look-alike.js";
 import { messageOf } from "./result.js";
 import { byteLength, isTooDeep } from "./size.js";
 
@@ -101,6 +103,7 @@ export class Listing {
       const fit = all.filter((tool) => this.#fits(tool, limits));
       for (const { definition } of fit.slice(limits.tools)) this.#refuse(definition.name, "is beyond the limit of one document");
       const taken = fit.slice(0, limits.tools);
+      for (const { name, why } of lookAlikes(taken.map(({ definition }) => definition))) this.#flag(name, why);
       return { hash: await hashTools(taken.map((tool) => tool.hash)), texts: taken.map((tool) => JSON.stringify(tool.definition)) };
     } catch (error) {
       this.#refused(new DeputyError("tools_unavailable", `the tools cannot be listed: ${messageOf(error)}`, error));
@@ -117,7 +120,21 @@ export class Listing {
     if (hash === "") return this.#refuse(definition.name, "has text that is no Unicode");
     if (byteLength(text) > definitionBytes) return this.#refuse(definition.name, `is larger than ${definitionBytes} bytes`);
     if (isTooDeep(text)) return this.#refuse(definition.name, "is nested too deep");
+    const hidden = findHidden(definition);
+    if (hidden !== null) return this.#refuse(definition.name, `has a character that nobody sees, ${hidden},`);
     return true;
+  }
+
+  /**
+   * Said once, and the tool is offered: looks prove nothing.
+   *
+   * @param {string} name
+   * @param {string} why
+   */
+  #flag(name, why) {
+    const words = `the tool \`${name}\` ${why}`;
+    if (!this.#told.has(words)) this.#refused(new DeputyError("tool_look_alike", words));
+    this.#told.add(words);
   }
 
   /**

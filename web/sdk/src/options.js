@@ -1,5 +1,8 @@
 /** The options of `connect`, checked. Nothing is silently ignored. */
 
+import { readPolicy } from "./policy.js";
+
+/** @import { Policy, PolicyInit } from "./policy.js" */
 /** @import { AskSession } from "./session.js" */
 /** @import { ToolInit } from "./tools.js" */
 
@@ -11,27 +14,30 @@
  * @property {AskTicket} ticket Fetches a fresh ticket; null if nobody is signed in.
  * @property {AskSession} session Says who is signed in in this browser now; null if nobody is.
  * @property {ToolInit[]} [tools] Tools to register for as long as the tab is there.
- * @property {never} [policy] Not taken by this version.
+ * @property {PolicyInit} [policy] Which agents may call, on top of what the hub allows. The hub's policy is the one that
+ *   binds: this one runs in the page.
+ * @property {boolean} [frame] Whether to connect although this document is in a frame of another. Off unless it is `true`.
  */
 
-const KNOWN = ["hub", "ticket", "session", "tools", "policy"];
+const KNOWN = ["hub", "ticket", "session", "tools", "policy", "frame"];
 
 /**
  * @param {ConnectOptions} options
- * @returns {{ url: string, ticket: AskTicket, session: AskSession, tools: ToolInit[] }}
+ * @returns {{ url: string, ticket: AskTicket, session: AskSession, tools: ToolInit[], policy: Policy | undefined, frame: boolean }}
  * @throws {TypeError} Names the option that is missing, wrong or unknown.
  */
 export function checkOptions(options) {
   if (typeof options !== "object" || options === null) throw new TypeError("connect takes an object of options");
   const unknown = Object.keys(options).find((name) => !KNOWN.includes(name));
   if (unknown !== undefined) throw new TypeError(`connect knows no option \`${unknown}\``);
-  if (options.policy !== undefined) throw new TypeError("`policy` is not taken by this version of the SDK: the hub decides alone");
-  const { hub, ticket, session, tools = [] } = options;
+  const { hub, ticket, session, tools = [], frame = false } = options;
+  const policy = options.policy === undefined ? undefined : readPolicy(options.policy);
   for (const [name, value] of Object.entries({ ticket, session })) {
     if (typeof value !== "function") throw new TypeError(`\`${name}\` has to be a function`);
   }
   if (!Array.isArray(tools)) throw new TypeError("`tools` has to be an array");
-  return { url: socketUrl(hub), ticket, session, tools };
+  if (typeof frame !== "boolean") throw new TypeError("`frame` has to be true or false");
+  return { url: socketUrl(hub), ticket, session, tools, policy, frame };
 }
 
 /** @param {unknown} hub */

@@ -4,9 +4,11 @@
 
 /**
  * @typedef {object} PageEvents
- * @property {() => void} frozen It goes into the back-forward cache.
+ * @property {() => void} frozen It goes into the back-forward cache, or the browser puts it to sleep.
  * @property {() => void} thawed It came back from there.
- * @property {() => void} reachable A good moment to connect.
+ * @property {() => void} left It is left for good: another page, a reload, closed.
+ * @property {() => void} reachable A good moment to connect, for this document.
+ * @property {() => void} online A good moment to connect, for every document of this browser.
  * @property {() => void} shown It became visible.
  * @property {(focused: boolean) => void} focused
  * @property {() => void} toolsChanged
@@ -27,9 +29,12 @@ export function watchPage({ window, document }, context, events) {
     focused = !focused;
     events.focused(focused);
   };
-  window.addEventListener("pagehide", (event) => event.persisted && events.frozen(), { signal });
+  window.addEventListener("pagehide", (event) => (event.persisted ? events.frozen() : events.left()), { signal });
   window.addEventListener("pageshow", (event) => event.persisted && events.thawed(), { signal });
-  window.addEventListener("online", () => events.reachable(), { signal });
+  // The Page Lifecycle's: the browser stops the page's timers and tasks, for the back-forward cache or to save energy.
+  document.addEventListener("freeze", () => events.frozen(), { signal });
+  document.addEventListener("resume", () => events.thawed(), { signal });
+  window.addEventListener("online", () => (document.visibilityState === "visible" ? events.reachable() : events.online()), { signal });
   window.addEventListener("focus", focus, { signal });
   window.addEventListener("blur", focus, { signal });
   document.addEventListener("visibilitychange", () => {

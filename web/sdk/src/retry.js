@@ -38,9 +38,17 @@ export class Retry {
     this.#timer = clock.after(() => this.#fire(), leastMs + random() * mostMs);
   }
 
-  /** Tries at once if it waits, unless the hub asked for the wait. */
-  hurry() {
-    if (this.#timer !== undefined && this.#mayHurry) this.#fire();
+  /**
+   * Tries at once if it waits, unless the hub asked for the wait.
+   *
+   * @param {number} [withinMs] Or at some moment of this time, when every document of the browser hurries.
+   */
+  hurry(withinMs = 0) {
+    if (this.#timer === undefined || !this.#mayHurry) return;
+    if (withinMs === 0) return this.#fire();
+    const { clock, random } = this.#environment;
+    this.cancel();
+    this.#timer = clock.after(() => this.#fire(), random() * withinMs);
   }
 
   cancel() {

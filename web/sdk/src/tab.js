@@ -7,6 +7,7 @@ import { Link } from "./link.js";
 import { Listing } from "./listing.js";
 import { messageOf } from "./result.js";
 import { Retry } from "./retry.js";
+import { refusal } from "./policy.js";
 import { SessionChannel, checkSession } from "./session.js";
 import { SDK } from "./version.js";
 import { within } from "./wait.js";
@@ -17,7 +18,7 @@ import { watchPage } from "./page.js";
 /** @import { CallFrame, CancelFrame, WelcomeFrame } from "./frame.js" */
 /** @import { checkOptions } from "./options.js" */
 /** @import { SessionNews } from "./session.js" */
-/** @import { ToolInit, Tools } from "./tools.js" */
+/** @import { Tool, ToolInit, Tools } from "./tools.js" */
 
 /** @typedef {"connecting" | "open" | "frozen" | "signed_out" | "closed"} Status */
 /** @typedef {ReturnType<typeof checkOptions>} Options */
@@ -25,6 +26,9 @@ import { watchPage } from "./page.js";
 const TICKET_MS = 30_000;
 const GOOD_MS = 30_000;
 const TICKETS_REFUSED = 3;
+/** All documents of a browser come online at the same moment: those that nobody looks at take some time. */
+const ONLINE_MS = 4_000;
+const LEFT = "the page was left in mid-call";
 
 /**
  * What `connect` returns. Its events: `status`, `call` (`detail` says which and what), `error` (`detail` is a
@@ -65,12 +69,20 @@ export class Tab extends EventTarget {
     this.#environment = environment;
     this.#retry = new Retry(environment, () => void this.#connect());
     this.#listing = new Listing(tools, environment, (error) => this.#report(error));
-    this.#calls = new Calls({ tools, clock: environment.clock, checkSession: () => this.#check(), tell: (news) => this.#told(news) });
+    this.#calls = new Calls({
+      tools,
+      clock: environment.clock,
+      checkSession: () => this.#check(),
+      permit: (frame, tool) => this.#permit(frame, tool),
+      tell: (news) => this.#told(news),
+    });
     this.#channel = new SessionChannel(environment.BroadcastChannel, (news) => void this.#heardNews(news));
     this.#unwatch = watchPage(environment, tools.context, {
       frozen: () => this.#freeze(),
       thawed: () => this.#thaw(),
-      reachable: () => this.#retry.hurry(),
+      left: () => this.#calls.stopAll("not_started", LEFT, "outcome_unknown"),
+      reachable: () => this.#hurry(),
+      online: () => this.#hurry(ONLINE_MS),
       shown: () => void this.#look(),
       focused: (focused) => this.#link?.send("focus", environment.uuid(), JSON.stringify({ focused })),
       toolsChanged: () => this.#listing.changed(() => this.#link),
@@ -104,9 +116,9 @@ export class Tab extends EventTarget {
    * @param {Options} options
    */
   renew(options) {
+    if (this.#status === "signed_out") this.#options = options;
     this.register(options.tools);
     if (this.#status !== "signed_out") return;
-    this.#options = options;
     this.#subject = undefined;
     void this.#connect();
   }
@@ -114,8 +126,8 @@ export class Tab extends EventTarget {
   /** @param {ToolInit[]} tools */
   register(tools) {
     for (const tool of tools) {
-      this.#tools.context
-        .registerTool(tool, { signal: this.#registered.signal })
+      this.#tools
+        .register(tool, { signal: this.#registered.signal }, this.#options.policy)
         .catch((error) => this.#report(new DeputyError("tool_refused", `a tool of \`tools\`: ${messageOf(error)}`, error)));
     }
   }
@@ -236,6 +248,20 @@ export class Tab extends EventTarget {
     await checkSession(this.#options.session, this.#subject, this.#environment.clock);
   }
 
+  /**
+   * The hub decided already; the page's own policy may refuse on top. It is said as `not_started`, in words: the reason codes
+   * of policy are the hub's.
+   *
+   * @param {CallFrame} frame
+   * @param {Tool} tool
+   */
+  #permit({ agent, class: classes }, { seen }) {
+    for (const policy of [this.#options.policy, seen?.policy]) {
+      const why = policy === undefined ? null : refusal(policy, agent, classes);
+      if (why !== null) throw new DeputyError("not_started", why);
+    }
+  }
+
   /** The page is shown again: whoever is signed in may have changed in another tab. */
   async #look() {
     if (this.#status !== "open") return;
@@ -281,15 +307,24 @@ export class Tab extends EventTarget {
   }
 
   #freeze() {
-    if (this.#status !== "open" && this.#status !== "connecting") return;
-    this.#leave("frozen", "not_started", "the page was frozen", 4001, "frozen");
+    if (this.#status === "closed" || this.#status === "frozen") return;
     this.#channel.close();
+    if (this.#status === "signed_out") return;
+    // Before it leaves: what runs does not go on, and nobody can say how far it came (P13, P23).
+    this.#calls.stopAll("not_started", LEFT, "outcome_unknown");
+    this.#leave("frozen", "not_started", LEFT, 4001, "frozen");
   }
 
   #thaw() {
     if (this.#status === "closed") return;
     this.#channel.open();
     if (this.#status === "frozen") void this.#connect();
+  }
+
+  /** @param {number} [withinMs] */
+  #hurry(withinMs) {
+    this.#link?.check();
+    this.#retry.hurry(withinMs);
   }
 
   /**

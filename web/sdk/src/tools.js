@@ -2,11 +2,15 @@
 
 import { STRANGER, clientOf } from "./client.js";
 import { definitionOf, hashDefinition } from "./definition.js";
+import { DeputyError } from "./error.js";
+import { blank } from "./forms.js";
 import { ModelContext } from "./model-context.js";
+import { refusal } from "./policy.js";
 
 /** @import { Environment } from "./environment.js" */
 /** @import { Definition } from "./definition.js" */
 /** @import { Client } from "./client.js" */
+/** @import { Policy } from "./policy.js" */
 
 /**
  * @typedef {object} ToolInit
@@ -29,11 +33,19 @@ import { ModelContext } from "./model-context.js";
  * }} Context
  */
 
-/** @typedef {{ execute: ToolInit["execute"], outputSchema: unknown, hints: Record<string, boolean> }} Seen */
+/** @typedef {{ execute: ToolInit["execute"], outputSchema: unknown, hints: Record<string, boolean>, policy: Policy | undefined }} Seen */
 /** @typedef {{ definition: Definition, hash: string, listed: RegisteredTool, seen: Seen | undefined }} Tool */
 
-/** Hints of MCP that browsers drop. */
-const DROPPED_HINTS = ["destructiveHint", "idempotentHint", "openWorldHint"];
+/** Hints of MCP that browsers drop, and those of WebMCP that some builds do not know. */
+const HINTS = [
+  "consequentialHint",
+  "debugging",
+  "destructiveHint",
+  "idempotentHint",
+  "openWorldHint",
+  "readOnlyHint",
+  "untrustedContentHint",
+];
 
 /** All tools of one document. */
 export class Tools {
@@ -41,6 +53,8 @@ export class Tools {
   #seen = new Map();
   #document;
   #window;
+  /** @type {Context["registerTool"]} The browser's, or the polyfill's. */
+  #native;
   /** @type {Context} */
   context;
 
@@ -53,7 +67,19 @@ export class Tools {
     this.#document = document;
     this.#window = window;
     this.context = contextOf(document, window);
+    this.#native = this.context.registerTool;
     this.#watch();
+  }
+
+  /**
+   * Registers a tool that only some agents may call. Without a policy it is as `document.modelContext.registerTool`.
+   *
+   * @param {ToolInit} tool
+   * @param {{ signal?: AbortSignal, exposedTo?: string[] }} options
+   * @param {Policy} [policy]
+   */
+  register(tool, options, policy) {
+    return this.#register(tool, [options], policy);
   }
 
   /**
@@ -80,7 +106,8 @@ export class Tools {
   async run(tool, input, client) {
     if (tool.seen !== undefined) return Reflect.apply(tool.seen.execute, undefined, [input, client]);
     // What an earlier call or a half-done visit left in the fields would be sent along (it even satisfies `required`).
-    if (tool.definition.kind === "form") this.#form(tool.definition.name)?.reset();
+    const form = tool.definition.kind === "form" ? this.#form(tool.definition.name) : null;
+    if (form !== null) blank(form);
     return this.context.executeTool(tool.listed, input, { signal: client.signal });
   }
 
@@ -91,42 +118,49 @@ export class Tools {
    */
   async #tool(listed, origin) {
     const seen = this.#seen.get(listed.name);
-    const kind = seen === undefined && this.#form(listed.name) !== undefined ? "form" : "imperative";
+    const kind = seen === undefined && this.#form(listed.name) !== null ? "form" : "imperative";
     const definition = definitionOf(listed, seen, kind);
     // Text that is no Unicode has no hash; the tab says so when it leaves the tool out.
     const hash = await hashDefinition(origin, definition).catch(() => "");
     return { definition, hash, listed, seen };
   }
 
-  /** @param {string} name */
+  /**
+   * By a selector: the members of a form are hidden by its fields' names.
+   *
+   * @param {string} name
+   * @returns {HTMLFormElement | null}
+   */
   #form(name) {
-    return Array.from(this.#document.forms).find((form) => form.getAttribute("toolname") === name);
+    return this.#document.querySelector(`form[toolname=${JSON.stringify(name)}]`);
   }
 
   #watch() {
-    const { context } = this;
-    const register = context.registerTool;
-    const registerTool = (/** @type {ToolInit} */ tool, /** @type {any[]} */ ...rest) => this.#register(register, tool, rest);
-    Object.defineProperty(context, "registerTool", { value: registerTool, writable: true, configurable: true });
+    const registerTool = (/** @type {ToolInit} */ tool, /** @type {any[]} */ ...rest) => this.#register(tool, rest);
+    Object.defineProperty(this.context, "registerTool", { value: registerTool, writable: true, configurable: true });
   }
 
   /**
-   * @param {Context["registerTool"]} register
    * @param {ToolInit} tool
    * @param {any[]} rest
+   * @param {Policy} [policy]
    * @returns {Promise<undefined>}
    */
-  async #register(register, tool, rest) {
+  async #register(tool, rest, policy) {
     if (typeof tool !== "object" || tool === null || typeof tool.execute !== "function") {
-      return Reflect.apply(register, this.context, [tool, ...rest]);
+      return Reflect.apply(this.#native, this.context, [tool, ...rest]);
     }
     const { execute } = tool;
-    const seen = { execute, outputSchema: copyOf(tool.outputSchema), hints: hintsOf(tool.annotations) };
-    const forOthers = (/** @type {object} */ input, /** @type {{ signal: AbortSignal }} */ { signal }) =>
-      Reflect.apply(execute, undefined, [input, clientOf({ signal, agent: STRANGER })]);
+    const seen = { execute, outputSchema: copyOf(tool.outputSchema), hints: hintsOf(tool.annotations), policy };
+    // A browser before Chromium 153 passes no second argument.
+    const forOthers = (/** @type {object} */ input, { signal = new AbortController().signal } = {}) => {
+      const why = policy === undefined ? null : refusal(policy, STRANGER);
+      if (why !== null) throw new DeputyError("not_started", why);
+      return Reflect.apply(execute, undefined, [input, clientOf({ signal, agent: STRANGER })]);
+    };
     // The browser reads every other member from the page's own object, also those that this version does not know.
     const passed = new Proxy({}, { get: (_, member) => (member === "execute" ? forOthers : Reflect.get(tool, member)) });
-    await Reflect.apply(register, this.context, [passed, ...rest]);
+    await Reflect.apply(this.#native, this.context, [passed, ...rest]);
     this.#remember(String(tool.name), seen, rest[0]?.signal);
   }
 
@@ -169,5 +203,5 @@ function copyOf(schema) {
 
 /** @param {Record<string, unknown> | undefined} annotations */
 function hintsOf(annotations) {
-  return Object.fromEntries(DROPPED_HINTS.map((name) => [name, Boolean(annotations?.[name])]));
+  return Object.fromEntries(HINTS.map((name) => [name, Boolean(annotations?.[name])]));
 }

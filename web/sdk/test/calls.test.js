@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { World, gate, until } from "./world.js";
+import { FakeForm, World, gate, until } from "./world.js";
 
 const echo = { name: "echo", description: "Says it again.", execute: (input) => input };
 const phases = (socket, id) => socket.frames.filter((frame) => frame.id === id).map(({ type }) => type);
@@ -265,8 +265,8 @@ test("P26 another definition under the same name is refused", async () => {
 test("P14 one call at a time per form", async () => {
   const world = new World();
   const running = [];
-  let resets = 0;
-  world.document.forms.push({ getAttribute: () => "search", reset: () => (resets += 1) });
+  const form = new FakeForm("search");
+  world.document.forms.push(form);
   const shown = { name: "search", title: "", description: "d", origin: world.origin, window: world.window };
   world.context.getTools = async () => [shown];
   world.context.executeTool = (tool, input, { signal }) =>
@@ -286,7 +286,7 @@ test("P14 one call at a time per form", async () => {
   running[2].resolve("found");
   await socket.answer(ids[2]);
   assert.deepEqual(running.map(({ input }) => input.n), [1, 2, 3]);
-  assert.equal(resets, 3, "what an earlier call left in the fields is gone");
+  assert.equal(form.resets, 3, "what an earlier call left in the fields is gone");
 });
 
 test("P13 answers are forgotten after five minutes", async () => {

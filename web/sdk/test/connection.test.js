@@ -269,7 +269,7 @@ test("a ticket() that fails is reported and tried again", async () => {
 test("options are checked by name, and none is silently ignored", () => {
   const world = new World();
   const refused = (more) => assert.throws(() => world.connect(more), TypeError);
-  refused({ policy: {} });
+  refused({ policy: { allow: [] } });
   refused({ hubb: "x" });
   refused({ hub: "nowhere" });
   refused({ hub: "ftp://hub.example" });

@@ -16,10 +16,18 @@ export async function until(condition, what = String(condition)) {
 /** Time that passes only when told to. */
 export class StillClock {
   #now = 1_000;
+  #slept = 0;
   #timers = new Map();
   #next = 1;
 
   now = () => this.#now;
+
+  wall = () => this.#now + this.#slept;
+
+  /** The computer sleeps: no timer runs, and only the time on the wall goes on. */
+  sleep(ms) {
+    this.#slept += ms;
+  }
 
   after = (run, delayMs) => {
     this.#timers.set(this.#next, { run, at: this.#now + delayMs });
@@ -46,17 +54,36 @@ export class StillClock {
   }
 }
 
+/** A form with a name for agents. */
+export class FakeForm {
+  resets = 0;
+
+  constructor(toolname) {
+    this.toolname = toolname;
+  }
+
+  get elements() {
+    return [];
+  }
+
+  reset() {
+    this.resets += 1;
+  }
+}
+
 class FakeDocument extends EventTarget {
   title = "CRM";
   forms = [];
   visibilityState = "visible";
   focused = true;
   hasFocus = () => this.focused;
+  querySelector = (selector) => this.forms.find(({ toolname }) => selector === `form[toolname="${toolname}"]`) ?? null;
 }
 
 class FakeWindow extends EventTarget {
   constructor(origin) {
     super();
+    this.parent = this;
     this.location = { origin, pathname: "/customers", search: "?reset=secret", href: `${origin}/customers?reset=secret` };
   }
 }
