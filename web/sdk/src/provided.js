@@ -15,6 +15,8 @@ import { readPolicy } from "./policy.js";
 export class Provided {
   #tools;
   #registered = new AbortController();
+  /** @type {Map<string, AbortController>} */
+  #each = new Map();
 
   /** @param {Tools} tools */
   constructor(tools) {
@@ -34,7 +36,7 @@ export class Provided {
     const registered = this.#registered;
     try {
       // All at once, so that nobody sees half a set.
-      await Promise.all(tools.map((tool) => this.#tools.register(tool, { signal: registered.signal }, policy)));
+      await Promise.all(tools.map((tool) => this.#tools.register(tool, { signal: this.#signal(tool?.name) }, policy)));
     } catch (error) {
       registered.abort();
       throw error;
@@ -45,6 +47,23 @@ export class Provided {
   clear() {
     this.#registered.abort();
     this.#registered = new AbortController();
+    this.#each.clear();
+  }
+
+  /**
+   * Unregisters one of the set.
+   *
+   * @param {string} name
+   */
+  withdraw(name) {
+    this.#each.get(name)?.abort();
+  }
+
+  /** @param {string} name */
+  #signal(name) {
+    const own = new AbortController();
+    this.#each.set(name, own);
+    return AbortSignal.any([own.signal, this.#registered.signal]);
   }
 }
 

@@ -17,6 +17,7 @@ import { Tools } from "./tools.js";
  * @typedef {object} Shared
  * @property {(options: ConnectOptions) => Tab} connect
  * @property {(context?: ContextInit) => Promise<void>} provideContext
+ * @property {(name: string) => void} withdraw One tool of what `provideContext` registered.
  * @property {() => Promise<Manifest>} manifest
  */
 
@@ -49,6 +50,7 @@ function start(environment) {
   const { window } = environment;
   return {
     provideContext: (context) => provided.replace(context),
+    withdraw: (name) => provided.withdraw(name),
     manifest: () => manifestOf(tools, window.location.origin),
     connect(given) {
       const options = checkOptions(given);
@@ -76,6 +78,7 @@ function refuse() {
       throw insecure();
     },
     provideContext: () => Promise.reject(insecure()),
+    withdraw() {},
     manifest: () => Promise.reject(insecure()),
   };
 }
