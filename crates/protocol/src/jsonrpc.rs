@@ -1,5 +1,6 @@
 //! JSON-RPC 2.0 envelopes, parsed once. `params` and `result` stay the text that was sent.
 
+mod batch;
 mod fault;
 mod id;
 mod members;
@@ -8,6 +9,7 @@ pub use fault::{Fault, code};
 pub use id::Id;
 pub use members::Members;
 
+use batch::Batch;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -66,12 +68,10 @@ pub fn parse(bytes: &[u8]) -> Result<Body<'_>, Fault> {
     if !raw.get().trim_start().starts_with('[') {
         return message(raw).map(Body::One);
     }
-    let items: Vec<&RawValue> =
-        serde_json::from_str(raw.get()).map_err(|_| Fault::new(code::PARSE, "the body is not JSON"))?;
-    if items.is_empty() || items.len() > MAXIMUM_BATCH {
-        return Err(Fault::new(code::INVALID_REQUEST, "a batch has 1 to 64 messages"));
-    }
-    Ok(Body::Batch(items.into_iter().map(message).collect()))
+    let batch: Batch<'_> = serde_json::from_str(raw.get()).map_err(|_| {
+        Fault::new(code::INVALID_REQUEST, format!("a batch has 1 to {MAXIMUM_BATCH} messages"))
+    })?;
+    Ok(Body::Batch(batch.0.into_iter().map(message).collect()))
 }
 
 /// The answer to a request.

@@ -40,12 +40,18 @@ async fn a_session_is_opened_used_and_ended() {
 }
 
 #[tokio::test]
-async fn gateway_rule_6_initialize_with_a_modern_version_is_answered_with_the_legacy_one() {
+async fn gateway_rule_6_initialize_is_answered_with_the_version_asked_for_or_the_newest_of_its_era() {
     let doors = Doors::new().await;
-    for asked in ["2026-07-28", "2025-06-18", "2024-11-05"] {
+    for (asked, answered) in [
+        ("2025-11-25", "2025-11-25"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-03-26", "2025-03-26"),
+        ("2026-07-28", "2025-11-25"),
+        ("2024-11-05", "2025-11-25"),
+    ] {
         let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": asked, "capabilities": {}}});
         let reply = doors.send(doors.post("alice", &[], body.to_string())).await;
-        assert_eq!(reply.json()["result"]["protocolVersion"], "2025-11-25");
+        assert_eq!(reply.json()["result"]["protocolVersion"], answered);
         assert!(reply.header("mcp-session-id").is_some_and(|session| session.len() == 32));
     }
 }

@@ -297,7 +297,7 @@ async fn gateway_rule_26_one_listen_too_many_is_refused_and_others_go_on() {
     let doors = Doors::new().await;
     let wanted = json!({"notifications": {}});
     let mut held = Vec::new();
-    for number in 0..32 {
+    for number in 0..128 {
         held.push(
             doors.open(doors.modern("alice", &json!(number), "subscriptions/listen", wanted.clone())).await,
         );

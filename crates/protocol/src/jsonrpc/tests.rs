@@ -89,12 +89,18 @@ fn a_request_a_notification_and_a_response_are_told_apart() {
 }
 
 #[test]
-fn a_batch_is_recognised_and_bounded() {
+fn gateway_rule_24_a_batch_is_recognised_and_bounded() {
     let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"m"},{"x":1}]"#;
     let Ok(Body::Batch(items)) = parse(batch.as_bytes()) else { panic!("not a batch") };
     assert!(items[0].is_ok() && items[1].is_err());
     assert!(parse(b"[]").is_err());
-    assert!(parse(format!("[{}1]", "1,".repeat(MAXIMUM_BATCH)).as_bytes()).is_err());
+    let many = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+    assert!(
+        matches!(parse(many(MAXIMUM_BATCH).as_bytes()), Ok(Body::Batch(items)) if items.len() == MAXIMUM_BATCH)
+    );
+    let fault = parse(many(MAXIMUM_BATCH + 1).as_bytes()).expect_err("too many");
+    assert_eq!((fault.code, fault.id), (code::INVALID_REQUEST, None));
+    assert_eq!(parse(b"[1,").expect_err("cut").code, code::PARSE);
 }
 
 #[test]

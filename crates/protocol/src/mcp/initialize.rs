@@ -1,15 +1,16 @@
 //! `initialize` (legacy).
 
 use super::meta::{self, Params};
-use super::{HUB, INSTRUCTIONS, discover, version};
+use super::version::Revision;
+use super::{HUB, INSTRUCTIONS, discover};
 use crate::jsonrpc::{Fault, code};
 use serde_json::{Value, json};
 
 /// What a client says when it opens a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// The version it asks for.
-    pub asked: String,
+    /// The revision that answers the one it asks for.
+    pub revision: Revision,
     /// What it calls itself: name and version.
     pub label: Option<String>,
 }
@@ -23,16 +24,20 @@ pub fn opening(params: &Params<'_>) -> Result<Opening, Fault> {
     let asked =
         asked.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`protocolVersion` must be a string"))?;
     let label = params.members().read::<Value>("clientInfo").as_ref().and_then(meta::label);
-    Ok(Opening { asked, label })
+    Ok(Opening { revision: Revision::answering(&asked), label })
 }
 
 /// The result.
 #[must_use]
 pub fn result(opening: &Opening) -> Value {
+    let mut server = HUB.to_value();
+    if let Some(members) = server.as_object_mut().filter(|_| !opening.revision.has_structure()) {
+        members.remove("title");
+    }
     json!({
-        "protocolVersion": version::initialized(&opening.asked),
+        "protocolVersion": opening.revision.text(),
         "capabilities": discover::capabilities(),
-        "serverInfo": HUB.to_value(),
+        "serverInfo": server,
         "instructions": INSTRUCTIONS,
     })
 }

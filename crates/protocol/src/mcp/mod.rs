@@ -1,8 +1,10 @@
 //! The Model Context Protocol, both eras of it, without sockets. One file per rule.
 //!
-//! *Modern* is 2026-07-28: stateless, everything in each request. *Legacy* is 2025-11-25: `initialize`, then a session.
+//! *Modern* is 2026-07-28: stateless, everything in each request. *Legacy* is 2025-11-25 and the two revisions before it
+//! ([`version::Revision`]): `initialize`, then a session.
 
 pub mod approval;
+pub mod content;
 pub mod discover;
 pub mod era;
 pub mod headers;

@@ -1,3 +1,4 @@
+use super::version::Revision;
 use super::*;
 use crate::jsonrpc::{Id, code};
 use deputy_core::{
@@ -45,10 +46,41 @@ fn era_rule_21_initialize_is_never_modern_and_is_answered_with_the_legacy_versio
     let raw = raw(&params);
     let opening = initialize::opening(&meta::Params::parse(Some(&raw)).expect("params")).expect("opening");
     assert_eq!(opening.label.as_deref(), Some("a 1"));
-    for asked in [version::MODERN, "2025-06-18", "2024-11-05", "x"] {
-        let result = initialize::result(&initialize::Opening { asked: asked.to_owned(), label: None });
-        assert_eq!(result["protocolVersion"], "2025-11-25");
+    assert_eq!(opening.revision, Revision::November2025);
+}
+
+#[test]
+fn gateway_rule_6_initialize_answers_the_version_asked_for_where_it_is_spoken_else_the_newest_of_its_era() {
+    for (asked, answered) in [
+        ("2025-11-25", "2025-11-25"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-03-26", "2025-03-26"),
+        (version::MODERN, "2025-11-25"),
+        ("2024-11-05", "2025-11-25"),
+        ("", "2025-11-25"),
+    ] {
+        let revision = Revision::answering(asked);
+        let result = initialize::result(&initialize::Opening { revision, label: None });
+        assert_eq!(result["protocolVersion"], answered);
         assert_eq!(result["capabilities"], json!({"tools": {"listChanged": true}}));
+        assert_eq!(result["serverInfo"].get("title").is_some(), answered != "2025-03-26");
+    }
+}
+
+#[test]
+fn era_rule_21_without_session_and_header_it_is_the_revision_that_has_no_header() {
+    assert_eq!(Revision::without_session(None), Some(Revision::March2025));
+    assert_eq!(Revision::without_session(Some("2025-06-18")), Some(Revision::June2025));
+    assert_eq!(Revision::without_session(Some(version::MODERN)), None);
+    assert_eq!(Revision::without_session(Some("1999-01-01")), None);
+}
+
+#[test]
+fn gateway_rule_24_only_2025_03_26_has_batches_and_only_later_revisions_have_structure() {
+    for revision in Revision::ALL {
+        assert_eq!(Revision::from_text(revision.text()), Some(revision));
+        assert_eq!(revision.has_batches(), revision == Revision::March2025);
+        assert_eq!(revision.has_structure(), revision != Revision::March2025);
     }
 }
 
@@ -189,7 +221,7 @@ fn tool(input: Option<Value>, output: Option<Value>) -> Tool {
 fn listed(tool: &Tool, tabs: Vec<tools::Tab<'_>>) -> (Value, Value) {
     let name: PublicName = tool.public_name();
     let entries = [tools::Entry { name: &name, tool, tabs }];
-    (tools::modern_list(&entries), tools::legacy_list(&entries))
+    (tools::modern_list(&entries), tools::legacy_list(&entries, Revision::November2025))
 }
 
 #[test]
@@ -216,6 +248,69 @@ fn gateway_rule_2_annotations_and_schemas_arrive_as_they_were_given() {
     assert_eq!(modern["cacheScope"], "private");
     assert!(legacy["tools"][0].get("outputSchema").is_none());
     assert!(legacy.get("ttlMs").is_none() && legacy.get("resultType").is_none());
+}
+
+#[test]
+fn gateway_rule_6_a_list_has_only_what_its_revision_knows() {
+    let tool = tool(None, Some(json!({"type": "object"})));
+    let name = tool.public_name();
+    let entries = [tools::Entry { name: &name, tool: &tool, tabs: Vec::new() }];
+    for revision in [Revision::November2025, Revision::June2025] {
+        let listed = &tools::legacy_list(&entries, revision)["tools"][0];
+        assert_eq!((&listed["title"], &listed["outputSchema"]), (&json!("Add"), &json!({"type": "object"})));
+        assert!(listed["annotations"].get("title").is_none());
+    }
+    let listed = &tools::legacy_list(&entries, Revision::March2025)["tools"][0];
+    assert!(listed.get("title").is_none() && listed.get("outputSchema").is_none());
+    assert_eq!(listed["annotations"], json!({"readOnlyHint": true, "own": 1, "title": "Add"}));
+}
+
+#[test]
+fn gateway_rule_6_a_result_has_only_what_its_revision_knows_and_nothing_is_lost() {
+    let ending = |content: Value, structured: Value| tools::Ending::Answered {
+        content: content.as_array().expect("array").clone(),
+        structured_content: Some(structured),
+        is_error: false,
+    };
+    let object = || ending(json!([]), json!({"n": 1}));
+    for revision in [Revision::November2025, Revision::June2025] {
+        assert_eq!(object().legacy(revision)["structuredContent"], json!({"n": 1}));
+        assert_eq!(object().legacy(revision)["content"], json!([]));
+    }
+    let older = object().legacy(Revision::March2025);
+    assert!(older.get("structuredContent").is_none());
+    assert_eq!(older["content"], json!([{"type": "text", "text": r#"{"n":1}"#}]));
+    let said = json!([{"type": "text", "text": "one"}]);
+    let older = ending(said.clone(), json!({"n": 1})).legacy(Revision::March2025);
+    assert_eq!(older["content"], said);
+    let array = ending(json!([]), json!([1])).legacy(Revision::June2025);
+    assert!(array.get("structuredContent").is_none() && array["content"][0]["text"] == "[1]");
+}
+
+#[test]
+fn gateway_rule_6_a_block_that_a_revision_does_not_know_is_said_as_text() {
+    let known = [
+        json!({"type": "text", "text": "a"}),
+        json!({"type": "image", "data": "", "mimeType": "image/png"}),
+        json!({"type": "audio", "data": "", "mimeType": "audio/wav"}),
+        json!({"type": "resource", "resource": {"uri": "x:y", "text": ""}}),
+    ];
+    for block in known {
+        let mut same = block.clone();
+        content::make_older(&mut same);
+        assert_eq!(same, block);
+    }
+    let older = |mut block: Value| {
+        content::make_older(&mut block);
+        block
+    };
+    let link = json!({"type": "resource_link", "uri": "x:y", "name": "n", "title": "A title"});
+    assert_eq!(older(link.clone()), content::text("A title: x:y"));
+    assert_eq!(older(json!({"type": "resource_link", "uri": "x:y"})), content::text("x:y"));
+    assert_eq!(older(json!({"type": "new"})), content::text(r#"{"type":"new"}"#));
+    let ending = tools::Ending::Answered { content: vec![link], structured_content: None, is_error: false };
+    assert_eq!(ending.clone().legacy(Revision::June2025)["content"][0]["type"], "resource_link");
+    assert_eq!(ending.legacy(Revision::March2025)["content"][0]["type"], "text");
 }
 
 #[test]
@@ -262,7 +357,7 @@ fn a_refused_call_is_a_result_that_a_model_can_act_on() {
     assert_eq!(modern["content"], json!([{"type": "text", "text": "gone"}]));
     assert_eq!(modern["_meta"], json!({"dev.deputy/reason": "tab_gone"}));
     assert_eq!(modern["resultType"], "complete");
-    assert!(ending.legacy().get("resultType").is_none());
+    assert!(ending.legacy(Revision::November2025).get("resultType").is_none());
 }
 
 #[test]
@@ -273,7 +368,7 @@ fn gateway_rule_24_null_as_structured_content_survives_in_the_modern_era() {
         is_error: false,
     };
     assert_eq!(ending.clone().modern().get("structuredContent"), Some(&Value::Null));
-    assert_eq!(ending.legacy().get("structuredContent"), None);
+    assert_eq!(ending.legacy(Revision::November2025).get("structuredContent"), None);
 }
 
 #[test]

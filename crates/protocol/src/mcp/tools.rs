@@ -1,7 +1,9 @@
 //! `tools/list` and `tools/call`: what goes in, what comes out.
 
 use super::HUB;
+use super::content;
 use super::meta::{self, Params};
+use super::version::Revision;
 use crate::jsonrpc::{Fault, code};
 use deputy_core::{Arguments, DocumentId, PublicName, Reason, Tool};
 use serde::Serialize;
@@ -55,11 +57,24 @@ pub fn modern_list(entries: &[Entry<'_>]) -> Value {
     })
 }
 
-/// The list, in the legacy era.
+/// The list, in a legacy revision: nothing that it does not know.
 #[must_use]
-pub fn legacy_list(entries: &[Entry<'_>]) -> Value {
-    let is_object = |schema: &Value| schema.get("type") == Some(&json!("object"));
-    json!({"tools": entries.iter().map(|entry| described(entry, is_object)).collect::<Vec<_>>()})
+pub fn legacy_list(entries: &[Entry<'_>], revision: Revision) -> Value {
+    let fits = |schema: &Value| revision.has_structure() && schema.get("type") == Some(&json!("object"));
+    let mut tools: Vec<_> = entries.iter().map(|entry| described(entry, fits)).collect();
+    if !revision.has_structure() {
+        tools.iter_mut().filter_map(Value::as_object_mut).for_each(older);
+    }
+    json!({"tools": tools})
+}
+
+/// A title has its place among the annotations in revisions that know no other.
+fn older(tool: &mut Map<String, Value>) {
+    let Some(title) = tool.remove("title") else { return };
+    let annotations = tool.entry("annotations").or_insert_with(|| json!({}));
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.entry("title").or_insert(title);
+    }
 }
 
 fn described(entry: &Entry<'_>, takes_output_schema: impl Fn(&Value) -> bool) -> Value {
@@ -182,12 +197,23 @@ impl Ending {
         Value::Object(result)
     }
 
-    /// The result in the legacy era, where structured content is an object or is not there.
+    /// The result in a legacy revision. Structured content is an object there, or unknown altogether: then it is said as
+    /// text, so that nothing is lost.
     #[must_use]
-    pub fn legacy(self) -> Value {
+    pub fn legacy(self, revision: Revision) -> Value {
         let mut result = self.members();
-        if result.get("structuredContent").is_some_and(|structured| !structured.is_object()) {
-            result.remove("structuredContent");
+        let fits = |structured: &Value| revision.has_structure() && structured.is_object();
+        let unfit = match result.get("structuredContent") {
+            Some(structured) if !fits(structured) => result.remove("structuredContent"),
+            _ => None,
+        };
+        if let Some(Value::Array(blocks)) = result.get_mut("content") {
+            if let Some(unfit) = unfit.filter(|_| !blocks.iter().any(content::is_text)) {
+                blocks.push(content::text(&unfit.to_string()));
+            }
+            if !revision.has_structure() {
+                blocks.iter_mut().for_each(content::make_older);
+            }
         }
         Value::Object(result)
     }

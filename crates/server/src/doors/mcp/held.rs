@@ -10,7 +10,9 @@ use super::stream::Source;
 use deputy_core::Reason;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, code, response};
+use deputy_protocol::mcp::version::Revision;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -34,6 +36,7 @@ pub(super) struct Held {
     pub(super) hub: Arc<Hub>,
     pub(super) caller: Caller,
     pub(super) wish: Wish,
+    pub(super) revision: Revision,
     pub(super) id: Id,
     pub(super) token: Option<Id>,
     pub(super) running: Running,
@@ -47,18 +50,16 @@ enum Round {
 }
 
 impl Held {
-    /// Starts the call.
-    pub(super) fn start(mut self) -> Steps {
-        let (sender, receiver) = mpsc::channel(64);
+    /// Runs the call to its end, in a task of its own.
+    fn start(mut self, steps: mpsc::Sender<Step>) {
         let supervisor = self.hub.supervisor().clone();
         supervisor.start(async move {
-            let last = self.carry(&sender).await;
+            let last = self.carry(&steps).await;
             let Self { place, running, .. } = self;
             drop((place, running));
             // The connection may be gone; the log has the outcome all the same.
-            let _ = sender.send(Step::Ended(last)).await;
+            let _ = steps.send(Step::Ended(last)).await;
         });
-        Steps { receiver, over: false }
     }
 
     async fn carry(&mut self, steps: &mpsc::Sender<Step>) -> Value {
@@ -128,7 +129,7 @@ impl Held {
     }
 
     fn ended(&self, done: Result<deputy_hub::ToolAnswer, Refused>) -> Value {
-        response(&self.id, call::ending(done).legacy())
+        response(&self.id, call::ending(done).legacy(self.revision))
     }
 
     fn cancelled(&self) -> Value {
@@ -136,31 +137,51 @@ impl Held {
     }
 }
 
-/// What the connection hears. Dropping it does not end the call.
+/// What the connection hears of one call, or of all in a batch. Dropping it ends none of them.
 pub(super) struct Steps {
+    ready: VecDeque<Value>,
     receiver: mpsc::Receiver<Step>,
-    over: bool,
+    awaited: usize,
 }
 
 impl Steps {
+    /// Starts the calls; what is ready is heard first.
+    pub(super) fn of(ready: Vec<Value>, calls: Vec<Held>) -> Self {
+        let (sender, receiver) = mpsc::channel(64);
+        let awaited = calls.len();
+        calls.into_iter().for_each(|call| call.start(sender.clone()));
+        Self { ready: ready.into(), receiver, awaited }
+    }
+
     /// The next step; `None` after the last.
     pub(super) async fn step(&mut self) -> Option<Step> {
-        self.receiver.recv().await
+        if let Some(ready) = self.ready.pop_front() {
+            return Some(Step::Ended(ready));
+        }
+        if self.awaited == 0 {
+            return None;
+        }
+        let step = self.receiver.recv().await?;
+        if matches!(step, Step::Ended(_)) {
+            self.awaited -= 1;
+        }
+        Some(step)
+    }
+
+    /// The same, to be heard once more.
+    pub(super) fn again(mut self, heard: Vec<Value>) -> Self {
+        self.ready.extend(heard);
+        self
     }
 }
 
 impl Source for Steps {
     async fn next(&mut self) -> Option<Value> {
-        while !self.over {
+        loop {
             match self.step().await? {
-                Step::Moved(moved) => return Some(moved),
+                Step::Moved(message) | Step::Ended(message) => return Some(message),
                 Step::Waiting => {}
-                Step::Ended(last) => {
-                    self.over = true;
-                    return Some(last);
-                }
             }
         }
-        None
     }
 }

@@ -1,12 +1,13 @@
 //! Streams that tell of changes: `subscriptions/listen` (modern), and the GET stream of a session (legacy).
 
 use super::McpDoor;
-use super::changes::Changes;
+use super::changes::{Changes, fingerprint};
 use super::places::Place;
 use super::reply::{self, Stage};
 use super::sessions::Session;
 use super::stream::{self, Source};
 use axum::response::Response;
+use deputy_core::{Digest, Timestamp};
 use deputy_hub::{Caller, Hub};
 use deputy_protocol::jsonrpc::{Fault, Id, code};
 use deputy_protocol::mcp::listen;
@@ -30,18 +31,28 @@ pub(super) fn modern(
         return Ok(reply::fault(&fault.answering(Some(id)), Stage::Busy));
     };
     // The watch begins before the acknowledgement, so that nothing falls between.
-    let mut watch = Watch::new(&door.hub, caller, CancellationToken::new());
-    if !filter.tools_list_changed {
-        watch.changes = None;
-    }
+    let expires_at = caller.expires_at();
+    let changes = filter.tools_list_changed.then(|| changes(&door.hub, caller, None));
+    let watch = Watch::new(&door.hub, changes, expires_at, CancellationToken::new());
     let first = Some(listen::acknowledged(id, filter));
     Ok(stream::answer(Listening { id: id.clone(), watch, first, over: false, _place: place }))
 }
 
 /// Opens the stream of a session; an older one of the same session ends.
 pub(super) fn legacy(door: &McpDoor, caller: Caller, session: Arc<Session>) -> Response {
-    let watch = Watch::new(&door.hub, caller, session.begin_stream());
+    let expires_at = caller.expires_at();
+    let changes = changes(&door.hub, caller, session.seen());
+    session.sees(changes.seen());
+    let watch = Watch::new(&door.hub, Some(changes), expires_at, session.begin_stream());
     stream::answer(Hearing { hub: Arc::clone(&door.hub), session, watch })
+}
+
+/// What changes in this caller's list, beginning with what the client has seen, if that is known.
+fn changes(hub: &Arc<Hub>, caller: Caller, seen: Option<Digest>) -> Changes {
+    let reach = hub.reach(caller);
+    let counter = hub.changes(&reach);
+    let hub = Arc::clone(hub);
+    Changes::new(counter, Box::new(move || fingerprint(&hub.tools(&reach))), seen)
 }
 
 /// Changes, until the hub stops, the caller's token expires, or somebody ends it.
@@ -53,14 +64,13 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(hub: &Hub, caller: Caller, ended: CancellationToken) -> Self {
-        let expires_at = Instant::now() + caller.expires_at().since(hub.now());
-        let changes = Some(Changes::new(hub.changes(&hub.reach(caller))));
+    fn new(hub: &Hub, changes: Option<Changes>, expires_at: Timestamp, ended: CancellationToken) -> Self {
+        let expires_at = Instant::now() + expires_at.since(hub.now());
         Self { changes, stopping: hub.supervisor().stopping().clone(), ended, expires_at }
     }
 
     /// `None`: it is over.
-    async fn next(&mut self) -> Option<()> {
+    async fn next(&mut self) -> Option<Digest> {
         let changes = self.changes.as_mut();
         let change = async {
             match changes {
@@ -113,6 +123,8 @@ struct Hearing {
 impl Source for Hearing {
     async fn next(&mut self) -> Option<Value> {
         self.session.touch(self.hub.now());
-        self.watch.next().await.map(|()| listen::legacy_tools_changed())
+        let list = self.watch.next().await?;
+        self.session.sees(list);
+        Some(listen::legacy_tools_changed())
     }
 }

@@ -1,8 +1,9 @@
-//! `/mcp`: the agents' door, in both eras of the protocol (MCP 2026-07-28 and 2025-11-25).
+//! `/mcp`: the agents' door, in both eras of the protocol (MCP 2026-07-28; 2025-11-25, 2025-06-18 and 2025-03-26).
 //!
 //! What a message means is decided in `deputy_protocol::mcp`; here it meets the hub. [`modern`] serves each request by
 //! itself; [`legacy`] serves it within a session of [`sessions`]. All statuses are picked in [`reply`].
 
+mod batch;
 mod call;
 mod changes;
 mod held;
@@ -21,7 +22,7 @@ use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use deputy_hub::{Caller, Hub};
-use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification, code};
+use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification};
 use deputy_protocol::mcp::era::{self, Era};
 use deputy_protocol::mcp::headers::{Header, Routing};
 use deputy_protocol::mcp::meta::Params;
@@ -34,8 +35,9 @@ use std::time::Duration;
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// Streams that one principal may hold open.
-const LISTENS: usize = 32;
+/// Streams that one principal may hold open. All the agents of one user may well be one principal: the same program a
+/// hundred times.
+const LISTENS: usize = 128;
 /// Calls of one principal that may run, or wait for a person, at once.
 const CALLS: usize = 256;
 /// The header that names a legacy session.
@@ -130,10 +132,7 @@ impl McpDoor {
             Ok(Body::One(Message::Notification(notification))) => self.notified(&caller, wire, &notification),
             // The hub asks clients nothing, so there is nothing that this could answer.
             Ok(Body::One(Message::Response(_))) => reply::accepted(),
-            Ok(Body::Batch(_)) => {
-                let words = "batches are not part of the protocol versions that are spoken here";
-                reply::fault(&Fault::new(code::INVALID_REQUEST, words), Stage::Envelope)
-            }
+            Ok(Body::Batch(messages)) => batch::answer(self, &caller, wire, messages).await,
             Err(fault) => reply::fault(&fault, Stage::Envelope),
         }
     }

@@ -1,9 +1,12 @@
 //! Sessions of the legacy era: in memory, bound to one principal, limited in number and time (gateway rule 26). A hub
 //! that restarted knows none; clients are told 404 and initialize anew.
 
-use deputy_core::Timestamp;
 use deputy_core::id::random_hex;
+use deputy_core::{Digest, Timestamp};
+use deputy_hub::Caller;
 use deputy_protocol::jsonrpc::Id;
+use deputy_protocol::mcp::initialize::Opening;
+use deputy_protocol::mcp::version::Revision;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 const LIFE: Duration = Duration::from_secs(24 * 3600);
 /// No session is unused for longer.
 const IDLE: Duration = Duration::from_secs(3600);
-/// Sessions of one principal; one more ends the one that was unused for longest.
-const PER_PRINCIPAL: usize = 64;
+/// Sessions of one principal; one more ends the one that was unused for longest. All the agents of one user may well be
+/// one principal: the same program a hundred times.
+const PER_PRINCIPAL: usize = 128;
 /// Sessions of all.
 const IN_ALL: usize = 50_000;
 
@@ -29,32 +33,31 @@ pub(super) struct Session {
     id: String,
     principal: String,
     label: Option<String>,
+    revision: Revision,
     opened_at: Timestamp,
     used_at: AtomicU64,
     ended: CancellationToken,
     calls: AtomicU64,
     running: Mutex<HashMap<u64, (Id, CancellationToken)>>,
     stream: Mutex<CancellationToken>,
+    seen: Mutex<Option<Digest>>,
 }
 
 impl Sessions {
     /// Opens one for this principal (person, client and tenant). `None`: there are too many, or no randomness.
-    pub(super) fn open(
-        &self,
-        principal: String,
-        label: Option<String>,
-        now: Timestamp,
-    ) -> Option<Arc<Session>> {
+    pub(super) fn open(&self, principal: String, opening: &Opening, now: Timestamp) -> Option<Arc<Session>> {
         let session = Arc::new(Session {
             id: random_hex().ok()?,
             principal,
-            label,
+            label: opening.label.clone(),
+            revision: opening.revision,
             opened_at: now,
             used_at: AtomicU64::new(now.millis()),
             ended: CancellationToken::new(),
             calls: AtomicU64::new(0),
             running: Mutex::default(),
             stream: Mutex::default(),
+            seen: Mutex::default(),
         });
         let mut open = lock(&self.0);
         open.retain(|_, session| session.is_alive(now));
@@ -96,9 +99,27 @@ impl Session {
         &self.id
     }
 
-    /// What the client called itself.
-    pub(super) fn label(&self) -> Option<&str> {
-        self.label.as_deref()
+    /// The revision that `initialize` was answered with.
+    pub(super) const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The caller under the name that the client gave itself.
+    pub(super) fn named(&self, caller: Caller) -> Caller {
+        match &self.label {
+            Some(label) => caller.announced_as(label),
+            None => caller,
+        }
+    }
+
+    /// The list that the client last saw, or was last told of.
+    pub(super) fn seen(&self) -> Option<Digest> {
+        *lock(&self.seen)
+    }
+
+    /// The client now knows of this list.
+    pub(super) fn sees(&self, list: Digest) {
+        *lock(&self.seen) = Some(list);
     }
 
     /// It was used just now.
@@ -180,7 +201,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn opened(sessions: &Sessions, principal: &str, now: Timestamp) -> Arc<Session> {
-        sessions.open(principal.to_owned(), None, now).expect("session")
+        let opening = Opening { label: None, revision: Revision::November2025 };
+        sessions.open(principal.to_owned(), &opening, now).expect("session")
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! Batches: several messages in one body (2025-03-26 alone; gateway rule 24). Each is treated as if it had come by
+//! itself, the calls among them run at the same time, and requests are answered together.
+
+use super::held::{Held, Steps};
+use super::legacy::{self, Begun, Gathered};
+use super::reply::{self, Stage};
+use super::sessions::Session;
+use super::{McpDoor, SESSION, Wire, stream};
+use axum::response::Response;
+use deputy_hub::Caller;
+use deputy_protocol::jsonrpc::{Fault, Message, Request, code};
+use deputy_protocol::mcp::headers::Header;
+use deputy_protocol::mcp::meta::Params;
+use deputy_protocol::mcp::version::Revision;
+use serde_json::Value;
+use std::sync::Arc;
+
+pub(super) async fn answer(
+    door: &McpDoor,
+    caller: &Caller,
+    wire: &Wire,
+    messages: Vec<Result<Message<'_>, Fault>>,
+) -> Response {
+    let session = match session(door, caller, wire) {
+        Ok(session) => session,
+        Err((fault, stage)) => return reply::fault(&fault, stage),
+    };
+    let (mut ready, mut calls): (Vec<Value>, Vec<Held>) = (Vec::new(), Vec::new());
+    for message in messages {
+        match message.and_then(|message| begin(door, caller, wire, &session, &message)) {
+            Ok(Some(Begun::Answered(answer))) => ready.push(answer),
+            Ok(Some(Begun::Held(held))) => calls.push(*held),
+            Ok(None) => {}
+            Err(fault) => ready.push(fault.response()),
+        }
+    }
+    if ready.is_empty() && calls.is_empty() {
+        return reply::accepted();
+    }
+    let streams = calls.iter().any(|held| held.token.is_some());
+    match legacy::gathered(wire, streams, Steps::of(ready, calls)).await {
+        Gathered::Over(answers) => reply::message(&Value::Array(answers)),
+        Gathered::Goes(steps) => stream::answer(steps),
+    }
+}
+
+/// The session, if its revision has batches. Without one a missing version header means 2025-03-26, and what is missing
+/// is the session.
+fn session(door: &McpDoor, caller: &Caller, wire: &Wire) -> Result<Arc<Session>, (Fault, Stage)> {
+    let unknown = || {
+        let words = "batches are not part of this protocol version";
+        (Fault::new(code::INVALID_REQUEST, words), Stage::Envelope)
+    };
+    if wire.session == Header::Absent {
+        let revision = match &wire.routing.version {
+            Header::Unusable => None,
+            header => Revision::without_session(header.value()),
+        };
+        if !revision.is_some_and(Revision::has_batches) {
+            return Err(unknown());
+        }
+        let words = format!("`{}` is missing: send `initialize` first, by itself", SESSION.as_str());
+        return Err((Fault::new(code::INVALID_REQUEST, words), Stage::Envelope));
+    }
+    let session = legacy::session(door, caller, wire)?;
+    if session.revision().has_batches() { Ok(session) } else { Err(unknown()) }
+}
+
+/// One message of the batch; `None`: it wants no answer.
+fn begin(
+    door: &McpDoor,
+    caller: &Caller,
+    wire: &Wire,
+    session: &Arc<Session>,
+    message: &Message<'_>,
+) -> Result<Option<Begun>, Fault> {
+    match message {
+        Message::Request(request) => {
+            let params = params(request).map_err(|fault| fault.answering(Some(&request.id)))?;
+            Ok(Some(legacy::begin(door, caller.clone(), wire, session, request, &params)))
+        }
+        Message::Notification(notification) => {
+            // One that cannot be read has no id to answer to.
+            if let Ok(params) = Params::parse(notification.params) {
+                legacy::hear(session, &notification.method, &params);
+            }
+            Ok(None)
+        }
+        // The hub asks clients nothing, so there is nothing that this could answer.
+        Message::Response(_) => Ok(None),
+    }
+}
+
+/// What belongs to no batch: the opening of a session, and the modern era.
+fn params<'a>(request: &Request<'a>) -> Result<Params<'a>, Fault> {
+    let params = Params::parse(request.params)?;
+    if request.method == "initialize" || params.is_modern() {
+        return Err(Fault::new(code::INVALID_REQUEST, "this request cannot be part of a batch"));
+    }
+    Ok(params)
+}
