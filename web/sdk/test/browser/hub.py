@@ -21,7 +21,7 @@ ROUTES = {
     "/": Path(__file__).resolve().parent / "pages",
 }
 POLICY = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "default-src 'none'; script-src 'self'; connect-src 'self'; frame-src 'self' http://*.localhost:*; "
     "require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'"
 )
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -110,6 +110,24 @@ class Hub:
         self._loop.call_soon_threadsafe(self.tabs[number].send, json.dumps(welcome))
         return hello
 
+    def said(self, number, kind):
+        """The first frame of that type from a socket, waiting for it."""
+        return self.until(lambda news: news["socket"] == number and news.get("frame", {}).get("type") == kind)["frame"]
+
+    def ended(self, number):
+        """The close code of a socket, waiting for it."""
+        return self.until(lambda news: news["socket"] == number and "closed" in news)["closed"]
+
+    def call(self, number, tool, origin):
+        """Calls a tool as it was told: the second frame of a hub that has only greeted."""
+        text = json.dumps({**tool, "origin": origin}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        call = {
+            "v": 1, "type": "call", "id": f"call_{number:016d}", "seq": 2, "arguments": {}, "timeoutMs": 60_000, "client": "c",
+            "tool": {"name": tool["name"], "hash": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"},
+            "agent": {"type": "automated_agent", "verification": "none"}, "class": ["read"], "assertion": "a.b.c",
+        }  # fmt: skip
+        self._loop.call_soon_threadsafe(self.tabs[number].send, json.dumps(call))
+
     def _run(self, started):
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
@@ -155,12 +173,13 @@ class Hub:
             answer.append("Sec-WebSocket-Protocol: deputy.tab.v1")
         writer.write("\r\n".join(answer).encode() + b"\r\n\r\n")
         socket = Socket(reader, writer)
-        await (self._tab(socket) if path == "/tab" else self._control(socket))
+        origin = next((line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("origin: ")), None)
+        await (self._tab(socket, origin) if path == "/tab" else self._control(socket))
 
-    async def _tab(self, socket):
+    async def _tab(self, socket, origin):
         number = len(self.tabs)
         self.tabs.append(socket)
-        self._tell({"socket": number, "opened": True})
+        self._tell({"socket": number, "opened": True, "origin": origin})
         async for text in socket.messages():
             self._tell({"socket": number, "frame": json.loads(text)})
         self._tell({"socket": number, "closed": socket.code})

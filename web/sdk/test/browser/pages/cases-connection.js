@@ -1,14 +1,21 @@
 /** The SDK against a hub at the other end of a real socket. */
 
-import { connect } from "/sdk/deputy.js";
+import { connect, manifest, provideContext } from "/sdk/deputy.js";
 import { definitionOf, hashDefinition } from "/sdk/src/definition.js";
-import { equal, ok } from "./assert.js";
+import { equal, ok, rejection } from "./assert.js";
 import { HubSocket } from "./hub.js";
 
 const context = document.modelContext;
 const isNative = window.nativeContext !== undefined;
 let subject = "alice";
-const options = { hub: location.origin, ticket: async () => "tkt_1", session: async () => (subject === null ? null : { subject }) };
+/** Done while the session is asked. */
+let swap;
+const session = async () => {
+  await swap?.();
+  swap = undefined;
+  return subject === null ? null : { subject };
+};
+const options = { hub: location.origin, ticket: async () => "tkt_1", session };
 
 /** Registers, connects, runs, and leaves nothing behind. */
 async function withTab(tools, run) {
@@ -227,6 +234,25 @@ export const cases = {
       equal((await hub.answer(hub.call("form.search", { most: 1 }))).code, "tool_failed", "what the last call left does not count");
     }),
 
+  "P14 a form is blank for each call, also where the page hinders its reset": () =>
+    withTab([], async (hub) => {
+      if (!isNative) return;
+      const form = document.forms[2];
+      const seen = [];
+      form.onreset = (event) => event.preventDefault();
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        const fields = Object.fromEntries(new FormData(form));
+        seen.push(fields);
+        event.respondWith(Promise.resolve(fields));
+      };
+      ok(hub.tools.find(({ name }) => name === "form.hard")?.kind === "form", "a field called `getAttribute` hides no form");
+      const full = { getAttribute: "x", reset: "y", note: "mine", pick: "two", agree: true };
+      for (const input of [full, { getAttribute: "z" }]) await hub.answer(hub.call("form.hard", input));
+      equal(seen[0].note, "mine");
+      equal(seen[1], { getAttribute: "z", reset: "", elements: "", note: "as it was", pick: "one" });
+    }),
+
   "a form that waits for the person is let go when the call is cancelled": () =>
     withTab([], async (hub) => {
       if (!isNative) return equal(hub.tools.some(({ kind }) => kind === "form"), false);
@@ -268,6 +294,68 @@ export const cases = {
       await (await HubSocket.next()).welcome();
       equal(tab.status, "open");
     }),
+
+  async "P26 a tool that is swapped while the session is asked does not run"() {
+    const [first, second] = [gate("c.race"), gate("c.race")];
+    await withTab([first], async (hub, tab, gone) => {
+      const again = new AbortController();
+      swap = async () => {
+        gone.abort();
+        await context.registerTool({ ...second, description: "Pays." }, { signal: again.signal });
+      };
+      equal((await hub.answer(hub.call("c.race"))).code, "tool_changed");
+      equal([first.runs.length, second.runs.length], [0, 0]);
+      again.abort();
+    });
+  },
+
+  "P27 a tool with invisible characters is not offered": () =>
+    withTab([{ name: "c.hidden", description: "Reads.\u{e0050}\u{e0061}\u{e0079}", execute: () => null }], async (hub) => {
+      equal(hub.tools.some(({ name }) => name === "c.hidden"), false);
+    }),
+
+  "P28 hints that the page gives are told, also those that this browser does not know": () => {
+    const annotations = { consequentialHint: true, untrustedContentHint: true, destructiveHint: true, readOnlyHint: false };
+    return withTab([{ name: "c.hints", annotations, execute: () => null }], async (hub) => {
+      const told = hub.tools.find(({ name }) => name === "c.hints").annotations;
+      equal(told, { consequentialHint: true, untrustedContentHint: true, destructiveHint: true });
+    });
+  },
+
+  async "provideContext replaces its set, and its policy is asked before execute"() {
+    let ran = 0;
+    const pay = { name: "c.pay", description: "d", execute: () => (ran += 1) };
+    await provideContext({ tools: [pay], policy: { denyAgentTypes: ["automated_agent"], allowAgentTypes: ["user_session"] } });
+    await withTab([], async (hub) => {
+      const { code, message } = await hub.answer(hub.call("c.pay"));
+      equal([code, /denies/.test(message), ran], ["not_started", true, 0]);
+      const [listed] = (await context.getTools()).filter(({ name }) => name === "c.pay");
+      equal([(await rejection(() => context.executeTool(listed, {}))).name, ran], ["UnknownError", 0], "the browser's own agents");
+    });
+    await provideContext({ tools: [pay], policy: { allowAgentTypes: ["automated-agent"] } });
+    await withTab([], async (hub) => equal((await hub.answer(hub.call("c.pay"))).result, { kind: "json", value: 1 }));
+    await provideContext();
+    equal((await context.getTools()).some(({ name }) => name === "c.pay"), false);
+  },
+
+  async "the proposal's methods are there once a page asks for them"() {
+    ok(!("provideContext" in context), "not before");
+    await import("/sdk/proposal.js");
+    ok(navigator.modelContext === context, "on navigator too");
+    await navigator.modelContext.provideContext({ tools: [{ name: "c.old", description: "d", execute: () => "old" }] });
+    await withTab([], async (hub) => equal((await hub.answer(hub.call("c.old"))).result.text, "old"));
+    navigator.modelContext.clearContext();
+    equal((await context.getTools()).some(({ name }) => name === "c.old"), false);
+  },
+
+  async "the manifest has the definitions that the hub is told, with their hashes"() {
+    await withTab([{ name: "c.one", title: "One", annotations: { readOnlyHint: true }, execute: () => null }], async (hub) => {
+      const { v, origin, tools } = await manifest();
+      equal([v, origin], [1, location.origin]);
+      equal(tools.map(({ hash, ...definition }) => definition), hub.tools);
+      for (const { name, hash } of tools) equal(hash, hub.hashes[name], name);
+    });
+  },
 
   async "P2 no credential is in an address"() {
     equal(performance.getEntriesByType("resource").some(({ name }) => name.includes("tkt_")), false);
