@@ -23,23 +23,3 @@ pub(super) fn key(path: &str) -> Option<Later> {
     };
     Some(Later { name, mend })
 }
-
-/// What to do instead of a word that comes later.
-pub(super) fn word(path: &str, word: &str) -> Option<&'static str> {
-    const PRESETS: &[&str] = &[
-        "okta",
-        "auth0",
-        "entra",
-        "google",
-        "cognito",
-        "keycloak",
-        "workos",
-        "clerk",
-        "scalekit",
-        "better-auth",
-        "logto",
-        "firebase",
-    ];
-    (path == "identity_provider.preset" && PRESETS.contains(&word))
-        .then_some("it comes later: use `preset = \"oidc\"`")
-}

@@ -4,6 +4,7 @@
 //! Doc comments here are the descriptions in the schema, so they speak to whoever writes the file.
 
 use super::located::Located;
+use deputy_identity::provider::Preset;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -70,29 +71,36 @@ pub(super) struct IdentityProvider {
     /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
     #[schemars(extend("examples" = ["acme"]))]
     pub(super) tenant: Option<Located<String>>,
-    /// Which product it is. By default `oidc`: any OpenID Connect provider.
-    #[schemars(extend("enum" = ["oidc"], "examples" = ["oidc"]))]
+    /// Which product it is; a page about each is in `docs/guide/providers`. By default `oidc`: any OpenID Connect provider.
+    #[schemars(extend("enum" = Preset::NAMES, "examples" = ["okta"]))]
     pub(super) preset: Option<Located<String>>,
     /// The `iss` of its tokens, byte for byte.
     #[schemars(extend("examples" = ["https://idp.acme.example"]))]
     pub(super) issuer: Located<String>,
+    /// The provider's own tenants whose people are let in: organisations, Workspace domains, Entra directories. Required
+    /// where the product has any; `[]` means people who are in none.
+    #[schemars(extend("examples" = [["org_9ybsU1dN2dKfDkBi"]]))]
+    pub(super) provider_tenants: Option<Located<Vec<Located<String>>>>,
+    /// The claim that names the provider's tenant: a name, or a JSON pointer if it starts with `/`. By default the preset's.
+    #[schemars(extend("examples" = ["org_id"]))]
+    pub(super) tenant_claim: Option<Located<String>>,
     /// Where its key set is. By default discovery says; with this, nothing is learned from discovery.
     #[schemars(extend("examples" = ["https://idp.acme.example/jwks"]))]
     pub(super) jwks_uri: Option<Located<String>>,
     /// Where its discovery document is. By default the issuer + `/.well-known/openid-configuration`.
     #[schemars(extend("examples" = ["https://idp.acme.example/.well-known/openid-configuration"]))]
     pub(super) discovery_url: Option<Located<String>>,
-    /// The signature algorithms its tokens may use. By default all of these.
+    /// The signature algorithms its tokens may use. By default the preset's; for `oidc` all of these.
     #[schemars(extend("examples" = [["RS256"]]))]
     pub(super) algorithms: Option<Located<Vec<Algorithm>>>,
-    /// The claim that lists a person's groups, for policies: a name, or a JSON pointer if it starts with `/`. By default `groups`.
+    /// The claim that lists a person's groups, for policies: a name, or a JSON pointer if it starts with `/`. By default the preset's; for `oidc` `groups`.
     #[schemars(extend("examples" = ["groups"]))]
     pub(super) groups_claim: Option<Located<String>>,
     /// The hub's own client at this provider.
     #[schemars(extend("examples" = [{"id": "deputy", "secret": {"file": "idp.secret"}}]))]
     pub(super) client: Option<Client>,
-    /// How access tokens say that they are: `at+jwt` (default) requires `typ` `at+jwt` (RFC 9068); `allow_untyped` also
-    /// takes `typ` `JWT` or none, for providers that cannot do better.
+    /// How access tokens say that they are: `at+jwt` requires `typ` `at+jwt` (RFC 9068); `allow_untyped` also takes `typ`
+    /// `JWT` or none, for providers that cannot do better. By default the preset's; for `oidc` `at+jwt`.
     #[schemars(extend("enum" = ["at+jwt", "allow_untyped"], "examples" = ["at+jwt"]))]
     pub(super) access_token_type: Option<Located<String>>,
     /// The longest lifetime (`exp` - `iat`) that a token may have: 1m to 24h, by default 24h.

@@ -1,6 +1,7 @@
 //! What becomes of a good file, and that the documentation is true.
 
 mod faults;
+mod presets;
 mod secrets;
 
 use super::*;

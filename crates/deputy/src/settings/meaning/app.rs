@@ -61,15 +61,37 @@ impl Meaning<'_, '_> {
         let identity_provider = self.provider_of(&block.identity_provider, tenant.as_ref(), providers);
         let classes = self.classes(&block.class);
         let id_token = block.token.as_ref().is_some_and(|kind| kind.as_str() == "id_token");
+        let token = if id_token { TokenKind::IdToken } else { TokenKind::AccessToken };
+        let issued = self.issued(block, token, identity_provider.as_ref(), providers);
         Some(App {
             name: name?,
             tenant: tenant?,
             origins: origins?,
             audiences: audiences?,
             identity_provider: identity_provider?,
-            token: if id_token { TokenKind::IdToken } else { TokenKind::AccessToken },
+            token: issued?,
             classes: classes?,
         })
+    }
+
+    /// Google and Firebase issue no access token that anybody but they could check.
+    fn issued(
+        &mut self,
+        block: &raw::App,
+        token: TokenKind,
+        provider: Option<&ProviderName>,
+        providers: &[Option<IdentityProvider>],
+    ) -> Option<TokenKind> {
+        let mut known = providers.iter().flatten();
+        let provider = known.find(|entry| Some(entry.provider.name()) == provider)?;
+        let preset = provider.provider.settings().preset;
+        if preset.issues(token) {
+            return Some(token);
+        }
+        let span = block.token.as_ref().map_or_else(|| block.identity_provider.span(), Located::span);
+        let message = format!("`{}` issues no access token that can be checked", preset.name());
+        self.faults.add(span, message, "write `token = \"id_token\"` in this [[app]]");
+        None
     }
 
     fn origins(&mut self, written: &Located<Vec<Located<String>>>) -> Option<Vec<Origin>> {

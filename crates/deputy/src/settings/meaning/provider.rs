@@ -9,7 +9,7 @@ use deputy_core::{Issuer, TenantId};
 use deputy_identity::claims::ClaimPath;
 use deputy_identity::provider::{AccessTokenType, KeysAt, Preset, ProviderError, Settings};
 use deputy_identity::{Algorithm, Provider, ProviderName, TokenKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Meaning<'_, '_> {
     /// One entry per block, so that an application which names a faulty block is not told that there is none.
@@ -36,7 +36,25 @@ impl Meaning<'_, '_> {
                 self.twice(&block.issuer, "issuer", mend);
             }
         }
-        blocks.iter().map(|block| self.identity_provider(block, apps, tenants)).collect()
+        let providers: Vec<_> =
+            blocks.iter().map(|block| self.identity_provider(block, apps, tenants)).collect();
+        self.no_issuer_of_two(blocks, &providers);
+        providers
+    }
+
+    /// Issuers that are written differently may still be one: a directory of Entra ID, and all of them.
+    fn no_issuer_of_two(&mut self, blocks: &[raw::IdentityProvider], providers: &[Option<IdentityProvider>]) {
+        let mut taken: BTreeMap<&Issuer, &str> = BTreeMap::new();
+        for (block, provider) in blocks.iter().zip(providers) {
+            for issuer in provider.iter().flat_map(|entry| entry.provider.issuers()) {
+                let other = taken.insert(issuer, block.issuer.as_str());
+                if other.is_some_and(|other| other != block.issuer.as_str()) {
+                    let message = format!("tokens of `{issuer}` would belong to two identity providers");
+                    let mend = "keep one of the two blocks: an issuer leads to one tenant";
+                    self.faults.add(block.issuer.span(), message, mend);
+                }
+            }
+        }
     }
 
     fn identity_provider(
@@ -54,22 +72,28 @@ impl Meaning<'_, '_> {
         let client = block.client.as_ref().map(|client| self.client(client));
         let max_lifetime =
             self.duration(block.max_token_lifetime.as_ref(), DAY, MINUTE..=DAY, "max_token_lifetime");
+        let tenant_claim = block.tenant_claim.as_ref().map(|claim| self.text(claim, "tenant_claim"));
         // The shape check has named a preset that is not known.
         let preset = Preset::named(block.preset.as_ref().map_or("oidc", |preset| preset.as_str()))?;
-        let mut settings = preset.settings(name?, tenant?, issuer?).ok()?;
-        if let Some(keys_at) = keys_at? {
-            settings.keys_at = keys_at;
-        }
+        let settings = preset.settings_at(name?, tenant?, issuer?, keys_at?);
+        let mut settings = settings.map_err(|error| self.refused(&block.issuer, &error)).ok()?;
         if let Some(algorithms) = algorithms? {
             settings.algorithms = algorithms;
         }
         if let Some(groups) = flat(groups)? {
             settings.groups = ClaimPath::parse(&groups);
         }
-        if block.access_token_type.as_ref().is_some_and(|kind| kind.as_str() == "allow_untyped") {
-            settings.access_token_type = AccessTokenType::Untyped;
+        match block.access_token_type.as_ref().map(|kind| kind.as_str()) {
+            Some("allow_untyped") => settings.access_token_type = AccessTokenType::Untyped,
+            Some(_) => settings.access_token_type = AccessTokenType::Declared,
+            None => {}
         }
-        settings.kinds = kinds(&block.name, apps);
+        settings.provider_tenants = block
+            .provider_tenants
+            .as_ref()
+            .map(|tenants| tenants.iter().map(|tenant| tenant.as_str().to_owned()).collect());
+        settings.tenant_claim = flat(tenant_claim)?.map(|claim| ClaimPath::parse(&claim));
+        settings.kinds = kinds(preset, &block.name, apps);
         settings.max_lifetime = max_lifetime?;
         let provider = self.provider(block, settings)?;
         Some(IdentityProvider { provider, client: flat(client)? })
@@ -77,12 +101,15 @@ impl Meaning<'_, '_> {
 
     /// What remains for `deputy-identity` to refuse.
     fn provider(&mut self, block: &raw::IdentityProvider, settings: Settings) -> Option<Provider> {
-        Provider::new(settings)
-            .map_err(|error| {
-                let mend = "see docs/reference/config.md";
-                self.faults.add(block.name.span(), error.to_string(), mend);
-            })
-            .ok()
+        let place = match &block.provider_tenants {
+            Some(tenants) => tenants.span(),
+            None => block.name.span(),
+        };
+        Provider::new(settings).map_err(|error| self.faults.add(place, error.to_string(), mend(&error))).ok()
+    }
+
+    fn refused(&mut self, issuer: &Located<String>, error: &ProviderError) {
+        self.faults.add(issuer.span(), error.to_string(), mend(error));
     }
 
     #[expect(clippy::option_option, reason = "written wrong, not written and written right are three cases")]
@@ -155,17 +182,24 @@ fn issuer(text: &str) -> Result<Issuer, Wrong> {
         .map_err(|error| (error.to_string(), "copy `issuer` from its discovery document".to_owned()))
 }
 
-/// ID tokens are taken from a provider only where an application brings them (A10).
-fn kinds(name: &str, apps: &[raw::App]) -> Vec<TokenKind> {
+/// ID tokens are taken from a provider only where an application brings them (A10), or where there is nothing else.
+fn kinds(preset: Preset, name: &str, apps: &[raw::App]) -> Vec<TokenKind> {
     let brings = |app: &raw::App| {
         app.identity_provider.as_str() == name
             && app.token.as_ref().is_some_and(|kind| kind.as_str() == "id_token")
     };
+    if !preset.issues(TokenKind::AccessToken) {
+        return vec![TokenKind::IdToken];
+    }
     let mut kinds = vec![TokenKind::AccessToken];
     if apps.iter().any(brings) {
         kinds.push(TokenKind::IdToken);
     }
     kinds
+}
+
+fn mend(error: &ProviderError) -> String {
+    error.mend().unwrap_or_else(|| "see docs/reference/config.md".to_owned())
 }
 
 /// What was written wrong ends here; what was not written does not.
