@@ -5,8 +5,11 @@
 //! checkpoint that was kept elsewhere.
 
 use crate::record::{self, Personal};
-use crate::{Checkpoint, Edge, Hash, VerifierKey, tree};
-use std::collections::{BTreeMap, VecDeque};
+use crate::{Checkpoint, Edge, Hash, VerifierKey, erasure, tree};
+use deputy_core::EventKind;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 /// A line as a store holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +72,12 @@ pub enum Fault {
         /// The line.
         seq: u64,
     },
+    /// A personal part is gone, and no later line says that it was erased.
+    #[error("the personal part of line {seq} was removed, and no line says that somebody was erased")]
+    PersonalRemoved {
+        /// The line.
+        seq: u64,
+    },
     /// A hash of the tree is not what the lines say.
     #[error("stored hash {index} does not fit the lines up to {seq}: the tree or a line was changed")]
     HashChanged {
@@ -123,6 +132,8 @@ pub struct Verifier {
     /// Stored hashes that follow from the lines so far and were not compared yet: (line, hash).
     pending: VecDeque<(u64, Hash)>,
     compared: u64,
+    /// Lines without their personal part, of which no erasure said so yet.
+    unexplained: BTreeSet<u64>,
     report: Report,
 }
 
@@ -161,6 +172,7 @@ impl Verifier {
             external,
             pending: VecDeque::new(),
             compared: 0,
+            unexplained: BTreeSet::new(),
             report,
         };
         verifier.heads()?;
@@ -218,6 +230,9 @@ impl Verifier {
         {
             return Err(Fault::CutOff { lines, signed });
         }
+        if let Some(seq) = self.unexplained.first() {
+            return Err(Fault::PersonalRemoved { seq: *seq });
+        }
         self.report.lines = lines;
         self.report.root = self.edge.root();
         Ok(self.report)
@@ -228,17 +243,33 @@ impl Verifier {
         let seq = row.seq;
         let foreign = |why: String| Fault::Foreign { seq, why };
         let public = record::object(&row.public).map_err(|error| foreign(error.to_string()))?;
-        if public.get("seq").and_then(serde_json::Value::as_u64) != Some(seq) {
+        if public.get("seq").and_then(Value::as_u64) != Some(seq) {
             return Err(foreign("it says another number".to_owned()));
         }
-        let committed = public.get("personal").and_then(serde_json::Value::as_str);
+        let committed = public.get("personal").and_then(Value::as_str);
         match (committed, &row.personal) {
             (None, None) => {}
-            (Some(_), None) => self.report.erased += 1,
+            (Some(_), None) => {
+                self.report.erased += 1;
+                self.unexplained.insert(seq);
+            }
             (Some(committed), Some(personal)) if personal.commitment().to_string() == committed => {}
             (_, Some(_)) => return Err(Fault::PersonalChanged { seq }),
         }
+        if public.get("kind").and_then(Value::as_str) == Some(EventKind::PersonErased.code()) {
+            let lines = public.get("detail").and_then(|detail| detail.get(erasure::LINES));
+            let lines = lines.and_then(Value::as_str).unwrap_or_default();
+            for range in erasure::ranges(lines).map_err(|error| foreign(error.to_string()))? {
+                self.explained(range);
+            }
+        }
         Ok(())
+    }
+
+    /// An erasure speaks of lines before it; the set holds no others yet.
+    fn explained(&mut self, range: RangeInclusive<u64>) {
+        let beyond = self.unexplained.split_off(range.start());
+        self.unexplained.extend(beyond.into_iter().filter(|seq| !range.contains(seq)));
     }
 
     /// Compares with whatever was signed at exactly this size.

@@ -229,4 +229,42 @@ mod cli {
         assert_eq!(code, 1, "{err}");
         assert!(err.contains("the log has 4 lines, but 9 were exported already"), "{err}");
     }
+
+    #[tokio::test]
+    async fn aud_06_a_person_is_erased_only_with_yes_and_the_log_still_verifies() {
+        let folder = tempfile::tempdir().expect("folder");
+        log(&folder.path().join("data")).await;
+        let person = ["audit", "erase", "--data-dir", "data", "--user", "https://idp.acme.example", "alice"];
+        let (code, out, err) = deputy(folder.path(), &person);
+        assert_eq!((code, out.as_str()), (1, "2 lines of `default` are about this person\n"), "{err}");
+        assert!(err.contains("nothing was erased"), "{err}");
+        let (code, out, err) = deputy(folder.path(), &[&person[..], &["--yes"]].concat());
+        assert_eq!(code, 0, "{err}");
+        assert!(out.ends_with("ok    erased: 2 lines, 0 questions, 0 tickets\n"), "{out}");
+        let (_, out, _) = deputy(folder.path(), &["audit", "list", "--data-dir", "data", "--json"]);
+        assert!(!out.contains("alice") && out.contains("person_erased"), "{out}");
+        let (code, out, err) = deputy(folder.path(), &["audit", "verify", "--data-dir", "data"]);
+        assert_eq!(code, 0, "{out}{err}");
+        assert!(out.contains("2 lines had their personal part erased"), "{out}");
+        let stranger = ["audit", "erase", "--data-dir", "data", "--user", "https://idp.acme.example", "bob"];
+        assert_eq!(deputy(folder.path(), &stranger).0, 0, "there is nothing to erase");
+    }
+
+    #[tokio::test]
+    async fn aud_06_a_hub_that_runs_erases_a_person_when_asked() {
+        let folder = tempfile::tempdir().expect("folder");
+        let data = folder.path().join("data");
+        log(&data).await;
+        let tables = Supervisor::default();
+        let store = SqliteStore::open(Place::new(&data), Settings::default(), &tables).await;
+        let path = folder.path().to_owned();
+        let person =
+            ["audit", "erase", "--data-dir", "data", "--user", "https://idp.acme.example", "alice", "--yes"];
+        let asked = tokio::task::spawn_blocking(move || deputy(&path, &person)).await.expect("ran");
+        assert_eq!(asked.0, 0, "{}", asked.2);
+        assert!(asked.1.ends_with("ok    erased: 2 lines, by the hub that runs here\n"), "{}", asked.1);
+        drop(store);
+        tables.shut_down().await;
+        assert_eq!(deputy(folder.path(), &["audit", "verify", "--data-dir", "data"]).0, 0);
+    }
 }

@@ -11,6 +11,7 @@ pub mod place;
 pub mod sqlite;
 
 pub use place::Place;
+pub use sqlite::erasure::{Erased, wish};
 pub use sqlite::reader::{AuditReader, Filter, Listed, Onward, Which};
 pub use sqlite::{Settings, SqliteStore};
 
@@ -49,6 +50,12 @@ pub enum OpenError {
         /// How many were signed.
         signed: u64,
         /// The checkpoint that says so.
+        file: PathBuf,
+    },
+    /// Another process writes.
+    #[error("another hub runs on this data directory (`{file}` is locked): stop it first")]
+    InUse {
+        /// The lock.
         file: PathBuf,
     },
     /// A file that must be there next to the database is not.

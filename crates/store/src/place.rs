@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! data_dir/deputy.db                    everything
+//! data_dir/audit/lock                   locked by the one hub that writes
 //! data_dir/audit/log.key                the secret that signs checkpoints (0600)
 //! data_dir/audit/log.vkey               the public keys, one line per tenant: copy it off the machine
 //! data_dir/audit/{tenant}.checkpoint    the newest signed checkpoint, outside the database (AUD-05)
@@ -31,6 +32,12 @@ impl Place {
         self.0.join("deputy.db")
     }
 
+    /// Locked by whoever writes.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("audit/lock")
+    }
+
     /// The secret of the logs.
     #[must_use]
     pub fn key(&self) -> PathBuf {
@@ -57,6 +64,16 @@ impl Place {
         // Of the operator's own directory the mode is the operator's; what is made here is for its owner alone.
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        // What the log and the approvals say of people is for the hub's own account alone.
+        let database = self.database();
+        if !database.exists() {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(&database).map_err(at(&database))?;
+        }
+        for_owner_alone(&database, 0o600).map_err(at(&database))?;
         builder.create(&audit).and_then(|()| for_owner_alone(&audit, 0o700)).map_err(at(&audit))
     }
 

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod batch;
+pub mod erasure;
 mod job;
 mod line;
 mod log;
@@ -44,6 +45,7 @@ impl Default for Settings {
 }
 
 /// The hub's tables in one SQLite file.
+#[derive(Clone)]
 pub struct SqliteStore {
     place: Place,
     queue: mpsc::Sender<Message>,
@@ -69,7 +71,9 @@ impl SqliteStore {
             .await?;
         let (queue, received) = mpsc::channel(LONGEST_QUEUE);
         supervisor.start(writer.run(received, supervisor.stopping().clone()));
-        Ok(Self { place, queue, readers, sizes_at_start })
+        let store = Self { place, queue, readers, sizes_at_start };
+        supervisor.start_until_shutdown(store.clone().grant_erasures());
+        Ok(store)
     }
 
     /// Reads the audit log beside the writer.

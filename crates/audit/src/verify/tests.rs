@@ -192,12 +192,37 @@ fn aud_03_an_old_backup_put_back_is_found_before_and_after_it_grows() {
     assert_eq!(grown.verify(newest.newest()), Err(Fault::Forked { signed: 12 }));
 }
 
+/// Thirteen lines, and a fourteenth that says which of them were erased.
+fn with_erasure(lines: &str) -> Model {
+    let mut model = Model::letters(13);
+    let event = Event::new(Timestamp::from_millis(13), TenantId::single(), EventKind::PersonErased)
+        .with_detail(erasure::LINES, lines);
+    model.rows.push(row(Record::of(&event, 13, [7; 32]).expect("record")));
+    model.rebuild();
+    model.sign();
+    model
+}
+
 #[test]
 fn aud_06_erasing_persons_leaves_the_log_good_and_is_counted() {
-    let mut model = Model::letters(13);
-    model.rows[2].personal = None;
-    model.rows[7].personal = None;
-    assert_eq!(model.verify(model.newest()).expect("good").erased, 2);
+    let mut model = with_erasure("2,7-8");
+    for seq in [2, 7, 8] {
+        model.rows[seq].personal = None;
+    }
+    assert_eq!(model.verify(model.newest()).expect("good").erased, 3);
+}
+
+#[test]
+fn aud_06_a_person_is_not_taken_out_of_the_log_in_silence() {
+    let mut model = with_erasure("2,7-8");
+    for seq in [2, 7, 9] {
+        model.rows[seq].personal = None;
+    }
+    assert_eq!(model.verify(model.newest()), Err(Fault::PersonalRemoved { seq: 9 }));
+    let mut before_any_erasure = Model::letters(13);
+    before_any_erasure.rows[0].personal = None;
+    assert_eq!(before_any_erasure.verify(None), Err(Fault::PersonalRemoved { seq: 0 }));
+    assert!(matches!(with_erasure("7-").verify(None), Err(Fault::Foreign { seq: 13, .. })));
 }
 
 #[test]

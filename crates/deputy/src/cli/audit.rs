@@ -1,6 +1,7 @@
 //! `deputy audit`: the log is read, verified and proven without the hub, straight from its data directory.
 
 mod cursor;
+mod erase;
 mod export;
 mod list;
 mod moment;
@@ -25,6 +26,13 @@ pub(super) enum Command {
     /// both). With --cursor the next run goes on where this one ended; what was printed just before a crash may be
     /// printed again, nothing is left out.
     Export(export::Arguments),
+    /// Erase a person from the log and the tables; every proof still holds
+    ///
+    /// What names the person is removed from their lines, and so are their open questions and tickets; that they were
+    /// erased, and from which lines, is a line of its own. It cannot be undone: without --yes it only says what it would
+    /// be. A hub that runs does it, else this command. What the person does afterwards is recorded as before, so take
+    /// their rights away first; exports and backups made before still have them.
+    Erase(erase::Arguments),
     /// Recompute the whole log and compare it with its signed checkpoints
     ///
     /// A log shows by itself that a line was changed, removed, put in or moved. That its tail was cut off, or that an old
@@ -79,6 +87,7 @@ pub(super) async fn run(command: Command, terminal: Terminal) -> Result<(), Fail
     match command {
         Command::List(arguments) => list::run(arguments, terminal).await,
         Command::Export(arguments) => export::run(arguments, terminal).await,
+        Command::Erase(arguments) => erase::run(arguments, terminal).await,
         Command::Verify(arguments) => verify(arguments, terminal).await,
         Command::Prove(arguments) => prove(arguments, terminal).await,
     }
@@ -112,9 +121,10 @@ impl From<OpenError> for Failure {
                 "there is no database at `{}`\n  mend: name the hub's data directory with --data-dir DIR",
                 path.display()
             )),
-            OpenError::Missing { .. } | OpenError::Key { .. } | OpenError::File { .. } => {
-                Self::Usage(error.to_string())
-            }
+            OpenError::Missing { .. }
+            | OpenError::Key { .. }
+            | OpenError::File { .. }
+            | OpenError::InUse { .. } => Self::Usage(error.to_string()),
             other => Self::Fault(other.to_string()),
         }
     }

@@ -37,6 +37,8 @@ pub(crate) enum Message {
     Job(Box<dyn Job>),
     /// Sign the log of this tenant now; answers with the note of the newest checkpoint.
     Checkpoint(TenantId, oneshot::Sender<Result<Option<String>, StoreError>>),
+    /// Fold the write-ahead log into the database and empty it.
+    Fold(oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// Lines alone.

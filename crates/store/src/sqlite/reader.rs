@@ -161,6 +161,14 @@ impl AuditReader {
         log::size(&mut *self.readers.acquire().await?, tenant).await
     }
 
+    /// How many lines an erasure of this person would be about.
+    ///
+    /// # Errors
+    /// The database does not read.
+    pub async fn lines_about(&self, user: &User) -> Result<u64, OpenError> {
+        super::erasure::count(&mut *self.readers.acquire().await?, user).await
+    }
+
     /// Recomputes a tenant's whole log and compares it with every checkpoint in the database and with `external`, one that
     /// was kept elsewhere (AUD-03).
     ///

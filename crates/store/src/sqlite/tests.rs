@@ -1,6 +1,7 @@
 //! The store as its callers see it.
 
 mod approvals;
+mod erasure;
 mod faults;
 mod log;
 mod rollback;

@@ -11,7 +11,9 @@ use deputy_hub::ports::StoreError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,8 @@ pub(crate) struct Writer {
     connection: Option<SqliteConnection>,
     /// As of the last commit. Empty after a failure: what was not committed must not be built upon.
     logs: BTreeMap<TenantId, Log>,
+    /// Held for as long as this writer lives, so that there is no second one.
+    _lock: File,
     /// Set when the log on disk is not the one that was signed: then nothing is written any more.
     poisoned: Option<StoreError>,
 }
@@ -37,6 +41,7 @@ impl Writer {
     /// Connects, brings the tables up to date, and checks every log against its checkpoint outside the database.
     pub(crate) async fn open(place: Place, settings: Settings) -> Result<Self, OpenError> {
         place.prepare()?;
+        let lock = alone(&place).await?;
         let options = schema::for_writing(&place.database());
         let mut connection = options.connect().await?;
         schema::assert_version(&mut connection).await?;
@@ -56,7 +61,16 @@ impl Writer {
             let log = Log::load(&mut connection, &place, &key, &tenant).await?;
             logs.insert(tenant, log);
         }
-        Ok(Self { place, settings, key, options, connection: Some(connection), logs, poisoned: None })
+        Ok(Self {
+            place,
+            settings,
+            key,
+            options,
+            connection: Some(connection),
+            logs,
+            _lock: lock,
+            poisoned: None,
+        })
     }
 
     /// How long each log was when the writer was opened.
@@ -90,11 +104,12 @@ impl Writer {
     }
 
     async fn serve(&mut self, messages: &mut Vec<Message>) {
-        let (mut jobs, mut checkpoints) = (Vec::new(), Vec::new());
+        let (mut jobs, mut checkpoints, mut folds) = (Vec::new(), Vec::new(), Vec::new());
         for message in messages.drain(..) {
             match message {
                 Message::Job(job) => jobs.push(Entry { job, result: Ok(0) }),
                 Message::Checkpoint(tenant, waiter) => checkpoints.push((tenant, waiter)),
+                Message::Fold(waiter) => folds.push(waiter),
             }
         }
         if !jobs.is_empty() {
@@ -103,6 +118,21 @@ impl Writer {
         for (tenant, waiter) in checkpoints {
             self.checkpoint(&tenant, waiter).await;
         }
+        for waiter in folds {
+            let folded = self.fold().await.map_err(|error| StoreError::Unavailable(error.to_string()));
+            let _ = waiter.send(folded);
+        }
+    }
+
+    async fn fold(&mut self) -> Result<(), OpenError> {
+        let mut connection = self.connected().await?;
+        let busy: i64 =
+            sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
+        self.connection = Some(connection);
+        if busy != 0 {
+            tracing::warn!("a reader keeps the write-ahead log from being folded; the next fold does it");
+        }
+        Ok(())
     }
 
     /// One transaction for all jobs. Nobody is answered before the commit has returned.
@@ -220,6 +250,27 @@ impl Writer {
             Err(error) => Err(error),
         };
         let _ = waiter.send(result.map_err(|error| StoreError::Unavailable(error.to_string())));
+    }
+}
+
+/// How long a writer waits for the one before it, which may be about to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Two writers over one database would number the same lines.
+async fn alone(place: &Place) -> Result<File, OpenError> {
+    let path = place.lock();
+    let failed = |source| OpenError::File { file: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { file: path }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ fn id(number: usize) -> ApprovalId {
     ApprovalId::new(format!("apr_{number:032}")).expect("id")
 }
 
-fn question(number: usize) -> ApprovalRecord {
+pub(super) fn question(number: usize) -> ApprovalRecord {
     ApprovalRecord {
         id: id(number),
         digest: Digest::of_bytes(b"call"),

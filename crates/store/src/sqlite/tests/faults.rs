@@ -4,7 +4,7 @@ use super::*;
 use deputy_hub::ports::{TicketRecord, Tickets as _};
 use std::os::unix::fs::PermissionsExt as _;
 
-fn ticket(number: u8) -> TicketRecord {
+pub(super) fn ticket(number: u8) -> TicketRecord {
     TicketRecord {
         hash: Digest::from_bytes([number; 32]),
         user: user("alice"),
