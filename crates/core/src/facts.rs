@@ -12,6 +12,10 @@ pub trait Facts {
     fn client(&self) -> &Client;
     /// Groups that the identity provider put into the token.
     fn groups(&self) -> &[String];
+    /// Whether somebody else acts in the user's place: an `act` or `impersonator` claim (A16).
+    fn impersonated(&self) -> bool {
+        false
+    }
     /// Whether a person approved exactly the call with this [`crate::Call::digest`], and the approval was spent for it.
     fn approved(&self, call: &Digest) -> bool;
 }

@@ -3,7 +3,7 @@
 use crate::keys::{Keys, KeysError};
 use crate::policy_files::{self, PolicyFilesError};
 use crate::settings::{App, PolicySource, Settings};
-use deputy_core::{Issuer, Timestamp};
+use deputy_core::{Client, Issuer, Timestamp};
 use deputy_egress::{HttpClient, KeyFetcher, NamedHosts};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
@@ -89,6 +89,7 @@ impl Running {
             apps: settings.apps.iter().map(app).collect(),
             verifier: verifier(settings)?,
             doors: doors(settings)?,
+            people_clients: settings.hub.cli_client_id.iter().cloned().map(Client).collect(),
             policy,
             signing_key: keys.signing,
             sealer: keys.sealer,
@@ -118,6 +119,9 @@ impl Running {
         if tokio::time::timeout(Duration::from_secs(10), self.hub.supervisor().shut_down()).await.is_err() {
             tracing::warn!("some calls did not end in 10 s; the next start records their outcome as unknown");
         }
+        if let Err(error) = self.hub.last_words().await {
+            tracing::error!(%error, "the last refused sign-ins could not be recorded");
+        }
         self.tables.shut_down().await;
     }
 }
@@ -131,7 +135,8 @@ fn app(app: &App) -> deputy_hub::App {
     }
 }
 
-fn verifier(settings: &Settings) -> Result<Verifier, ProviderError> {
+/// Checks tokens of the configured providers; knows no key yet.
+pub(crate) fn verifier(settings: &Settings) -> Result<Verifier, ProviderError> {
     let rings = settings.identity_providers.iter().map(|entry| {
         let ring = Arc::new(KeyRing::new());
         (Arc::new(entry.provider.clone()), ring)
@@ -140,7 +145,7 @@ fn verifier(settings: &Settings) -> Result<Verifier, ProviderError> {
 }
 
 /// One audience per door: `/mcp` and `/api` exactly their addresses, each app's tickets exactly the app's own.
-fn doors(settings: &Settings) -> Result<HashMap<Door, Expectations>, NoAudience> {
+pub(crate) fn doors(settings: &Settings) -> Result<HashMap<Door, Expectations>, NoAudience> {
     let own = |path: &str| Audiences::one(format!("{}{path}", settings.hub.public_url));
     let mut doors = HashMap::from([
         (Door::Mcp, Expectations::access_token(own("/mcp")?)),

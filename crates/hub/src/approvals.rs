@@ -31,6 +31,8 @@ pub(crate) enum Standing {
     Pending { expires_at: Timestamp },
     /// Approved, and used up by this very call.
     Spent,
+    /// A person said no, and perhaps why: data for the agent, not an order (APR-14).
+    Refused { said: Option<String> },
     /// It is of no use.
     Unusable(Reason),
     /// The table does not answer.
@@ -50,6 +52,20 @@ pub enum DecisionError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Why nobody was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum AskError {
+    /// The person has enough questions.
+    #[error("too many questions wait for this person already")]
+    TooMany,
+    /// The table does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Questions that may wait for one person.
+pub const PENDING_PER_USER: usize = 50;
 
 /// What a person says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,15 +98,24 @@ impl Approvals {
     }
 
     /// Asks. The question is kept and its line written before the agent hears of it.
-    pub(crate) async fn ask(&self, refusal: &Refusal<Caller>) -> Result<(ApprovalId, Timestamp), StoreError> {
+    pub(crate) async fn ask(&self, refusal: &Refusal<Caller>) -> Result<(ApprovalId, Timestamp), AskError> {
         let (caller, call) = (&refusal.caller, &refusal.call);
+        let digest = call.digest(caller.user(), &caller.client().0);
+        let pending = self.table.pending(caller.user(), self.clock.now()).await?;
+        // The same question again is the same question (APR-14), and a person is not buried in questions.
+        if let Some(asked) = pending.iter().find(|asked| asked.digest == digest) {
+            return Ok((asked.id.clone(), asked.expires_at));
+        }
+        if pending.len() >= PENDING_PER_USER {
+            return Err(AskError::TooMany);
+        }
         let id = ApprovalId::fresh().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let now = self.clock.now();
         let expires_at = now.plus(self.limits.decide_within);
         let definition = &call.tool.definition;
         let record = ApprovalRecord {
             id: id.clone(),
-            digest: call.digest(caller.user(), &caller.client().0),
+            digest,
             requester: caller.user().clone(),
             client: caller.client().clone(),
             agent_name: caller.agent().name.clone(),
@@ -114,7 +139,6 @@ impl Approvals {
         event.approval = Some(id.clone());
         event.policy_version = Some(refusal.version);
         self.table.ask(record, event).await?;
-        self.decided.send_modify(|count| *count += 1);
         Ok((id, expires_at))
     }
 
@@ -143,7 +167,7 @@ impl Approvals {
             }
             match record.state {
                 ApprovalState::Approved => return self.spend(caller, call, id, digest).await,
-                ApprovalState::Refused => return Standing::Unusable(Reason::ApprovalRefused),
+                ApprovalState::Refused => return Standing::Refused { said: record.decided_reason },
                 ApprovalState::Expired => return Standing::Unusable(Reason::ApprovalExpired),
                 ApprovalState::Spent => return Standing::Unusable(Reason::ApprovalStale),
                 ApprovalState::Pending if record.expires_at <= self.clock.now() => {
@@ -201,6 +225,10 @@ impl Approvals {
         let user = person.user();
         let record = self.table.approval(&user.tenant, id).await?;
         let record = record.filter(|record| record.requester == *user).ok_or(DecisionError::Unknown)?;
+        if record.client == *person.client() {
+            // The client that asked is not the one that answers.
+            return Err(DecisionError::Unknown);
+        }
         if record.digest != digest {
             return Err(DecisionError::Stale);
         }

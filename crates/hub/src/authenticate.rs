@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::journal::Journal;
 use crate::ports::{Clock, KeySource};
 use crate::supervisor::Supervisor;
-use deputy_core::{Digest, Event, EventKind, SourceName, TenantId, Timestamp};
+use deputy_core::{Client, Digest, Event, EventKind, SourceName, TenantId, Timestamp};
 use deputy_identity::TokenError;
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Claims, Expectations, Verified};
@@ -64,6 +64,7 @@ pub struct Authenticator {
     tenant: TenantId,
     fetched: watch::Sender<u64>,
     signed_in: Mutex<HashMap<Digest, Timestamp>>,
+    people_clients: Vec<Client>,
 }
 
 impl Authenticator {
@@ -77,6 +78,7 @@ impl Authenticator {
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
         counting: TenantId,
+        people_clients: Vec<Client>,
     ) -> Self {
         Self {
             verifier,
@@ -88,6 +90,7 @@ impl Authenticator {
             tenant: counting,
             fetched: watch::Sender::new(0),
             signed_in: Mutex::default(),
+            people_clients,
         }
     }
 
@@ -116,8 +119,24 @@ impl Authenticator {
     /// The reason is counted for the log; outside it is one of two.
     pub async fn authenticate(self: &Arc<Self>, door: &Door, token: &str) -> Result<Caller, Denied> {
         let verified = self.verify(door, token).await?;
+        if let Err(code) = self.welcomes(door, verified.claims()) {
+            self.journal.count_refused(&self.tenant, door.name(), code);
+            return Err(Denied::Refused);
+        }
         self.record(door, &verified).await?;
         Ok(Caller::new(&verified))
+    }
+
+    /// A caller has a client (RFC 9068 section 2.2), and people's own doors open only to people's own clients: an agent
+    /// that gets itself a token for `/api` still cannot approve what it asks for.
+    fn welcomes(&self, door: &Door, claims: &Claims) -> Result<(), &'static str> {
+        match (door, &claims.client) {
+            (_, None) => Err("client_missing"),
+            (Door::Api, Some(client)) if !self.people_clients.contains(client) => {
+                Err("client_not_for_people")
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) async fn verify(
@@ -217,7 +236,7 @@ impl Authenticator {
     async fn record(&self, door: &Door, verified: &Verified<Claims>) -> Result<(), Denied> {
         let claims = verified.claims();
         let mark = self.mark(door, claims);
-        if !self.is_new(mark, claims.expires_at) {
+        if self.is_known(&mark) {
             return Ok(());
         }
         let mut event = self.journal.event(EventKind::SignIn, &claims.user).with_detail("door", door.name());
@@ -232,9 +251,10 @@ impl Authenticator {
         }
         if let Err(error) = self.journal.append(vec![event]).await {
             tracing::error!(%error, "a sign-in is refused: its line cannot be written");
-            self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).remove(&mark);
             return Err(Denied::Unavailable);
         }
+        // INVARIANT: remembered only once its line is on disk. Two at once write two lines, which harms nobody.
+        self.remember(mark, claims.expires_at);
         Ok(())
     }
 
@@ -251,9 +271,12 @@ impl Authenticator {
         ])
     }
 
-    /// Whether this sign-in was not seen before. A full memory forgets what has expired, then everything: then some
-    /// lines are written twice, none is left out.
-    fn is_new(&self, mark: Digest, expires_at: Timestamp) -> bool {
+    fn is_known(&self, mark: &Digest) -> bool {
+        self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).contains_key(mark)
+    }
+
+    /// A full memory forgets what has expired, then everything: then some lines are written twice, none is left out.
+    fn remember(&self, mark: Digest, expires_at: Timestamp) {
         let mut seen = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= REMEMBERED_SIGN_INS {
             let now = self.clock.now();
@@ -262,6 +285,6 @@ impl Authenticator {
                 seen.clear();
             }
         }
-        seen.insert(mark, expires_at).is_none()
+        seen.insert(mark, expires_at);
     }
 }

@@ -2,6 +2,7 @@
 
 use deputy_core::{Agent, Client, Digest, Facts, Timestamp, User};
 use deputy_identity::claims::{Claims, Verified};
+use serde_json::{Map, Value};
 
 /// A person, through a client, by the right of a verified token. The private fields are the proof: outside this crate
 /// there is no way to make or to change one.
@@ -13,6 +14,7 @@ pub struct Caller {
     groups: Vec<String>,
     expires_at: Timestamp,
     approved: Option<Digest>,
+    acting: Option<Value>,
 }
 
 impl Caller {
@@ -25,6 +27,7 @@ impl Caller {
             groups: claims.groups.clone(),
             expires_at: claims.expires_at,
             approved: None,
+            acting: acting(claims),
         }
     }
 
@@ -41,6 +44,12 @@ impl Caller {
     pub(crate) fn with_approval(mut self, call: Digest) -> Self {
         self.approved = Some(call);
         self
+    }
+
+    /// Who acts in the user's place, if the token says so: `act` (RFC 8693 section 4.1) and `impersonator` (A16).
+    #[must_use]
+    pub const fn acting(&self) -> Option<&Value> {
+        self.acting.as_ref()
     }
 
     /// When the token that proved this caller ends.
@@ -69,9 +78,19 @@ impl Facts for Caller {
     fn groups(&self) -> &[String] {
         &self.groups
     }
+    fn impersonated(&self) -> bool {
+        self.acting.is_some()
+    }
     fn approved(&self, call: &Digest) -> bool {
         self.approved.as_ref() == Some(call)
     }
+}
+
+fn acting(claims: &Claims) -> Option<Value> {
+    let parts = [("act", &claims.act), ("impersonator", &claims.impersonator)];
+    let said: Map<String, Value> =
+        parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
+    (!said.is_empty()).then_some(Value::Object(said))
 }
 
 /// Characters that turn the direction of text, or are invisible.

@@ -1,7 +1,7 @@
 //! Carries one call from a door to its effect: decide → (ask a person) → record intent → perform → record outcome →
 //! release. There is no other way to a lane.
 
-use crate::approvals::{Approvals, Standing};
+use crate::approvals::{Approvals, AskError, Standing};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Resolution};
 use crate::events::{CallEvent, Events, Refused, ToolAnswer};
@@ -75,6 +75,9 @@ pub struct CallLimits {
 
 /// No call may take longer (P12); fixed.
 pub const MAXIMUM_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Bytes of arguments that a call may bring: they are kept while a person thinks, and shown to them.
+const ARGUMENTS_BYTES: usize = 1024 * 1024;
 
 impl Default for CallLimits {
     fn default() -> Self {
@@ -151,8 +154,11 @@ impl Corridor {
         };
         let timeout = wish.timeout.unwrap_or(self.limits.default_timeout).min(MAXIMUM_TIMEOUT);
         let deadline = self.clock.now().plus(timeout);
-        let call =
+        let mut call =
             Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: Some(resolved.tab) };
+        if call.arguments.raw().get().len() > ARGUMENTS_BYTES {
+            return Err(self.refuse_call(&caller, &call, Refused::new(Reason::TooLarge)).await);
+        }
         if let Err(wrong) = resolved.schema.check(call.arguments.value()) {
             return Err(self
                 .refuse_call(&caller, &call, Refused::because(Reason::ArgumentsInvalid, wrong))
@@ -162,6 +168,11 @@ impl Corridor {
             Some(approval) => self.with_approval(caller, &call, &approval, cancel).await?,
             None => caller,
         };
+        // A person's thinking time is not the tool's.
+        call.deadline = self.clock.now().plus(timeout);
+        if caller.expires_at() <= self.clock.now() {
+            return Err(self.refuse_call(&caller, &call, Refused::new(Reason::GrantExpired)).await);
+        }
         match self.engine.decide(caller, call, self.clock.now()) {
             Ok(authorized) => Ok(authorized),
             Err(refusal) => Err(self.stop(*refusal).await),
@@ -186,6 +197,14 @@ impl Corridor {
             }
             Standing::Spent => Ok(caller.with_approval(digest)),
             Standing::Unusable(reason) => Err(self.refuse_call(&caller, call, Refused::new(reason)).await),
+            Standing::Refused { said } => {
+                let reason = Reason::ApprovalRefused;
+                let refused = said.map_or_else(
+                    || Refused::new(reason),
+                    |said| Refused::because(reason, format!("the person says: {said:?}")),
+                );
+                Err(self.refuse_call(&caller, call, refused).await)
+            }
             Standing::Failed(error) => Err(unavailable(&error)),
         }
     }
@@ -194,7 +213,11 @@ impl Corridor {
         if refusal.verdict == Verdict::Ask {
             return match self.approvals.ask(&refusal).await {
                 Ok((approval, expires_at)) => Stop::Parked(CallEvent::Parked { approval, expires_at }),
-                Err(error) => unavailable(&error),
+                Err(AskError::TooMany) => {
+                    let refused = Refused::because(Reason::RateLimited, AskError::TooMany);
+                    self.refuse_call(&refusal.caller, &refusal.call, refused).await
+                }
+                Err(AskError::Store(error)) => unavailable(&error),
             };
         }
         match self.journal.refuse(&refusal).await {
@@ -223,14 +246,17 @@ impl Corridor {
         let intent = self.journal.submit(authorized, SessionLane::NAME);
         let ready = match intent.ready().await {
             Ok(ready) => ready,
-            Err((_, error)) => return Err(Refused::because(Reason::AuditUnavailable, error)),
+            Err((_, error)) => {
+                tracing::error!(%error, "a call is refused: its intent is not on disk");
+                return Err(Refused::new(Reason::AuditUnavailable));
+            }
         };
         let performed = self.perform(&ready, events, cancel).await;
         let reason = performed.answer.as_ref().err().map(|refused| refused.reason);
         // Nothing is released before both lines are on disk.
         let recorded = async {
             ready.on_disk().await?;
-            self.journal.close(&ready, performed.outcome, reason).await
+            self.journal.close(&ready, performed.outcome, reason, &self.supervisor).await
         };
         if let Err(error) = recorded.await {
             tracing::error!(%error, call = %ready.call().id, "an answer is held back: its lines are not on disk");
@@ -242,6 +268,18 @@ impl Corridor {
         performed.answer
     }
 
+    /// Asked right before the effect: the token may have ended, or the policy changed, while the call waited.
+    fn still(&self, ready: &Ready) -> Result<(), Refused> {
+        let authorized = ready.intent().authorized();
+        if authorized.caller().expires_at() <= self.clock.now() {
+            return Err(Refused::new(Reason::GrantExpired));
+        }
+        if *authorized.version() != self.engine.version() {
+            return Err(Refused::because(Reason::NotStarted, "the policy changed while the call waited"));
+        }
+        Ok(())
+    }
+
     /// Performs, and lets progress out once the intent is on disk.
     async fn perform(
         &self,
@@ -250,7 +288,8 @@ impl Corridor {
         cancel: &CancellationToken,
     ) -> Performed {
         let (progress, mut moving) = mpsc::channel::<CallEvent>(16);
-        let perform = self.session_lane.perform(ready, progress, cancel);
+        let still = || self.still(ready);
+        let perform = self.session_lane.perform(ready, progress, cancel, &still);
         let forward = async {
             let durable = ready.on_disk().await.is_ok();
             while let Some(step) = moving.recv().await {

@@ -3,10 +3,12 @@
 use crate::caller::Caller;
 use crate::intent::{Intent, Ready};
 use crate::ports::{AuditLog, Clock, StoreError};
+use crate::supervisor::Supervisor;
 use deputy_core::{Call, Event, EventKind, Facts, Outcome, PolicyId, Reason, TenantId, User};
 use deputy_policy::{Authorized, Refusal};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The one writer of lines.
 pub struct Journal {
@@ -53,18 +55,38 @@ impl Journal {
         Intent::new(authorized, line)
     }
 
-    /// The second line of a call.
+    /// The second line of a call. If it cannot be written now, the answer is held back for good, and the line is tried
+    /// again beside everything else until the hub stops: what is known of an effect should not be lost.
     pub(crate) async fn close(
-        &self,
+        self: &Arc<Self>,
         ready: &Ready,
         outcome: Outcome,
         reason: Option<Reason>,
+        supervisor: &Supervisor,
     ) -> Result<(), StoreError> {
         let authorized = ready.intent().authorized();
         let mut event = self.about(EventKind::Outcome, authorized.caller(), authorized.call());
         event.outcome = Some(outcome);
         event.reason = reason;
-        self.append(vec![event]).await
+        let written = self.append(vec![event.clone()]).await;
+        if written.is_err() {
+            let journal = Arc::clone(self);
+            supervisor.start_until_shutdown(async move { journal.insist(event).await });
+        }
+        written
+    }
+
+    /// Tries a line again, ever more slowly, until it is on disk.
+    pub(crate) async fn insist(&self, event: Event) {
+        let mut wait = Duration::from_millis(200);
+        loop {
+            tokio::time::sleep(wait).await;
+            match self.append(vec![event.clone()]).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, "a line still cannot be written"),
+            }
+            wait = (wait * 2).min(Duration::from_secs(30));
+        }
     }
 
     /// The line of a call that policy did not allow.
@@ -157,6 +179,9 @@ impl Journal {
         event.definition = Some(call.tool.hash);
         event.arguments = Some(*call.arguments.digest());
         event.tab.clone_from(&call.tab);
-        event
+        match caller.acting() {
+            Some(acting) => event.with_personal("acting", acting.clone()),
+            None => event,
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::supervisor::Supervisor;
 use crate::tabs::Tabs;
 use crate::tickets::TicketOffice;
 use deputy_core::{
-    Event, EventKind, Facts as _, Issuer, Origin, Outcome, Reason, SourceName, TenantId, Timestamp,
+    Client, Event, EventKind, Facts as _, Issuer, Origin, Outcome, Reason, SourceName, TenantId, Timestamp,
 };
 use deputy_identity::Verifier;
 use deputy_identity::claims::Expectations;
@@ -42,6 +42,8 @@ pub struct Setup {
     pub verifier: Verifier,
     /// What each door expects of a token.
     pub doors: HashMap<Door, Expectations>,
+    /// The clients through which people, not agents, come to `/api`. None: nobody can approve there.
+    pub people_clients: Vec<Client>,
     /// The policy to begin with.
     pub policy: PolicySet,
     /// Signs assertions.
@@ -121,6 +123,7 @@ impl Hub {
             Arc::clone(&clock),
             supervisor.clone(),
             setup.tenants.first().cloned().unwrap_or_else(TenantId::single),
+            setup.people_clients,
         ));
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
@@ -304,6 +307,14 @@ impl Hub {
     #[must_use]
     pub const fn supervisor(&self) -> &Supervisor {
         &self.supervisor
+    }
+
+    /// Writes the last counted refusals; the program calls it when the doors are closed.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn last_words(&self) -> Result<(), StoreError> {
+        self.journal.flush_refused().await
     }
 
     /// Writes counted refusals every few seconds, and once more at the end.

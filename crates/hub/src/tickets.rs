@@ -104,6 +104,11 @@ impl TicketOffice {
         let mut event = self.journal.event(EventKind::TicketIssued, &claims.user);
         event.client.clone_from(&claims.client);
         event.source = Some(wish.app);
+        for (name, value) in [("act", &claims.act), ("impersonator", &claims.impersonator)] {
+            if let Some(value) = value {
+                event = event.with_personal(name, value.clone());
+            }
+        }
         self.table.put_ticket(record, now, event).await?;
         Ok(Issued { text: Secret::new(ticket.text().expose().clone()), expires_at, session_expires_at })
     }

@@ -181,3 +181,55 @@ async fn a_question_that_cannot_be_recorded_is_a_refusal() {
     assert_eq!(refused.reason, Reason::AuditUnavailable);
     assert!(tab.is_quiet());
 }
+
+#[tokio::test]
+async fn apr_02_the_client_that_asked_cannot_answer_and_an_agents_client_is_no_persons() {
+    let (world, mut tab, id) = set().await;
+    // A token for `/api`, got by the agent's own client.
+    let agents = world.token_of("agent-1", "alice", "/api");
+    let opened = world.hub.authenticate(&deputy_hub::Door::Api, &agents).await;
+    assert_eq!(opened.err(), Some(deputy_hub::Denied::Refused));
+    // Even a caller of the agent's client that came in at another door decides nothing.
+    let digest = world.hub.approvals().pending(&world.person("alice").await).await.unwrap()[0].digest;
+    let agent = world.caller("alice").await;
+    let decided = world.hub.approvals().decide(&agent, &id, digest, Say::Approve, None).await;
+    assert!(matches!(decided, Err(DecisionError::Unknown)));
+    assert!(tab.is_quiet());
+}
+
+#[tokio::test]
+async fn apr_14_the_reason_of_a_no_reaches_the_agent_as_data() {
+    let (world, _tab, id) = set().await;
+    let person = world.person("alice").await;
+    let digest = world.hub.approvals().pending(&person).await.unwrap()[0].digest;
+    let said = Some("not before Monday".to_owned());
+    world.hub.approvals().decide(&person, &id, digest, Say::Refuse, said).await.unwrap();
+    let refused = world.run(world.caller("alice").await, note("x", Some(id))).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::ApprovalRefused);
+    assert!(refused.message.contains("not before Monday"), "{}", refused.message);
+}
+
+#[tokio::test]
+async fn apr_14_the_same_question_again_is_one_question_and_at_most_fifty_wait() {
+    let (world, _tab, id) = set().await;
+    let again = asked(&world, world.caller("alice").await, note("x", None)).await;
+    assert_eq!(again, id);
+    for n in 1..50 {
+        asked(&world, world.caller("alice").await, note(&n.to_string(), None)).await;
+    }
+    assert_eq!(refusal(&world, note("one too many", None)).await, Reason::RateLimited);
+    assert_eq!(world.tables.of_kind(EventKind::ApprovalRequested).len(), 50);
+}
+
+#[tokio::test]
+async fn apr_04_thinking_time_is_not_the_tools_time() {
+    let (world, mut tab, id) = set().await;
+    let mut events = world.hub.call(world.caller("alice").await, note("x", Some(id.clone())));
+    world.until("it is held", || true).await;
+    world.clock.advance(Duration::from_secs(18));
+    say(&world, "alice", &id, Say::Approve).await.unwrap();
+    let (call, frame) = tab.start_call().await;
+    assert_eq!(frame.timeout_ms, 60_000);
+    tab.say(&call, deputy_protocol::tab::TabFrame::Cancelled).await;
+    assert!(events.next().await.is_some());
+}

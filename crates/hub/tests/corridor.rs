@@ -253,3 +253,66 @@ async fn an_intent_that_a_crash_left_open_is_closed_as_unknown_at_start() {
         (Some(Outcome::Unknown), Some(Reason::OutcomeUnknown))
     );
 }
+
+#[tokio::test]
+async fn r14_a_right_that_ends_while_a_call_waits_is_no_right() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    tab.offer_definitions(vec![json!({"name": "list", "description": "d", "kind": "form"})]).await;
+    let _first = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
+    let (id, _) = tab.start_call().await;
+    let mut second = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
+    world.until("the second waits", || world.tables.of_kind(EventKind::Intent).len() == 2).await;
+    let none = "@id(\"no\")\nforbid(principal, action, resource);".to_owned();
+    world.hub.policies().reload(&[("no.cedar".to_owned(), none)]).await.unwrap();
+    tab.say(&id, TabFrame::Result(ToolResult::Text { text: "x".to_owned() })).await;
+    let done = second.next().await;
+    assert!(matches!(&done, Some(CallEvent::Done(Err(r))) if r.reason == Reason::NotStarted), "{done:?}");
+    assert!(tab.is_quiet());
+}
+
+#[tokio::test]
+async fn a16_who_acts_in_the_users_place_is_in_every_line_and_policy_can_forbid_it() {
+    let text =
+        "@id(\"all\")\npermit(principal, action, resource) unless { context.impersonated };".to_owned();
+    let world = World::with_policy(PolicySet::parse(&[("a.cedar".to_owned(), text)]).unwrap()).await;
+    let _tab = world.tab("alice").await;
+    let now = deputy_hub::ports::Clock::now(world.clock.as_ref()).seconds();
+    let token = world.issuer.sign("at+jwt", &json!({
+        "iss": deputy_testkit::TestIssuer::ISSUER, "sub": "alice", "aud": "https://hub.example/mcp", "client_id": "agent-1",
+        "iat": now, "exp": now + 60, "act": {"sub": "admin"},
+    }));
+    let caller = world.hub.authenticate(&deputy_hub::Door::Mcp, &token).await.unwrap();
+    let refused = world.run(caller, wish("list", &json!({}))).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::PolicyDenied);
+    let line = &world.tables.of_kind(EventKind::Refusal)[0];
+    assert_eq!(line.detail.get("personal.acting"), Some(&json!({"act": {"sub": "admin"}})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_cannot_be_written_is_tried_again_until_it_is() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    let mut events = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
+    let (id, _) = tab.start_call().await;
+    world.until("the intent is there", || !world.tables.of_kind(EventKind::Intent).is_empty()).await;
+    world.tables.set_broken(true);
+    tab.say(&id, TabFrame::Result(ToolResult::Text { text: "x".to_owned() })).await;
+    let done = events.next().await;
+    assert!(
+        matches!(&done, Some(CallEvent::Done(Err(r))) if r.reason == Reason::AuditUnavailable),
+        "{done:?}"
+    );
+    world.tables.set_broken(false);
+    world.until("the outcome is there", || !world.tables.of_kind(EventKind::Outcome).is_empty()).await;
+    assert_eq!(world.tables.of_kind(EventKind::Outcome)[0].outcome, Some(Outcome::Succeeded));
+}
+
+#[tokio::test]
+async fn arguments_larger_than_a_megabyte_are_refused() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    let large = wish("list", &json!({"text": "x".repeat(1_100_000)}));
+    assert_eq!(world.run(world.caller("alice").await, large).await.unwrap_err().reason, Reason::TooLarge);
+    assert!(tab.is_quiet());
+}

@@ -314,3 +314,84 @@ async fn a_tab_cannot_speak_in_policys_name() {
     tab.say(&id, TabFrame::Error { code, message: "x".to_owned() }).await;
     assert!(matches!(events.next().await, Some(CallEvent::Done(Err(r))) if r.reason == Reason::Internal));
 }
+
+#[tokio::test]
+async fn p24_a_call_that_waits_for_its_place_does_not_begin_in_a_tab_that_is_over() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    tab.offer_definitions(vec![json!({"name": "list", "description": "d", "kind": "form"})]).await;
+    let mut first = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
+    let Said::Call(id, _) = tab.hear().await else { panic!("no call") };
+    let mut second = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
+    world.until("the second waits", || world.tables.of_kind(EventKind::Intent).len() == 2).await;
+    let code = Reason::SessionChanged.code().to_owned();
+    tab.say(&id, TabFrame::Error { code, message: "bob".to_owned() }).await;
+    for events in [&mut first, &mut second] {
+        let done = events.next().await;
+        assert!(
+            matches!(&done, Some(CallEvent::Done(Err(r))) if r.reason == Reason::SessionChanged),
+            "{done:?}"
+        );
+    }
+    assert!(tab.is_quiet(), "the second call reached a page that belongs to somebody else now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_a_call_cancelled_while_the_socket_was_away_is_not_run_when_it_comes_back() {
+    let world = World::new().await;
+    let id = document();
+    let mut first = FakeTab::connect(&world.hub, &world.ticket("alice").await, &id, ORIGIN).await.unwrap();
+    first.offer(&["list"]).await;
+    let mut events = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
+    let Said::Call(call, _) = first.hear().await else { panic!("no call") };
+    first.attached.lost();
+    events.cancel();
+    let came_back = async {
+        let tab = FakeTab::connect(&world.hub, &world.ticket("alice").await, &id, ORIGIN).await.unwrap();
+        tokio::task::yield_now().await;
+        tab.attached.tab().repeat_calls();
+        tab
+    };
+    let (mut second, done) = tokio::join!(came_back, events.next());
+    assert!(matches!(done, Some(CallEvent::Done(Err(_)))));
+    while let Some(said) = second.try_hear() {
+        assert!(matches!(said, Said::Cancel(ref told) if *told == call), "{said:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p13_a_risky_call_whose_socket_is_lost_before_started_may_have_run() {
+    let text = "@id(\"all\")\npermit(principal, action, resource);".to_owned();
+    let policy = deputy_policy::PolicySet::parse(&[("all.cedar".to_owned(), text)]).unwrap();
+    let world = World::with_policy(policy).await;
+    let mut tab = world.tab("alice").await;
+    let mut events = world.hub.call(world.caller("alice").await, wish("wipe", &json!({})));
+    tab.hear().await;
+    tab.attached.lost();
+    events.cancel();
+    let done = events.next().await;
+    assert!(matches!(&done, Some(CallEvent::Done(Err(r))) if r.reason == Reason::OutcomeUnknown), "{done:?}");
+}
+
+#[tokio::test]
+async fn p20_a_superseded_socket_says_nothing_that_counts() {
+    let world = World::new().await;
+    let id = document();
+    let first = FakeTab::connect(&world.hub, &world.ticket("alice").await, &id, ORIGIN).await.unwrap();
+    let second = FakeTab::connect(&world.hub, &world.ticket("alice").await, &id, ORIGIN).await.unwrap();
+    second.offer(&["list"]).await;
+    let bye = TabFrame::Bye { reason: ByeReason::Frozen };
+    let said = first.attached.frame("b", bye).await.err().unwrap();
+    assert_eq!(said.code, CloseCode::Superseded);
+    assert_eq!(world.hub.tools(&world.hub.reach(world.caller("alice").await)).len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_ticket_of_a_known_user_is_in_their_log() {
+    let world = World::new().await;
+    let ticket = world.ticket("alice").await;
+    assert!(FakeTab::connect(&world.hub, &ticket, &document(), "https://evil.example").await.is_err());
+    let lines = world.tables.of_kind(EventKind::Refusal);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0].user.as_ref().map(|user| user.subject.as_str()), Some("alice"));
+}

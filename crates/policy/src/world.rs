@@ -192,6 +192,7 @@ impl Vocabulary {
         Ok(vec![
             ("agent".to_owned(), agent(caller.agent())?),
             ("client".to_owned(), text(&caller.client().0)),
+            ("impersonated".to_owned(), RestrictedExpression::new_bool(caller.impersonated())),
             ("now".to_owned(), RestrictedExpression::new_long(seconds)),
             ("arguments".to_owned(), arguments),
         ])

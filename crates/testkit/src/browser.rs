@@ -91,13 +91,20 @@ impl FakeTab {
 
     /// Says something.
     pub async fn say(&self, id: &str, frame: TabFrame) {
-        self.attached.frame(id, frame).await.unwrap();
+        let is_last = matches!(frame, TabFrame::Bye { .. });
+        let taken = self.attached.frame(id, frame).await;
+        assert!(taken.is_ok() || is_last, "the hub closed the socket: {taken:?}");
     }
 
     /// The next thing that the hub says.
     pub async fn hear(&mut self) -> Said {
         let heard = tokio::time::timeout(std::time::Duration::from_secs(30), self.said.recv()).await;
         heard.expect("the hub said nothing").expect("the hub let go of the socket")
+    }
+
+    /// The next thing that the hub says, however long it takes.
+    pub async fn listen(&mut self) -> Said {
+        self.said.recv().await.expect("the hub let go of the socket")
     }
 
     /// The next call, already accepted and started.

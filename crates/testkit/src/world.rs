@@ -1,7 +1,7 @@
 //! A whole hub in memory.
 
 use crate::{FakeTab, Memory, StillClock, TestIssuer};
-use deputy_core::{Arguments, Class, DocumentId, Issuer, Secret, SourceName, TenantId};
+use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::ports::Clock as _;
@@ -52,9 +52,20 @@ impl World {
         world
     }
 
+    /// With the shipped policy, reached at this address instead of [`PUBLIC_URL`]; tokens stay as they are.
+    pub async fn at(public_url: &str) -> Self {
+        let world = Self::reached_at(public_url, PolicySet::shipped().unwrap());
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// Not started: nothing is in the log yet.
     #[must_use]
     pub fn unstarted(policy: PolicySet) -> Self {
+        Self::reached_at(PUBLIC_URL, policy)
+    }
+
+    fn reached_at(public_url: &str, policy: PolicySet) -> Self {
         let (tables, clock) = (Arc::new(Memory::default()), Arc::new(StillClock::default()));
         let issuer = Arc::new(TestIssuer::new());
         let provider = ProviderName::new("idp").unwrap();
@@ -78,7 +89,7 @@ impl World {
         ];
         let classes = classes.map(|(name, word)| (name.parse().unwrap(), Class::from_words([word]).unwrap()));
         let hub = Hub::new(Setup {
-            public_url: Issuer::new(PUBLIC_URL).unwrap(),
+            public_url: Issuer::new(public_url).unwrap(),
             tenants: vec![TenantId::single()],
             apps: vec![App {
                 name: app,
@@ -88,6 +99,7 @@ impl World {
             }],
             verifier,
             doors,
+            people_clients: vec![Client("people".to_owned())],
             policy,
             signing_key: SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap(),
             sealer: Sealer::new(&Secret::new([7; 32])),
@@ -107,9 +119,16 @@ impl World {
     /// An access token for the hub's door at `path` (`/mcp`, `/api`).
     #[must_use]
     pub fn access_token(&self, subject: &str, path: &str) -> String {
+        let client = if path == "/api" { "people" } else { "agent-1" };
+        self.token_of(client, subject, path)
+    }
+
+    /// The same, of another client.
+    #[must_use]
+    pub fn token_of(&self, client: &str, subject: &str, path: &str) -> String {
         let now = self.clock.now().seconds();
         let claims = json!({
-            "iss": TestIssuer::ISSUER, "sub": subject, "aud": format!("{PUBLIC_URL}{path}"), "client_id": "agent-1",
+            "iss": TestIssuer::ISSUER, "sub": subject, "aud": format!("{PUBLIC_URL}{path}"), "client_id": client,
             "iat": now, "exp": now + 3600, "jti": format!("{subject}{path}"),
         });
         self.issuer.sign("at+jwt", &claims)

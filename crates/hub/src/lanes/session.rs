@@ -26,6 +26,9 @@ pub struct SessionLane {
     clock: Arc<dyn Clock>,
 }
 
+/// Asked right before the effect: does the right still hold?
+pub(crate) type Still<'a> = &'a (dyn Fn() -> Result<(), Refused> + Send + Sync);
+
 /// How a call left the loop that listens to its tab.
 enum End {
     Said(TabEvent),
@@ -44,11 +47,12 @@ impl SessionLane {
     }
 
     /// Runs the call in its tab. `progress` gets its steps; the corridor lets them out.
-    pub async fn perform(
+    pub(crate) async fn perform(
         &self,
         ready: &Ready,
         progress: mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
+        still: Still<'_>,
     ) -> Performed {
         let call = ready.call();
         let (tab, offer) = match self.place(ready) {
@@ -74,6 +78,10 @@ impl SessionLane {
                 Err(_) => return not_started(Refused::because(Reason::Busy, "it waited until its deadline")),
             },
         };
+        // A right that ended while the call waited for its place is no right.
+        if let Err(refused) = still() {
+            return not_started(refused);
+        }
         let performed = self.run(ready, &tab, &offer, progress, cancel).await;
         drop(permits);
         performed
@@ -120,8 +128,9 @@ impl SessionLane {
         let Ok(frame) = self.frame(ready, call) else {
             return not_started(Refused::new(Reason::Internal));
         };
-        let Some(mut events) = tab.begin(&call.id, frame) else {
-            return not_started(Refused::new(Reason::TabGone));
+        let mut events = match tab.begin(call, frame, self.clock.now()) {
+            Ok(events) => events,
+            Err(reason) => return not_started(Refused::new(reason)),
         };
         let mut started = false;
         let end = self.listen(call, &mut events, &mut started, progress, cancel).await;
@@ -178,17 +187,20 @@ impl SessionLane {
         started: &mut bool,
         why: Reason,
     ) -> Performed {
-        tab.send(call.id.as_str(), HubFrame::Cancel { reason: why.code().to_owned() });
+        tab.cancel(&call.id, why);
+        // Only the tab's own word confirms that nothing ran; a lost socket says nothing.
         let last = async {
             while let Some(event) = events.recv().await {
                 match event {
                     TabEvent::Started => *started = true,
                     TabEvent::Accepted | TabEvent::Progress { .. } => {}
-                    _ => break,
+                    TabEvent::Cancelled | TabEvent::Error { .. } => return true,
+                    TabEvent::Result(_) | TabEvent::Lost => return false,
                 }
             }
+            false
         };
-        let confirmed = tokio::time::timeout(CANCEL_WITHIN, last).await.is_ok();
+        let confirmed = tokio::time::timeout(CANCEL_WITHIN, last).await == Ok(true);
         if !*started && confirmed {
             return not_started(Refused::because(Reason::NotStarted, "it was stopped before it ran"));
         }

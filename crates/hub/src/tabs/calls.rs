@@ -49,6 +49,11 @@ impl InFlight {
         (Self { frame, events, started: false, ended: false }, receiver)
     }
 
+    /// From now on this is what a tab that comes back is told of the call.
+    pub(crate) fn cancel(&mut self, frame: HubFrame) {
+        self.frame = frame;
+    }
+
     pub(crate) const fn frame(&self) -> &HubFrame {
         &self.frame
     }

@@ -9,7 +9,7 @@ pub use tab::{Offer, Tab};
 
 use crate::catalog::App;
 use crate::journal::Journal;
-use crate::ports::{Clock, TabLink, Tickets};
+use crate::ports::{Clock, TabLink, TicketRecord, Tickets};
 use crate::supervisor::Supervisor;
 use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
 use deputy_protocol::tab::{
@@ -115,22 +115,14 @@ impl Tabs {
         };
         let now = self.clock.now();
         let Some(ticket) = taken else { return refuse(CloseCode::AuthFailed, "unknown or used ticket") };
-        if ticket.expires_at <= now {
-            return refuse(CloseCode::AuthFailed, "the ticket has expired");
-        }
-        if ticket.session_expires_at <= now {
-            return refuse(CloseCode::AuthFailed, "the session has ended");
-        }
-        if ticket.origin != *origin {
-            return refuse(CloseCode::Forbidden, "the ticket is for another origin");
-        }
-        let Some(app) = self.apps.get(&ticket.app).filter(|app| app.origins.contains(origin)) else {
-            return refuse(CloseCode::Forbidden, "the origin is not configured");
+        let app = match self.fits(&ticket, &hello, origin, now) {
+            Ok(app) => app,
+            Err((unwelcome, reason)) => {
+                self.record_refusal(&ticket, origin, reason).await;
+                return Err(unwelcome);
+            }
         };
-        if self.is_full(&ticket.user, &hello.doc_id) {
-            return refuse(CloseCode::RateLimited, "too many tabs of one user");
-        }
-        let tab = Tab::new(&hello, &ticket, Arc::clone(app), now, Arc::clone(&link));
+        let tab = Tab::new(&hello, &ticket, app, now, Arc::clone(&link));
         if self.journal.append(vec![self.event(EventKind::TabOpened, &tab)]).await.is_err() {
             return refuse(CloseCode::Restart, "the audit log cannot be written");
         }
@@ -150,9 +142,47 @@ impl Tabs {
         Ok((Attached { tab, generation, tabs: Arc::clone(self) }, welcome))
     }
 
+    /// Whether a ticket opens this very socket.
+    fn fits(
+        &self,
+        ticket: &TicketRecord,
+        hello: &Hello,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Arc<App>, (Unwelcome, Reason)> {
+        let refuse = |code, text, reason| Err((Unwelcome { code, reason: text }, reason));
+        if ticket.expires_at <= now {
+            return refuse(CloseCode::AuthFailed, "the ticket has expired", Reason::SessionEnded);
+        }
+        if ticket.session_expires_at <= now {
+            return refuse(CloseCode::AuthFailed, "the session has ended", Reason::SessionEnded);
+        }
+        if ticket.origin != *origin {
+            return refuse(CloseCode::Forbidden, "the ticket is for another origin", Reason::PolicyDenied);
+        }
+        let Some(app) = self.apps.get(&ticket.app).filter(|app| app.origins.contains(origin)) else {
+            return refuse(CloseCode::Forbidden, "the origin is not configured", Reason::PolicyDenied);
+        };
+        if self.is_full(&ticket.user, &hello.doc_id) {
+            return refuse(CloseCode::RateLimited, "too many tabs of one user", Reason::RateLimited);
+        }
+        Ok(Arc::clone(app))
+    }
+
+    /// Whose ticket it was is known, so the refusal is theirs in the log.
+    async fn record_refusal(&self, ticket: &TicketRecord, origin: &Origin, reason: Reason) {
+        let mut event = self.journal.event(EventKind::Refusal, &ticket.user);
+        event.source = Some(ticket.app.clone());
+        event.reason = Some(reason);
+        let event = event.with_detail("door", "tab").with_detail("origin", origin.as_str());
+        if let Err(error) = self.journal.append(vec![event]).await {
+            tracing::error!(%error, "a refused tab could not be recorded");
+        }
+    }
+
     /// The user's tabs that are listed now, the last focused first, the oldest first among equals (P22).
     #[must_use]
-    pub fn of(&self, user: &User) -> Vec<Arc<Tab>> {
+    pub(crate) fn of(&self, user: &User) -> Vec<Arc<Tab>> {
         let mut tabs = self.users().get(user).map(|own| own.tabs.clone()).unwrap_or_default();
         tabs.sort_by_key(|tab| {
             (std::cmp::Reverse(tab.last_focused()), tab.connected_at, tab.document.clone())
@@ -162,13 +192,15 @@ impl Tabs {
 
     /// Why the user's last tab of an app ended, if that was not long ago. Nobody else can ask.
     #[must_use]
-    pub fn ended(&self, user: &User, app: &SourceName) -> Option<Reason> {
-        self.users().get(user)?.ended.get(app).map(|(reason, _)| *reason)
+    pub(crate) fn ended(&self, user: &User, app: &SourceName) -> Option<Reason> {
+        let now = self.clock.now();
+        let (reason, at) = *self.users().get(user)?.ended.get(app)?;
+        (now.since(at) < REMEMBERED).then_some(reason)
     }
 
     /// Counts up whenever the user's tools may have changed.
     #[must_use]
-    pub fn changes(&self, user: &User) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self, user: &User) -> watch::Receiver<u64> {
         self.users().entry(user.clone()).or_default().changed.subscribe()
     }
 
@@ -208,14 +240,14 @@ impl Tabs {
     /// (invariant 14).
     pub(crate) fn end(&self, tab: &Arc<Tab>, reason: Reason) {
         let now = self.clock.now();
+        // INVARIANT: marked before it is taken off the list, so that no call that waits for a place in it begins.
+        if !tab.mark_ended(reason) {
+            return;
+        }
         {
             let mut users = self.users();
             let Some(own) = users.get_mut(&tab.user) else { return };
-            let before = own.tabs.len();
             own.tabs.retain(|known| !Arc::ptr_eq(known, tab));
-            if own.tabs.len() == before {
-                return;
-            }
             own.ended.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
             own.ended.insert(tab.app.name.clone(), (reason, now));
             own.changed.send_modify(|count| *count += 1);
@@ -223,10 +255,16 @@ impl Tabs {
         tab.fail_calls();
         let mut event = self.event(EventKind::TabClosed, tab);
         event.reason = Some(reason);
-        let line = self.journal.append_later(vec![event]);
+        let line = self.journal.append_later(vec![event.clone()]);
+        let journal = Arc::clone(&self.journal);
+        let stop = self.supervisor.stopping().clone();
         self.supervisor.start(async move {
             if let Err(error) = line.await {
-                tracing::error!(%error, "the end of a tab could not be recorded");
+                tracing::error!(%error, "the end of a tab could not be recorded yet");
+                tokio::select! {
+                    () = journal.insist(event) => {}
+                    () = stop.cancelled() => {}
+                }
             }
         });
     }
@@ -280,21 +318,30 @@ impl Tabs {
     /// New tools count once their line is on disk.
     async fn offer(
         &self,
-        tab: &Arc<Tab>,
+        attached: &Attached,
         definitions: Vec<deputy_core::Definition>,
         mut refused: Vec<String>,
     ) {
+        let tab = &attached.tab;
         let (offers, more) = Offer::read(tab, definitions);
         refused.extend(more);
+        if refused.is_empty() && tab.has_offers(&offers) {
+            return;
+        }
         let pins: Vec<String> =
             offers.iter().map(|o| format!("{} {}", o.tool.definition.name, o.tool.hash)).collect();
         let mut event = self.event(EventKind::ToolsChanged, tab).with_detail("tools", pins);
         if !refused.is_empty() {
-            event = event.with_detail("refused", refused);
+            // The page chose these words: they can be erased, and they are few and short.
+            event = event.with_detail("refused", refused.len()).with_personal("refused", shortened(refused));
         }
         if let Err(error) = self.journal.append(vec![event]).await {
             tracing::error!(%error, "a tab's tools are not offered: their line cannot be written");
             tab.close(CloseCode::Restart, "the audit log cannot be written");
+            return;
+        }
+        // A newer socket may have spoken while the line was written (P20).
+        if !tab.is_current(attached.generation) {
             return;
         }
         tab.set_offers(offers);
@@ -306,20 +353,28 @@ impl Attached {
     /// Takes in one frame.
     ///
     /// # Errors
-    /// How to close: a second `hello`.
+    /// How to close: the tab said goodbye, a newer socket took over, or the frame does not belong here.
     pub async fn frame(&self, id: &str, frame: TabFrame) -> Result<(), Unwelcome> {
+        if !self.tab.is_current(self.generation) {
+            // Superseded or over: what it says does not count any more.
+            return Err(Unwelcome { code: CloseCode::Superseded, reason: "this socket is over" });
+        }
         self.tab.heard(self.tabs.clock.now());
         match frame {
             TabFrame::Hello(_) => {
                 return Err(Unwelcome { code: CloseCode::BadFrame, reason: "a second hello" });
             }
-            TabFrame::Tools { tools, refused } => self.tabs.offer(&self.tab, tools, refused).await,
+            TabFrame::Tools { tools, refused } => self.tabs.offer(self, tools, refused).await,
             TabFrame::Focus { focused } => {
                 if focused {
                     self.tab.focus(self.tabs.clock.now());
                 }
             }
-            TabFrame::Bye { reason } => self.tabs.end(&self.tab, reason_of(reason)),
+            TabFrame::Bye { reason } => {
+                self.tabs.end(&self.tab, reason_of(reason));
+                let code = if reason == ByeReason::Frozen { CloseCode::Frozen } else { CloseCode::Normal };
+                return Err(Unwelcome { code, reason: "goodbye" });
+            }
             TabFrame::Pong | TabFrame::Unknown => {}
             other => self.tab.take_in(id, other),
         }
@@ -356,6 +411,11 @@ impl Attached {
     pub fn welcome(welcome: Welcome) -> HubFrame {
         HubFrame::Welcome(Box::new(welcome))
     }
+}
+
+/// At most 16 sentences of at most 200 characters.
+fn shortened(sentences: Vec<String>) -> Vec<String> {
+    sentences.into_iter().take(16).map(|sentence| sentence.chars().take(200).collect()).collect()
 }
 
 const fn reason_of(bye: ByeReason) -> Reason {

@@ -4,7 +4,8 @@ use super::calls::{InFlight, TabEvent};
 use crate::catalog::App;
 use crate::ports::{TabLink, TicketRecord};
 use deputy_core::{
-    CallId, Definition, Digest, DocumentId, Origin, SourceKind, Timestamp, Tool, ToolKind, ToolName, User,
+    Call, CallId, Definition, Digest, DocumentId, Origin, Reason, SourceKind, Timestamp, Tool, ToolKind,
+    ToolName, User,
 };
 use deputy_protocol::schema::Schema;
 use deputy_protocol::tab::{CloseCode, Hello, HubFrame, Page, TabFrame, tools_hash};
@@ -66,6 +67,7 @@ struct Inner {
     last_ping: Timestamp,
     session_expires_at: Timestamp,
     calls: HashMap<CallId, InFlight>,
+    ended: Option<Reason>,
 }
 
 /// A live document of an app with a connection to the hub.
@@ -121,6 +123,7 @@ impl Tab {
                 last_ping: now,
                 session_expires_at: ticket.session_expires_at,
                 calls: HashMap::new(),
+                ended: None,
             }),
         }
     }
@@ -161,6 +164,18 @@ impl Tab {
         self.inner().last_focused = Some(now);
     }
 
+    /// Whether these are the tools it has already.
+    pub(crate) fn has_offers(&self, offers: &[Offer]) -> bool {
+        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.tool.hash).collect::<Vec<_>>();
+        pins(&self.inner().offers) == pins(offers)
+    }
+
+    /// Whether a socket of this generation still speaks for the tab.
+    pub(crate) fn is_current(&self, generation: u64) -> bool {
+        let inner = self.inner();
+        inner.generation == generation && inner.ended.is_none()
+    }
+
     pub(crate) fn set_offers(&self, offers: Vec<Offer>) {
         let offered = |name: &ToolName| offers.iter().any(|offer| offer.tool.definition.name == *name);
         self.forms.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| offered(name));
@@ -185,15 +200,53 @@ impl Tab {
         ))
     }
 
-    /// Sends a call and remembers it until [`Tab::forget`]. `None`: the socket is gone, nothing was sent.
-    pub(crate) fn begin(&self, id: &CallId, frame: HubFrame) -> Option<mpsc::UnboundedReceiver<TabEvent>> {
-        let (call, events) = InFlight::new(frame.clone());
+    /// Sends a call and remembers it until [`Tab::forget`]. Looks once more, under the lock that ends a tab: it may have
+    /// ended, run out or changed its tools while the call waited for its place.
+    ///
+    /// # Errors
+    /// Nothing was sent, and why.
+    pub(crate) fn begin(
+        &self,
+        call: &Call,
+        frame: HubFrame,
+        now: Timestamp,
+    ) -> Result<mpsc::UnboundedReceiver<TabEvent>, Reason> {
+        let (flight, events) = InFlight::new(frame.clone());
         let mut inner = self.inner();
-        if !inner.attached || !inner.link.send(id.as_str(), frame) {
-            return None;
+        if let Some(reason) = inner.ended {
+            return Err(reason);
         }
-        inner.calls.insert(id.clone(), call);
-        Some(events)
+        if inner.session_expires_at <= now {
+            return Err(Reason::SessionEnded);
+        }
+        if !inner.offers.iter().any(|offer| offer.tool.hash == call.tool.hash) {
+            return Err(Reason::ToolChanged);
+        }
+        if !inner.attached || !inner.link.send(call.id.as_str(), frame) {
+            return Err(Reason::TabGone);
+        }
+        inner.calls.insert(call.id.clone(), flight);
+        Ok(events)
+    }
+
+    /// From now on no call begins here. `false`: it had ended before.
+    pub(crate) fn mark_ended(&self, reason: Reason) -> bool {
+        let mut inner = self.inner();
+        let first = inner.ended.is_none();
+        inner.ended.get_or_insert(reason);
+        first
+    }
+
+    /// Tells the tab to stop a call, now or as soon as it is back.
+    pub(crate) fn cancel(&self, id: &CallId, reason: Reason) {
+        let mut inner = self.inner();
+        let frame = HubFrame::Cancel { reason: reason.code().to_owned() };
+        if let Some(call) = inner.calls.get_mut(id) {
+            call.cancel(frame.clone());
+        }
+        if inner.attached {
+            inner.link.send(id.as_str(), frame);
+        }
     }
 
     pub(crate) fn forget(&self, id: &CallId) {
@@ -250,6 +303,7 @@ impl Tab {
     pub fn repeat_calls(&self) {
         let inner = self.inner();
         for (id, call) in &inner.calls {
+            // A call that was cancelled meanwhile is not run after all: its `cancel` is repeated instead.
             inner.link.send(id.as_str(), call.frame().clone());
         }
     }

@@ -198,7 +198,7 @@ impl TabFrame {
     fn body(kind: &str, members: Map<String, Value>) -> Result<Self, FrameError> {
         Ok(match kind {
             "hello" => Self::Hello(Box::new(read(members)?)),
-            "tools" => tools(read::<ToolsBody>(members)?.tools),
+            "tools" => tools(read::<ToolsBody>(members)?.tools)?,
             "focus" => Self::Focus { focused: read::<FocusBody>(members)?.focused },
             "accepted" => Self::Accepted,
             "started" => Self::Started,
@@ -364,9 +364,18 @@ struct ByeBody {
     reason: ByeReason,
 }
 
+/// Entries of `tools` that are looked at; a set beyond that is not a set of tools.
+const MOST_VALUES: usize = 1024;
+
 /// One bad definition never spoils the set (P18).
-fn tools(values: Vec<Value>) -> TabFrame {
+fn tools(values: Vec<Value>) -> Result<TabFrame, FrameError> {
     let limits = Limits::default();
+    if values.len() > MOST_VALUES {
+        return Err(malformed(&format!(
+            "`tools` has {} entries, at most {MOST_VALUES} are read",
+            values.len()
+        )));
+    }
     let (mut tools, mut refused) = (Vec::<Definition>::new(), Vec::new());
     for value in values {
         let size = value.to_string().len();
@@ -386,7 +395,7 @@ fn tools(values: Vec<Value>) -> TabFrame {
             }
         }
     }
-    TabFrame::Tools { tools, refused }
+    Ok(TabFrame::Tools { tools, refused })
 }
 
 fn malformed(error: &impl std::fmt::Display) -> FrameError {

@@ -19,6 +19,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 /// How long a socket may stay without saying `hello` (P2).
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// How long a peer may take to read a frame.
+const SAY_WITHIN: Duration = Duration::from_secs(10);
 /// How long the last words may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -36,9 +38,15 @@ pub(super) async fn hold(
     let greeted = tokio::time::timeout(HELLO_WITHIN, greet(&hub, &mut socket, &mut conversation)).await;
     let hello = match greeted {
         Ok(Ok(hello)) => hello,
-        Ok(Err(Some(close))) => return say_goodbye(socket, close).await,
+        Ok(Err(Some(close))) => {
+            drop(place);
+            return say_goodbye(socket, close).await;
+        }
         Ok(Err(None)) => return,
-        Err(_) => return say_goodbye(socket, Close::new(CloseCode::NoHello, "no hello in 5 s")).await,
+        Err(_) => {
+            drop(place);
+            return say_goodbye(socket, Close::new(CloseCode::NoHello, "no hello in 5 s")).await;
+        }
     };
     let (id, hello) = hello;
     let (link, queue) = SocketLink::new();
@@ -47,6 +55,7 @@ pub(super) async fn hold(
         Ok(open) => open,
         Err(unwelcome) => {
             hub.count_refused("tab", "ticket_refused");
+            drop(place);
             return say_goodbye(socket, Close::new(unwelcome.code, unwelcome.reason)).await;
         }
     };
@@ -123,9 +132,11 @@ impl Talk {
         mut queue: mpsc::Receiver<(String, HubFrame)>,
         link: &SocketLink,
     ) -> Option<Close> {
+        let stopping = self.hub.supervisor().stopping().clone();
         loop {
             tokio::select! {
                 biased;
+                () = stopping.cancelled() => return Some(Close::new(CloseCode::Restart, "the hub restarts")),
                 (code, reason) = link.closed() => return Some(Close::new(code, &reason)),
                 frame = queue.recv() => match frame {
                     Some((id, frame)) => self.say(&id, &frame).await?,
@@ -147,7 +158,8 @@ impl Talk {
 
     async fn say(&mut self, id: &str, frame: &HubFrame) -> Option<()> {
         let text = self.conversation.write(frame, id).ok()?;
-        self.socket.send(Message::text(text)).await.ok()
+        // A peer that stops reading holds nothing up for long.
+        tokio::time::timeout(SAY_WITHIN, self.socket.send(Message::text(text))).await.ok()?.ok()
     }
 }
 

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 /// Sockets that have not said who they are yet; more wait outside (R15).
-const UNWELCOMED: usize = 256;
+const UNWELCOMED: usize = 4096;
 
 /// What the door keeps: the hub, and how many strangers stand in it.
 #[derive(Clone)]
