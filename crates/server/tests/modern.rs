@@ -219,7 +219,9 @@ async fn what_is_wrong_is_told_with_the_right_code_and_status() {
     assert_eq!(send(&headers(modern, "tools/list"), request("tools/list", json!({}))).await, (400, -32602));
     let half = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": modern}});
     assert_eq!(send(&headers(modern, "tools/list"), request("tools/list", half)).await, (400, -32602));
-    for method in ["resources/list", "prompts/list", "ping", "tasks/get", "logging/setLevel", "x"] {
+    for method in
+        ["resources/list", "prompts/list", "ping", "initialize", "tasks/get", "logging/setLevel", "x"]
+    {
         assert_eq!(
             send(
                 &[("mcp-protocol-version", modern), ("mcp-method", method)],

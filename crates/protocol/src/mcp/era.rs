@@ -26,7 +26,8 @@ pub fn of(
     has_session: bool,
     version_header: Option<&str>,
 ) -> Result<Era, Fault> {
-    if method == "initialize" {
+    // With the modern envelope and without what `initialize` is about, it is a method that the modern era has not.
+    if method == "initialize" && (params.members().has("protocolVersion") || !params.is_modern()) {
         return Ok(Era::Opening);
     }
     if params.is_modern() {

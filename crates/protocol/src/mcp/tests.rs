@@ -47,6 +47,9 @@ fn era_rule_21_initialize_is_never_modern_and_is_answered_with_the_legacy_versio
     let opening = initialize::opening(&meta::Params::parse(Some(&raw)).expect("params")).expect("opening");
     assert_eq!(opening.label.as_deref(), Some("a 1"));
     assert_eq!(opening.revision, Revision::November2025);
+    assert_eq!(era("initialize", &json!({}), false, None), Ok(era::Era::Opening));
+    let gone = json!({"_meta": modern_meta()});
+    assert_eq!(era("initialize", &gone, false, Some(version::MODERN)), Ok(era::Era::Modern));
 }
 
 #[test]
