@@ -43,9 +43,6 @@ def introduction(world):
     {deputy} audit list --config {world.config}
     {deputy} approve --watch --config {world.config}
 
-  An MCP client outside the browser must find `idp.localhost` at 127.0.0.1. Many systems do so by themselves;
-  on Debian `apt-get install libnss-myhostname` does it.
-
   State and logs: {world.state}
   Ctrl-C ends everything.
 """

@@ -160,7 +160,8 @@ class SmallWorld:
             (self.state / part).mkdir(parents=True)
         hub, idp, crm = (free_port(port) for port in ports)
         self.hub_url = f"http://127.0.0.1:{hub}"
-        self.issuer = f"http://idp.localhost:{idp}"
+        # The one host that programs outside the browser meet too: 127.0.0.1 needs no resolver. Only it has cookies there.
+        self.issuer = f"http://127.0.0.1:{idp}"
         self.crm_url = f"http://crm.localhost:{crm}"
         self.config = self.state / "deputy.toml"
         self.config.write_text(self._config(hub))

@@ -1,6 +1,6 @@
 // The identity provider of the small world: npm `oidc-provider` and nothing but its configuration.
 //
-//   node server.js --port 7071 --issuer http://idp.localhost:7071 \
+//   node server.js --port 7071 --issuer http://127.0.0.1:7071 \
 //     --hub http://127.0.0.1:7070 --crm http://crm.localhost:7072
 //
 // Everybody's password is accepted; only the three people below exist. Keys and state live in memory.
@@ -64,7 +64,9 @@ const provider = new Provider(issuer, {
       enabled: true,
       defaultResource: (_, client, oneOf) => (client.clientId === "crm-web" ? undefined : (oneOf ?? `${hub}/mcp`)),
       useGrantedResource: () => true,
-      getResourceServerInfo(_, resource) {
+      getResourceServerInfo(_, resource, client) {
+        // `/api` is for people: an agent's client gets no token for it.
+        if (resource === `${hub}/api` && client.clientId !== "deputy-cli") throw new errors.InvalidTarget();
         if (resource !== `${hub}/mcp` && resource !== `${hub}/api` && !resource.startsWith(`${hub}/s/`)) {
           throw new errors.InvalidTarget();
         }

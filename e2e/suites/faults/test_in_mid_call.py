@@ -86,6 +86,10 @@ async def test_a_hub_killed_in_mid_call_loses_nothing_and_goes_on(own_world, nat
     await asyncio.to_thread(own_world.start_hub)
     await page.wait_for_selector('#deputy-status[data-state="open"]', timeout=40_000)
     async with agent(alice, era, storage) as client:
+        # The tab is welcomed a moment before its tools are there.
+        async with asyncio.timeout(20):
+            while "crm__list_contacts" not in await tool_names(client):
+                await asyncio.sleep(0.05)
         result = await client.call_tool("crm__list_contacts", {})
         assert not result.is_error, words(result)
     done = await asyncio.to_thread(own_world.deputy, "audit", "verify")
