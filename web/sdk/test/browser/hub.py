@@ -76,6 +76,7 @@ class Hub:
     def __init__(self):
         self.log = []
         self.tabs = []
+        self.answers = {}  # what a test serves beside the files: by path, the type and the text
         self.control = None
         self._loop = asyncio.new_event_loop()
         started = threading.Event()
@@ -84,7 +85,7 @@ class Hub:
         started.wait(10)
 
     def stop(self):
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         self._thread.join(10)
 
     def until(self, find):
@@ -118,15 +119,26 @@ class Hub:
         """The close code of a socket, waiting for it."""
         return self.until(lambda news: news["socket"] == number and "closed" in news)["closed"]
 
-    def call(self, number, tool, origin):
-        """Calls a tool as it was told: the second frame of a hub that has only greeted."""
-        text = json.dumps({**tool, "origin": origin}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    def call(self, number, tool, origin, arguments=None, seq=2):
+        """Calls a tool as it was told; `seq` is 2 for a hub that has only greeted. Gives the call's id."""
         call = {
-            "v": 1, "type": "call", "id": f"call_{number:016d}", "seq": 2, "arguments": {}, "timeoutMs": 60_000, "client": "c",
-            "tool": {"name": tool["name"], "hash": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"},
+            "v": 1, "type": "call", "id": f"call_{number:08d}{seq:08d}", "seq": seq, "arguments": arguments or {}, "timeoutMs": 60_000, "client": "c",
+            "tool": {"name": tool["name"], "hash": self.hash(tool, origin)},
             "agent": {"type": "automated_agent", "verification": "none"}, "class": ["read"], "assertion": "a.b.c",
         }  # fmt: skip
         self._loop.call_soon_threadsafe(self.tabs[number].send, json.dumps(call))
+        return call["id"]
+
+    @staticmethod
+    def hash(tool, origin):
+        """The definition's hash, for definitions without numbers that JSON writes in two ways."""
+        text = json.dumps({**tool, "origin": origin}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def result(self, call):
+        """What a call answered, waiting for it."""
+        frame = self.until(lambda news: news.get("frame", {}).get("id") == call and news["frame"]["type"] in ("result", "error"))["frame"]
+        return frame.get("result", frame)
 
     def _run(self, started):
         asyncio.set_event_loop(self._loop)
@@ -134,6 +146,13 @@ class Hub:
         self.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         started.set()
         self._loop.run_forever()
+
+    async def _end(self):
+        open_now = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in open_now:
+            task.cancel()
+        await asyncio.gather(*open_now, return_exceptions=True)
+        self._loop.stop()
 
     async def _serve(self, reader, writer):
         try:
@@ -143,6 +162,7 @@ class Hub:
             if "upgrade" in headers:
                 await self._upgrade(path, head, reader, writer)
             else:
+                await reader.readexactly(int(headers.get("content-length", 0)))
                 self._file(path, writer)
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -153,14 +173,18 @@ class Hub:
     def _file(self, path, writer):
         prefix = next(prefix for prefix in ROUTES if path.startswith(prefix))
         file = (ROUTES[prefix] / path[len(prefix):]).resolve()
-        found = file.is_file() and ROUTES[prefix] in file.parents
-        body = file.read_bytes() if found else b""
-        kind = mimetypes.guess_type(file.name)[0] or "text/plain"
+        found = path in self.answers or (file.is_file() and ROUTES[prefix] in file.parents)
+        kind, body = mimetypes.guess_type(file.name)[0] or "text/plain", b""
+        if path in self.answers:
+            kind, body = self.answers[path][0], self.answers[path][1].encode()
+        elif found:
+            body = file.read_bytes()
         head = [
             f"HTTP/1.1 {'200 OK' if found else '404 Not Found'}",
             f"Content-Type: {kind}; charset=utf-8",
             f"Content-Length: {len(body)}",
             f"Content-Security-Policy: {POLICY}",
+            "Access-Control-Allow-Origin: *",  # as the hub does for the SDK of its applications' pages
             "Connection: close",
         ]
         writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)

