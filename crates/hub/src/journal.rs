@@ -24,6 +24,12 @@ impl Journal {
         Self { log, clock, refused: Mutex::new(BTreeMap::new()) }
     }
 
+    /// Why lines cannot be written now; `None` if they can.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.log.fault()
+    }
+
     /// A line about `user`, not yet written.
     #[must_use]
     pub fn event(&self, kind: EventKind, user: &User) -> Event {

@@ -36,6 +36,11 @@ pub trait AuditLog: Send + Sync {
     /// Queues lines of one tenant now, in this order; the future tells when they are durable (commit returned under
     /// `synchronous=FULL`). Dropping the future does not take the lines back.
     fn append(&self, events: Vec<Event>) -> Appended;
+    /// Why lines cannot be written now: set by a failed commit, cleared by one that works (the log tries by itself).
+    /// A log that never fails keeps this one.
+    fn fault(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A ticket as it is kept: by the hash of its text, never the text.

@@ -237,6 +237,13 @@ impl Hub {
         }
     }
 
+    /// Why lines of the log cannot be written now, so that calls are refused; `None` if they can. For the operator, not
+    /// for strangers.
+    #[must_use]
+    pub fn log_fault(&self) -> Option<String> {
+        self.journal.fault()
+    }
+
     /// Where the hub is reached; no trailing slash.
     #[must_use]
     pub fn public_url(&self) -> &str {

@@ -3,6 +3,7 @@
 mod approvals;
 mod batch;
 pub mod erasure;
+mod health;
 mod job;
 mod line;
 mod log;
@@ -16,6 +17,7 @@ use crate::{OpenError, Place};
 use deputy_core::{Event, TenantId};
 use deputy_hub::Supervisor;
 use deputy_hub::ports::{Appended, AuditLog, StoreError};
+use health::Health;
 use job::{Append, Change, Message, Waiting};
 use line::Line;
 use sqlx::SqlitePool;
@@ -36,11 +38,18 @@ pub struct Settings {
     pub checkpoint_after: Duration,
     /// Connections for reading.
     pub readers: u32,
+    /// After a failed commit, how often it is tried whether the disk takes one again.
+    pub probe_after: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { checkpoint_lines: 4096, checkpoint_after: Duration::from_secs(10), readers: 4 }
+        Self {
+            checkpoint_lines: 4096,
+            checkpoint_after: Duration::from_secs(10),
+            readers: 4,
+            probe_after: Duration::from_secs(1),
+        }
     }
 }
 
@@ -50,6 +59,7 @@ pub struct SqliteStore {
     place: Place,
     queue: mpsc::Sender<Message>,
     readers: SqlitePool,
+    health: Health,
     /// How long each log was at the start: intents before that belong to an earlier process.
     sizes_at_start: BTreeMap<TenantId, u64>,
 }
@@ -64,14 +74,14 @@ impl SqliteStore {
     /// An unsound SQLite (STO-02), a database that was rolled back or changed (AUD-05), a missing key, no disk.
     pub async fn open(place: Place, settings: Settings, supervisor: &Supervisor) -> Result<Self, OpenError> {
         let writer = writer::Writer::open(place.clone(), settings.clone()).await?;
-        let sizes_at_start = writer.sizes();
+        let (sizes_at_start, health) = (writer.sizes(), writer.health());
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.readers.max(1))
             .connect_with(schema::for_reading(&place.database()))
             .await?;
         let (queue, received) = mpsc::channel(LONGEST_QUEUE);
         supervisor.start(writer.run(received, supervisor.stopping().clone()));
-        let store = Self { place, queue, readers, sizes_at_start };
+        let store = Self { place, queue, readers, health, sizes_at_start };
         supervisor.start_until_shutdown(store.clone().grant_erasures());
         Ok(store)
     }
@@ -117,6 +127,10 @@ impl AuditLog for SqliteStore {
             Ok(answer)
         });
         Box::pin(async move { queued?.await.map_err(|_| closed())? })
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.health.fault()
     }
 }
 

@@ -79,6 +79,10 @@ impl AuditLog for Memory {
             write(&broken, &log, events)
         })
     }
+
+    fn fault(&self) -> Option<String> {
+        self.broken.load(Ordering::SeqCst).then(|| "the disk is full".to_owned())
+    }
 }
 
 #[async_trait]

@@ -9,16 +9,24 @@ use http::StatusCode;
 use serde_json::json;
 use std::sync::Arc;
 
-/// The process lives.
-pub(crate) async fn live() -> Response {
-    Json(json!({ "status": "ok" })).into_response()
+/// The process lives. It also says whether the log takes lines; with 200 either way, because starting a hub anew makes no
+/// room on its disk, and one that lives still takes rights away.
+pub(crate) async fn live(State(hub): State<Arc<Hub>>) -> Response {
+    let (status, audit) = match hub.log_fault() {
+        None => ("ok", "ok"),
+        Some(_) => ("impaired", "the log cannot be written: calls are refused"),
+    };
+    Json(json!({ "status": status, "audit": audit })).into_response()
 }
 
-/// Somebody could sign in: the keys of every identity provider are known.
+/// A call could be served: the keys of every identity provider are known, and the log takes lines.
 pub(crate) async fn ready(State(hub): State<Arc<Hub>>) -> Response {
     let known = |health| matches!(health, RingHealth::Fresh | RingHealth::Stale { .. });
     let ready = hub.authenticator().health().into_iter().all(|(_, health)| known(health));
-    let (status, word) =
-        if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "waiting for keys") };
+    let (status, word) = match (hub.log_fault(), ready) {
+        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "the log cannot be written"),
+        (None, false) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for keys"),
+        (None, true) => (StatusCode::OK, "ready"),
+    };
     (status, Json(json!({ "status": word }))).into_response()
 }

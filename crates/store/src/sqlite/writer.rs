@@ -1,6 +1,7 @@
 //! The one writer: takes everything that waits, commits once, then answers everybody.
 
 use super::batch::Batch;
+use super::health::Health;
 use super::job::{Job, Message};
 use super::log::{self, Log};
 use super::schema;
@@ -31,6 +32,9 @@ pub(crate) struct Writer {
     connection: Option<SqliteConnection>,
     /// As of the last commit. Empty after a failure: what was not committed must not be built upon.
     logs: BTreeMap<TenantId, Log>,
+    health: Health,
+    /// When to try again whether the disk takes a commit.
+    probe_at: Option<Instant>,
     /// Held for as long as this writer lives, so that there is no second one.
     _lock: File,
     /// Set when the log on disk is not the one that was signed: then nothing is written any more.
@@ -68,6 +72,8 @@ impl Writer {
             options,
             connection: Some(connection),
             logs,
+            health: Health::default(),
+            probe_at: None,
             _lock: lock,
             poisoned: None,
         })
@@ -76,6 +82,11 @@ impl Writer {
     /// How long each log was when the writer was opened.
     pub(crate) fn sizes(&self) -> BTreeMap<TenantId, u64> {
         self.logs.iter().map(|(tenant, log)| (tenant.clone(), log.edge.size())).collect()
+    }
+
+    /// Whether commits work.
+    pub(crate) fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Works until nobody can send any more, or until `stop`; then finishes what waits, signs, and closes the database.
@@ -93,6 +104,7 @@ impl Writer {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 () = stop.cancelled(), if !queue.is_closed() => queue.close(),
             }
+            self.probe().await;
             self.sign_due(false).await;
         }
         self.sign_due(true).await;
@@ -139,17 +151,60 @@ impl Writer {
     async fn commit(&mut self, mut jobs: Vec<Entry>) {
         let outcome = match &self.poisoned {
             Some(error) => Err(error.clone()),
-            None => self.transact(&mut jobs).await.map_err(|error| {
-                tracing::error!(%error, "a commit failed; nothing of it was written");
-                // What is in memory may be ahead of the disk, and SQLite may have ended the transaction by itself.
-                self.connection = None;
-                self.logs.clear();
-                StoreError::Unavailable(error.to_string())
-            }),
+            None => {
+                self.transact(&mut jobs).await.map_err(|error| StoreError::Unavailable(error.to_string()))
+            }
         };
+        match &outcome {
+            Ok(()) => self.health.works(),
+            Err(error) => self.failed(error),
+        }
         for entry in jobs {
             entry.job.answer(outcome.clone().and(entry.result));
         }
+    }
+
+    /// Said before anybody is answered, so that whoever was refused finds the reason.
+    fn failed(&mut self, error: &StoreError) {
+        tracing::error!(%error, "a commit failed; nothing of it was written");
+        self.health.failed(&error.to_string());
+        // What is in memory may be ahead of the disk, and SQLite may have ended the transaction by itself.
+        self.connection = None;
+        self.logs.clear();
+        self.probe_at = self.poisoned.is_none().then(|| Instant::now() + self.settings.probe_after);
+    }
+
+    /// After a failure, finds out by itself whether commits work again: no call may come that would find out, because
+    /// whoever routes calls was told that they fail.
+    async fn probe(&mut self) {
+        if self.probe_at.is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        self.probe_at = None;
+        if self.health.fault().is_none() {
+            return;
+        }
+        match self.try_commit().await {
+            Ok(()) => self.health.works(),
+            Err(error) => {
+                self.connection = None;
+                self.health.failed(&error.to_string());
+                self.probe_at = Some(Instant::now() + self.settings.probe_after);
+            }
+        }
+    }
+
+    /// A commit that changes nothing but is written and synced as any other.
+    async fn try_commit(&mut self) -> Result<(), OpenError> {
+        let mut connection = self.connected().await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        sqlx::query("DELETE FROM write_probe").execute(&mut connection).await?;
+        sqlx::query("INSERT INTO write_probe (room) VALUES (zeroblob(65536))")
+            .execute(&mut connection)
+            .await?;
+        sqlx::query("COMMIT").execute(&mut connection).await?;
+        self.connection = Some(connection);
+        Ok(())
     }
 
     async fn transact(&mut self, jobs: &mut [Entry]) -> Result<(), OpenError> {
@@ -193,8 +248,9 @@ impl Writer {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let oldest = self.logs.values().filter_map(|log| log.unsigned_since).min()?;
-        Some(oldest + self.settings.checkpoint_after)
+        let oldest = self.logs.values().filter_map(|log| log.unsigned_since).min();
+        let signing = oldest.map(|oldest| oldest + self.settings.checkpoint_after);
+        signing.into_iter().chain(self.probe_at).min()
     }
 
     /// Signs the logs that have enough new lines, or have had some for long enough.

@@ -175,3 +175,51 @@ fn a_checkpoint_asked_for_after_a_failed_commit_covers_what_was_committed_before
     assert_eq!(process.verify(Some(&note)).expect("good").external, Some(10));
     process.stop();
 }
+
+fn probing(directory: &TempDir, probe_after: Duration) -> Process {
+    let settings =
+        Settings { probe_after, checkpoint_after: Duration::from_secs(3600), ..Settings::default() };
+    Process::start_with(directory, settings).expect("opens")
+}
+
+#[test]
+fn invariant_14_a_full_disk_is_said_until_a_commit_works() {
+    let directory = directory();
+    let process = probing(&directory, Duration::from_secs(3600));
+    process.append(outcomes(1)).expect("appended");
+    assert_eq!(process.store.fault(), None);
+    process.on_writer("PRAGMA max_page_count = 1").expect("limit");
+    process.append(outcomes(200)).expect_err("full");
+    assert!(process.store.fault().expect("a fault").contains("full"));
+    process.append(outcomes(1)).expect("room again");
+    assert_eq!(process.store.fault(), None);
+    process.stop();
+}
+
+#[test]
+fn a_read_only_database_is_said_too() {
+    let directory = directory();
+    let process = probing(&directory, Duration::from_secs(3600));
+    process.on_writer("PRAGMA query_only = ON").expect("as if mounted so");
+    process.append(outcomes(1)).expect_err("read-only");
+    assert!(process.store.fault().expect("a fault").contains("readonly"));
+    assert_eq!(process.append(outcomes(1)).ok(), Some(0), "a new connection may write");
+    process.stop();
+}
+
+#[test]
+fn a_disk_that_has_room_again_is_found_without_anybody_calling() {
+    let directory = directory();
+    let process = probing(&directory, Duration::from_millis(10));
+    process.on_writer("PRAGMA max_page_count = 1").expect("limit");
+    process.append(outcomes(200)).expect_err("full");
+    process.run(async {
+        let until = tokio::time::Instant::now() + Duration::from_secs(30);
+        while process.store.fault().is_some() {
+            assert!(tokio::time::Instant::now() < until, "it recovers by itself");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert_eq!(process.append(outcomes(1)).ok(), Some(0));
+    process.stop();
+}

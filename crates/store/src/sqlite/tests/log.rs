@@ -95,7 +95,12 @@ fn a_dropped_future_does_not_take_its_line_back() {
 #[test]
 fn enough_new_lines_are_signed_without_being_asked() {
     let directory = directory();
-    let settings = Settings { checkpoint_lines: 10, checkpoint_after: Duration::from_secs(3600), readers: 1 };
+    let settings = Settings {
+        checkpoint_lines: 10,
+        checkpoint_after: Duration::from_secs(3600),
+        readers: 1,
+        ..Settings::default()
+    };
     let process = Process::start_with(&directory, settings).expect("opens");
     process.append(outcomes(9)).expect("appended");
     assert_eq!(process.store.place.read_checkpoint(&tenant()).expect("reads"), None);
