@@ -89,7 +89,7 @@ impl Running {
             apps: settings.apps.iter().map(app).collect(),
             verifier: verifier(settings)?,
             doors: doors(settings)?,
-            people_clients: settings.hub.cli_client_id.iter().cloned().map(Client).collect(),
+            people_clients: people_clients(settings),
             policy,
             signing_key: keys.signing,
             sealer: keys.sealer,
@@ -133,6 +133,11 @@ fn app(app: &App) -> deputy_hub::App {
         origins: app.origins.clone(),
         classes: app.classes.iter().map(|(name, class)| (name.clone(), *class)).collect(),
     }
+}
+
+/// The clients with which people decide.
+pub(crate) fn people_clients(settings: &Settings) -> Vec<Client> {
+    settings.hub.cli_client_id.iter().cloned().map(Client).collect()
 }
 
 /// Checks tokens of the configured providers; knows no key yet.

@@ -59,6 +59,36 @@ mod cli {
     }
 
     #[test]
+    fn check_token_says_why_from_a_file_and_from_standard_input_and_never_repeats_it() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().expect("folder");
+        configured(folder.path(), "");
+        // RS256, of `https://evil.example`: no network is asked for it.
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2V2aWwuZXhhbXBsZSJ9.c2lnbmF0dXJl";
+        std::fs::write(folder.path().join("token"), token).expect("written");
+        let (code, out, err) = deputy(folder.path(), &["check", "--token", "token"]);
+        assert_eq!((code, err.as_str()), (1, ""), "{out}");
+        assert!(
+            out.starts_with(
+                "FAIL  /api refuses it: the issuer is not configured here\n      mend: `iss` says"
+            ),
+            "{out}"
+        );
+        assert!(
+            out.contains("\"https://evil.example\"; the configured issuers are `http://127.0.0.1:9`"),
+            "{out}"
+        );
+        assert!(out.ends_with("no door would let it in\n"), "{out}");
+        assert!(!out.contains("eyJ"), "{out}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deputy"));
+        command.current_dir(folder.path()).args(["check", "--token", "-"]);
+        let piped = std::process::Stdio::piped;
+        let mut child = command.stdin(piped()).stdout(piped()).spawn().expect("the program runs");
+        child.stdin.take().expect("a pipe").write_all(format!("  {token}\n").as_bytes()).expect("pasted");
+        assert_eq!(child.wait_with_output().expect("an end").stdout, out.as_bytes());
+    }
+
+    #[test]
     fn a_mistyped_command_is_a_usage_error_and_help_is_not() {
         let folder = tempfile::tempdir().expect("folder");
         assert_eq!(deputy(folder.path(), &["chekc"]).0, 2);

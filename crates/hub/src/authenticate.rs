@@ -37,6 +37,19 @@ impl Door {
             Self::Tickets(_) => "tickets",
         }
     }
+
+    /// A caller has a client (RFC 9068 section 2.2), and people's own doors open only to people's own clients: an agent
+    /// that gets itself a token for `/api` still cannot approve what it asks for.
+    ///
+    /// # Errors
+    /// The word for the log.
+    pub fn welcomes(&self, claims: &Claims, people_clients: &[Client]) -> Result<(), &'static str> {
+        match (self, &claims.client) {
+            (_, None) => Err("client_missing"),
+            (Self::Api, Some(client)) if !people_clients.contains(client) => Err("client_not_for_people"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Nobody was let in. The door says no more than this (A13).
@@ -97,8 +110,10 @@ impl Authenticator {
     /// The issuers that are configured.
     #[must_use]
     pub fn issuers(&self) -> Vec<String> {
+        let every = self.verifier.providers().flat_map(|(provider, _)| provider.issuers());
+        // Google's other spelling of its issuer is no address, and clients read these as addresses (RFC 9728).
         let mut issuers: Vec<String> =
-            self.verifier.providers().map(|(provider, _)| provider.issuer().to_string()).collect();
+            every.map(ToString::to_string).filter(|issuer| issuer.starts_with("http")).collect();
         issuers.sort();
         issuers
     }
@@ -119,24 +134,12 @@ impl Authenticator {
     /// The reason is counted for the log; outside it is one of two.
     pub async fn authenticate(self: &Arc<Self>, door: &Door, token: &str) -> Result<Caller, Denied> {
         let verified = self.verify(door, token).await?;
-        if let Err(code) = self.welcomes(door, verified.claims()) {
+        if let Err(code) = door.welcomes(verified.claims(), &self.people_clients) {
             self.journal.count_refused(&self.tenant, door.name(), code);
             return Err(Denied::Refused);
         }
         self.record(door, &verified).await?;
         Ok(Caller::new(&verified))
-    }
-
-    /// A caller has a client (RFC 9068 section 2.2), and people's own doors open only to people's own clients: an agent
-    /// that gets itself a token for `/api` still cannot approve what it asks for.
-    fn welcomes(&self, door: &Door, claims: &Claims) -> Result<(), &'static str> {
-        match (door, &claims.client) {
-            (_, None) => Err("client_missing"),
-            (Door::Api, Some(client)) if !self.people_clients.contains(client) => {
-                Err("client_not_for_people")
-            }
-            _ => Ok(()),
-        }
     }
 
     pub(crate) async fn verify(

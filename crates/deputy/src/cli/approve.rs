@@ -7,6 +7,8 @@ mod prompt;
 #[cfg(test)]
 mod tests;
 
+pub(super) use device::token_from;
+
 use super::progress::visible;
 use super::terminal::{Terminal, harmless};
 use super::web::{Egress, Web};

@@ -4,6 +4,7 @@ mod place;
 mod provider;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use super::progress::visible;
 use super::terminal::{Mark, Terminal};
@@ -16,6 +17,7 @@ use deputy_hub::ports::KeySource;
 use serde_json::Value;
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use url::Url;
 
 /// Say what is wrong with an installation, and how to mend it
@@ -26,6 +28,10 @@ use url::Url;
 pub(super) struct Arguments {
     #[command(flatten)]
     config: Config,
+    /// Only say, door by door, whether the token in this file would be let in, or why not; `-` is standard input. The token
+    /// is not printed
+    #[arg(long, value_name = "FILE")]
+    token: Option<PathBuf>,
 }
 
 /// What one check found.
@@ -54,6 +60,9 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
     let settings = arguments.config.load()?;
     let web = Egress::naming(&settings.named_addresses())?;
     let keys = web.key_source();
+    if let Some(file) = &arguments.token {
+        return token::run(file, &settings, &keys as &dyn KeySource, terminal).await;
+    }
     let mut tally = Tally { terminal, warnings: 0, faults: 0 };
     tally.tell(&configuration(&arguments, &settings))?;
     tally.tell(&place::data_dir(&settings.hub.data_dir))?;

@@ -131,3 +131,13 @@ proptest! {
         let _ = Unverified::parse(&with_claims(&claims));
     }
 }
+
+#[test]
+fn a_claim_is_quoted_for_people_and_never_at_length() {
+    let claims = serde_json::json!({ "aud": ["x"], "long": "y".repeat(500) }).to_string();
+    let token = format!("{}.{}.AA", encode(r#"{"alg":"RS256"}"#), encode(claims));
+    let token = Unverified::parse(&token).unwrap();
+    assert_eq!(token.quote("aud").as_deref(), Some(r#"["x"]"#));
+    assert_eq!(token.quote("long").map(|text| text.len()), Some(200));
+    assert_eq!(token.quote("none"), None);
+}

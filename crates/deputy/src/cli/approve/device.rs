@@ -86,7 +86,7 @@ impl Discovery {
 }
 
 /// A token from a file, or from standard input if its name is `-`.
-pub(super) fn token_from(file: &Path) -> Result<Secret<String>, Failure> {
+pub(in crate::cli) fn token_from(file: &Path) -> Result<Secret<String>, Failure> {
     let unreadable =
         |error| Failure::Usage(format!("the token in `{}` cannot be read: {error}", file.display()));
     let mut text = if file.as_os_str() == "-" {
