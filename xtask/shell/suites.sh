@@ -100,7 +100,17 @@ counted_pytest() {
 
 number() { local found; found="$(sed -nE "s/.*[ =]([0-9]+) $2.*/\1/p" <<<"$1")"; echo "${found:-0}"; }
 
-suite_conformance() { skip "conformance: the MCP conformance suite has no tests yet"; }
+conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; }
+conformance_hub() { cargo build --locked --quiet -p deputy-server --example conformance; }
+
+suite_conformance() {
+  tools_or_fail conformance_tools || return
+  need_rust
+  say "building a hub for programs that bring no token"
+  conformance_hub || { count "building the hub of the conformance suite" 1; return; }
+  counted_pytest conformance e2e/suites/conformance
+}
+
 suite_agents() { skip "agents: the tests with real agents are not here yet"; }
 suite_console() { skip "console: there is no console yet"; }
 

@@ -3,7 +3,11 @@
 //! `cargo xtask rings` compares the crates' dependencies with `deps.txt` and with the rings of DESIGN section 3
 //! (invariant 1); `cargo xtask rings --write` writes `deps.txt` anew.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal of whoever works on the house")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal of whoever works on the house"
+)]
 
 mod rings;
 

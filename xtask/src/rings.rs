@@ -32,7 +32,8 @@ pub(crate) fn check() -> Result<String, String> {
     if !wrong.is_empty() {
         return Err(wrong.join("\n"));
     }
-    let committed = std::fs::read_to_string(file()?).map_err(|error| format!("deps.txt cannot be read: {error}"))?;
+    let committed =
+        std::fs::read_to_string(file()?).map_err(|error| format!("deps.txt cannot be read: {error}"))?;
     let now = text(&graph);
     if committed != now {
         return Err(format!(
@@ -61,7 +62,9 @@ fn against_rings(graph: &Graph) -> Vec<String> {
                 for to in tos {
                     match ring(to) {
                         Some(other) if other < own => {}
-                        Some(_) => wrong.push(format!("`{from}` must not see `{to}`: arrows point down only")),
+                        Some(_) => {
+                            wrong.push(format!("`{from}` must not see `{to}`: arrows point down only"))
+                        }
                         None => wrong.push(format!("`{from}` ships and must not see `{to}`, which does not")),
                     }
                 }
@@ -88,15 +91,18 @@ fn graph() -> Result<Graph, String> {
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .output()
         .map_err(|error| format!("cargo metadata cannot be run: {error}"))?;
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata cannot be read: {error}"))?;
-    let packages = metadata.get("packages").and_then(Value::as_array).ok_or("cargo metadata has no packages")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo metadata cannot be read: {error}"))?;
+    let packages =
+        metadata.get("packages").and_then(Value::as_array).ok_or("cargo metadata has no packages")?;
     let names: BTreeSet<&str> = packages.iter().filter_map(|package| package.get("name")?.as_str()).collect();
     let mut graph = Graph::new();
     for package in packages {
         let Some(name) = package.get("name").and_then(Value::as_str) else { continue };
-        let dependencies = package.get("dependencies").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let shipped = dependencies.iter().filter(|one| one.get("kind").and_then(Value::as_str) != Some("dev"));
+        let dependencies =
+            package.get("dependencies").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let shipped =
+            dependencies.iter().filter(|one| one.get("kind").and_then(Value::as_str) != Some("dev"));
         let own = shipped.filter_map(|one| one.get("name")?.as_str()).filter(|name| names.contains(name));
         graph.insert(name.to_owned(), own.map(ToOwned::to_owned).collect());
     }
