@@ -1,5 +1,7 @@
 //! What the hub says of itself, and what goes on while its disk is full.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod common;
 
 use axum::body::Body;

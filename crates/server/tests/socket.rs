@@ -31,7 +31,7 @@ async fn serving(world: &World) -> SocketAddr {
 
 /// What became of a tab's `hello`.
 enum Greeted {
-    Welcome(Socket),
+    Welcome(Box<Socket>),
     Closed(u16, String),
 }
 
@@ -59,7 +59,7 @@ async fn hello(world: &World, address: SocketAddr, subject: &str) -> Greeted {
         Message::Text(text) => {
             let frame: Value = serde_json::from_str(text.as_str()).unwrap();
             assert_eq!(frame["type"], "welcome");
-            Greeted::Welcome(socket)
+            Greeted::Welcome(Box::new(socket))
         }
         Message::Close(Some(close)) => Greeted::Closed(close.code.into(), close.reason.to_string()),
         other => panic!("{other:?}"),
