@@ -64,6 +64,8 @@ impl Place {
         // Of the operator's own directory the mode is the operator's; what is made here is for its owner alone.
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&audit).and_then(|()| for_owner_alone(&audit, 0o700)).map_err(at(&audit))?;
+        builder.create(&audit).and_then(|()| for_owner_alone(&audit, 0o700)).map_err(at(&audit))?;
         // What the log and the approvals say of people is for the hub's own account alone.
         let database = self.database();
         if !database.exists() {
@@ -73,8 +75,7 @@ impl Place {
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             options.open(&database).map_err(at(&database))?;
         }
-        for_owner_alone(&database, 0o600).map_err(at(&database))?;
-        builder.create(&audit).and_then(|()| for_owner_alone(&audit, 0o700)).map_err(at(&audit))
+        for_owner_alone(&database, 0o600).map_err(at(&database))
     }
 
     /// The tenants that have a checkpoint file.
