@@ -66,6 +66,14 @@ const REMEMBERED_SIGN_INS: usize = 10_000;
 /// How long a request waits for keys that somebody else fetches.
 const KEY_WAIT: Duration = Duration::from_secs(6);
 
+/// What the operator decides beyond the doors' expectations.
+pub struct Rules {
+    /// In whose log strangers are counted.
+    pub counting: TenantId,
+    /// The clients through which people, not agents, come to `/api`.
+    pub people_clients: Vec<Client>,
+}
+
 /// Checks bearer tokens.
 pub struct Authenticator {
     verifier: Verifier,
@@ -81,7 +89,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Over these providers, with these expectations per door. Strangers are counted in the log of `counting`.
+    /// Over these providers, with these expectations per door.
     #[must_use]
     pub fn new(
         verifier: Verifier,
@@ -90,8 +98,7 @@ impl Authenticator {
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
-        counting: TenantId,
-        people_clients: Vec<Client>,
+        rules: Rules,
     ) -> Self {
         Self {
             verifier,
@@ -100,10 +107,10 @@ impl Authenticator {
             journal,
             clock,
             supervisor,
-            tenant: counting,
+            tenant: rules.counting,
             fetched: watch::Sender::new(0),
             signed_in: Mutex::default(),
-            people_clients,
+            people_clients: rules.people_clients,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::caller::Caller;
 use crate::intent::{Intent, Ready};
 use crate::ports::{AuditLog, Clock, StoreError};
 use crate::supervisor::Supervisor;
+use deputy_audit::arguments::Recording;
 use deputy_core::{Call, Event, EventKind, Facts, Outcome, PolicyId, Reason, TenantId, User};
 use deputy_policy::{Authorized, Refusal};
 use std::collections::BTreeMap;
@@ -14,14 +15,15 @@ use std::time::Duration;
 pub struct Journal {
     log: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
+    recording: Recording,
     refused: Mutex<BTreeMap<(TenantId, &'static str, &'static str), u64>>,
 }
 
 impl Journal {
-    /// Writes to `log`, with the time of `clock`.
+    /// Writes to `log`, with the time of `clock`, and of arguments as much as `recording` says.
     #[must_use]
-    pub fn new(log: Arc<dyn AuditLog>, clock: Arc<dyn Clock>) -> Self {
-        Self { log, clock, refused: Mutex::new(BTreeMap::new()) }
+    pub fn new(log: Arc<dyn AuditLog>, clock: Arc<dyn Clock>, recording: Recording) -> Self {
+        Self { log, clock, recording, refused: Mutex::new(BTreeMap::new()) }
     }
 
     /// Why lines cannot be written now; `None` if they can.
@@ -185,6 +187,15 @@ impl Journal {
         event.definition = Some(call.tool.hash);
         event.arguments = Some(*call.arguments.digest());
         event.tab.clone_from(&call.tab);
+        let recording = match (kind, self.recording) {
+            // Once is enough: the outcome and the decision have the hash.
+            (EventKind::Outcome | EventKind::ApprovalDecided, Recording::Redacted | Recording::Full) => {
+                Recording::Hash
+            }
+            (_, recording) => recording,
+        };
+        let schema = call.tool.definition.input_schema.as_ref();
+        let event = recording.apply(event, call.arguments.value(), schema);
         match caller.acting() {
             Some(acting) => event.with_personal("acting", acting.clone()),
             None => event,

@@ -2,7 +2,7 @@
 
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
-use crate::authenticate::{Authenticator, Denied, Door};
+use crate::authenticate::{Authenticator, Denied, Door, Rules};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Listed};
 use crate::corridor::{CallLimits, Corridor, Wish};
@@ -29,6 +29,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use crate::catalog::App;
+pub use deputy_audit::arguments::Recording;
 
 /// Everything that the hub is made of. The program fills it from the config; tests fill it otherwise.
 pub struct Setup {
@@ -52,6 +53,8 @@ pub struct Setup {
     pub sealer: Sealer,
     /// The audit log.
     pub log: Arc<dyn ports::AuditLog>,
+    /// How much of calls' arguments it holds.
+    pub recording: Recording,
     /// Tickets.
     pub tickets: Arc<dyn ports::Tickets>,
     /// Approvals.
@@ -97,7 +100,7 @@ impl Hub {
         let (clock, supervisor) = (Arc::clone(clock), supervisor.clone());
         let apps: HashMap<SourceName, Arc<App>> =
             setup.apps.into_iter().map(|app| (app.name.clone(), Arc::new(app))).collect();
-        let journal = Arc::new(Journal::new(setup.log, Arc::clone(&clock)));
+        let journal = Arc::new(Journal::new(setup.log, Arc::clone(&clock), setup.recording));
         let engine = Arc::new(Engine::new(setup.policy));
         let tabs = Arc::new(Tabs::new(
             apps.clone(),
@@ -122,8 +125,10 @@ impl Hub {
             Arc::clone(&journal),
             Arc::clone(&clock),
             supervisor.clone(),
-            setup.tenants.first().cloned().unwrap_or_else(TenantId::single),
-            setup.people_clients,
+            Rules {
+                counting: setup.tenants.first().cloned().unwrap_or_else(TenantId::single),
+                people_clients: setup.people_clients,
+            },
         ));
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
