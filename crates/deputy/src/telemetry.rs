@@ -55,9 +55,20 @@ pub enum Colour {
 }
 
 fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::builder()
-        .parse(filter)
-        .map_err(|error| TelemetryError::Filter { filter: filter.to_owned(), error })
+    let failed = |error| TelemetryError::Filter { filter: filter.to_owned(), error };
+    let mut parsed = EnvFilter::builder().parse(filter).map_err(failed)?;
+    // These write whole frames and headers at `trace`: tickets, tokens, arguments. Whatever is asked for, they may not.
+    for quiet in [
+        "tungstenite=info",
+        "tokio_tungstenite=info",
+        "hyper=info",
+        "hyper_util=info",
+        "h2=info",
+        "sqlx=info",
+    ] {
+        parsed = parsed.add_directive(quiet.parse().map_err(failed)?);
+    }
+    Ok(parsed)
 }
 
 #[cfg(test)]

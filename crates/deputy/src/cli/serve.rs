@@ -29,6 +29,7 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Failure::Fault(format!("`{listen}` cannot be listened on: {error}\n  mend: end what listens there, or change [hub] listen"))
     })?;
+    raise_file_limit();
     let stop = CancellationToken::new();
     let running = Running::start(&settings, stop.clone()).await.map_err(failure)?;
     running.hub.supervisor().start_until_shutdown(signals.cancel(stop.clone()));
@@ -44,6 +45,15 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
     running.end().await;
     terminal.note("deputy has ended");
     ended.map_err(|error| Failure::Fault(format!("the listener failed: {error}")))
+}
+
+/// Each tab is a file to the system; the usual soft limit of 1,024 would be few.
+fn raise_file_limit() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
 }
 
 fn failure(error: WireError) -> Failure {
