@@ -1,9 +1,11 @@
 //! Identity providers: what the operator configured about one issuer, and the discovery document that may only fill
 //! in where its keys are (OpenID Connect Discovery 1.0; RFC 8414).
 
+mod error;
 mod preset;
 mod tenants;
 
+pub use error::ProviderError;
 pub use preset::Preset;
 pub(crate) use preset::{AudienceAt, Says, Shape};
 
@@ -110,109 +112,6 @@ pub struct Provider {
     settings: Settings,
     rule: TenantRule,
     issuers: Vec<Issuer>,
-}
-
-/// What is wrong with a provider or its discovery document.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProviderError {
-    /// Not a name.
-    #[error("`{0}` is not a provider name: use 1 to 32 of a-z, 0-9 and -")]
-    Name(String),
-    /// Not an address.
-    #[error("`{0}` is not an http(s) address without user, password and fragment")]
-    Address(String),
-    /// No algorithm, or no kind of token.
-    #[error("provider `{0}` has an empty list of {1}")]
-    Empty(ProviderName, &'static str),
-    /// The skew is over [`MAX_SKEW`].
-    #[error("provider `{0}` has a skew over 60 s")]
-    Skew(ProviderName),
-    /// An issuer that is not of the product that the preset names.
-    #[error("`{issuer}` is not an issuer of `{preset}`")]
-    Issuer {
-        /// Which product.
-        preset: &'static str,
-        /// What was configured.
-        issuer: Issuer,
-    },
-    /// The address of the keys does not follow from the issuer.
-    #[error("provider `{0}` does not say where its keys are, and its issuer does not tell")]
-    Keys(ProviderName),
-    /// The product has tenants, and the config does not say which of them are let in (A12).
-    #[error(
-        "provider `{name}` has tenants of its own (claim `{claim}`), and `provider_tenants` does not say which"
-    )]
-    TenantsUnsaid {
-        /// Which provider.
-        name: ProviderName,
-        /// The claim that names them.
-        claim: String,
-        /// Whether it has people who are in none.
-        some_are_in_none: bool,
-    },
-    /// A tenant that cannot be one of this provider's.
-    #[error("`{tenant}` cannot be a tenant of provider `{name}`")]
-    TenantImpossible {
-        /// Which provider.
-        name: ProviderName,
-        /// What was configured, shortened to 120 characters.
-        tenant: String,
-        /// What it has to be.
-        wanted: &'static str,
-    },
-    /// `provider_tenants` without the claim that names them, or the claim without them.
-    #[error("provider `{name}` has `{said}` without `{missing}`")]
-    TenantHalfSaid {
-        /// Which provider.
-        name: ProviderName,
-        /// The key that is there.
-        said: &'static str,
-        /// The key that is not.
-        missing: &'static str,
-    },
-    /// Two providers with one issuer: whose token would it be?
-    #[error("issuer `{0}` is configured twice")]
-    IssuerTwice(Issuer),
-    /// Two providers with one name.
-    #[error("provider `{0}` is configured twice")]
-    NameTwice(ProviderName),
-    /// Not a discovery document.
-    #[error("the discovery document of provider `{0}` is not a JSON object with `issuer` and `jwks_uri`")]
-    NotDiscovery(ProviderName),
-    /// A discovery document of somebody else (B2).
-    #[error("the discovery document of provider `{name}` is for issuer `{found}`, not `{configured}`")]
-    OtherIssuer {
-        /// Which provider.
-        name: ProviderName,
-        /// What the document says, shortened to 120 characters.
-        found: String,
-        /// What the config says.
-        configured: Issuer,
-    },
-}
-
-impl ProviderError {
-    /// What to write in the config instead, where that can be said.
-    #[must_use]
-    pub fn mend(&self) -> Option<String> {
-        Some(match self {
-            Self::Issuer { preset, .. } => {
-                let forms = Preset::named(preset).map(Preset::issuer_forms).unwrap_or_default();
-                format!("copy `issuer` from the `iss` of a token; it looks like `{}`", forms.join("` or `"))
-            }
-            Self::Keys(_) => "write where its key set is, as `jwks_uri`".to_owned(),
-            Self::TenantsUnsaid { claim, some_are_in_none: false, .. } => {
-                format!("write `provider_tenants = [\"…\"]`: the `{claim}` of the people to let in")
-            }
-            Self::TenantsUnsaid { claim, .. } => format!(
-                "write `provider_tenants = [\"…\"]`: the `{claim}` of the people to let in, or `provider_tenants = []` \
-                 for people who are in none"
-            ),
-            Self::TenantImpossible { wanted, .. } => (*wanted).to_owned(),
-            Self::TenantHalfSaid { said, missing, .. } => format!("add `{missing}`, or remove `{said}`"),
-            _ => return None,
-        })
-    }
 }
 
 impl Provider {

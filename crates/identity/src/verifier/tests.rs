@@ -302,6 +302,19 @@ fn b4_a_new_key_is_asked_for_once_and_then_known_to_be_absent() {
     assert!(matches!(verifier.verify(&ghost, &hub(), later).unwrap_err(), TokenError::UnknownKey { .. }));
 }
 
+#[test]
+fn b5_a_provider_that_is_slow_to_answer_delays_no_known_key() {
+    let ring = Arc::new(ring(&[rsa().named("r")], NOW));
+    let verifier = Verifier::new([(Arc::new(provider(ISSUER)), Arc::clone(&ring))]).unwrap();
+    let Begun::Fetch(refresh) = ring.begin_forced(NOW) else { panic!("no fetch") };
+    for seconds in [0, 5, 10] {
+        let now = NOW.plus(Duration::from_secs(seconds));
+        assert!(verifier.verify(&token(&good_claims()), &hub(), now).is_ok(), "{seconds} s into the fetch");
+    }
+    ring.complete(refresh, None, NOW.plus(Duration::from_secs(10))).unwrap();
+    assert!(verifier.verify(&token(&good_claims()), &hub(), NOW).is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
