@@ -23,6 +23,13 @@ import { watchPage } from "./page.js";
 /** @typedef {"connecting" | "open" | "frozen" | "signed_out" | "closed"} Status */
 /** @typedef {ReturnType<typeof checkOptions>} Options */
 
+/**
+ * @typedef {object} TabEvents
+ * @property {CustomEvent<{ status: Status }>} status
+ * @property {CustomEvent<CallNews>} call
+ * @property {CustomEvent<DeputyError>} error
+ */
+
 const TICKET_MS = 30_000;
 const GOOD_MS = 30_000;
 const TICKETS_REFUSED = 3;
@@ -89,6 +96,33 @@ export class Tab extends EventTarget {
     });
     this.register(options.tools);
     void this.#connect();
+  }
+
+  /**
+   * @template {keyof TabEvents} Name
+   * @overload
+   * @param {Name} type
+   * @param {(event: TabEvents[Name]) => void} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   * @returns {void}
+   */
+  /**
+   * @overload
+   * @param {string} type
+   * @param {EventListenerOrEventListenerObject | null} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   * @returns {void}
+   */
+  /**
+   * As every `EventTarget`'s; here it also says which event has which `detail`.
+   *
+   * @override
+   * @param {string} type
+   * @param {any} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
   }
 
   /** @returns {Status} */

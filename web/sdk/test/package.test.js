@@ -27,6 +27,9 @@ const tab = connect({
   tools: [{ name: "a", description: "A", execute: async (input, client) => client.agentType }],
 });
 const status: "connecting" | "open" | "frozen" | "signed_out" | "closed" = tab.status;
+tab.addEventListener("error", ({ detail }) => detail.code.toUpperCase());
+tab.addEventListener("call", ({ detail }) => detail.phase === "started" && detail.agent.type, { once: true });
+tab.addEventListener("status", (event) => { const now: typeof status = event.detail.status; void now; });
 await provideContext({ tools: [] });
 const { origin, tools } = await manifest();
 const hash: string | undefined = tools[0]?.hash;
