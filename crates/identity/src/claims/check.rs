@@ -24,7 +24,7 @@ pub(crate) fn check(
     let audiences = audiences(token, expectations.kind, shape)?;
     let client = client(claims)?;
     kind(token, settings, expectations, &audiences, client)?;
-    says(claims, expectations.kind, shape)?;
+    says(claims, expectations.kind, client, shape)?;
     if !audiences.iter().any(|audience| expectations.audiences.contains(audience)) {
         return Err(TokenError::Audience);
     }
@@ -77,7 +77,7 @@ fn subject(
 }
 
 /// A10: what a product's tokens of this kind always say, and what those of a person never do.
-fn says(claims: &Members, kind: TokenKind, shape: &Shape) -> Result<(), TokenError> {
+fn says(claims: &Members, kind: TokenKind, client: Option<&str>, shape: &Shape) -> Result<(), TokenError> {
     let wanted = match kind {
         TokenKind::AccessToken => shape.access_token_says,
         TokenKind::IdToken => shape.id_token_says,
@@ -87,7 +87,10 @@ fn says(claims: &Members, kind: TokenKind, shape: &Shape) -> Result<(), TokenErr
         Some(value) => values.is_empty() || value.as_str().is_some_and(|value| values.contains(&value)),
     };
     let never = |(name, value): &(&str, &str)| claims.get(*name).is_some_and(|said| said == value);
-    let right = wanted.iter().all(said) && !shape.person_never_says.iter().any(never);
+    let subject = claims.get("sub").and_then(Value::as_str);
+    let machine = client.map(|client| shape.machine.replace("{client}", client));
+    let person = kind == TokenKind::IdToken || machine.is_none() || subject != machine.as_deref();
+    let right = person && wanted.iter().all(said) && !shape.person_never_says.iter().any(never);
     if right { Ok(()) } else { Err(TokenError::Kind) }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct Shape {
     pub(crate) id_token_says: &'static [Says],
     /// What the token of a person never says.
     pub(crate) person_never_says: &'static [(&'static str, &'static str)],
+    /// The `sub` of a token behind which there is a client and nobody else (RFC 9068 section 2.2).
+    pub(crate) machine: &'static str,
 }
 
 /// A claim that must be there: with one of these values, or as any string or list if there are none.

@@ -1,5 +1,6 @@
 //! Better Auth: <https://www.better-auth.com/docs/plugins/oauth-provider> (access tokens) and
-//! <https://www.better-auth.com/docs/plugins/jwt> (session tokens, keys).
+//! <https://www.better-auth.com/docs/plugins/jwt> (session tokens, keys); `at+jwt`, `client_id` and `azp` as in
+//! `packages/oauth-provider/src/token.ts` of better-auth/better-auth.
 
 use super::{AccessTokenType, AudienceAt, BOTH_KINDS, IssuerForm, Keys, SUB, Shape, Tenants};
 use crate::jws::Algorithm;
@@ -22,4 +23,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[],
     id_token_says: &[],
     person_never_says: &[],
+    machine: "{client}",
 };

@@ -19,5 +19,6 @@ pub(super) const SHAPE: Shape = Shape {
     subject: SUB,
     access_token_says: &[],
     id_token_says: &[],
-    person_never_says: &[],
+    person_never_says: &[("sts", "pending")],
+    machine: "{client}",
 };

@@ -29,4 +29,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("token_use", &["access"]), ("client_id", &[])],
     id_token_says: &[("token_use", &["id"])],
     person_never_says: &[],
+    machine: "{client}",
 };

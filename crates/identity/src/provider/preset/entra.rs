@@ -32,4 +32,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("scp", &[])],
     id_token_says: &[],
     person_never_says: &[("idtyp", "app")],
+    machine: "{client}",
 };

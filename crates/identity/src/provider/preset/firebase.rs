@@ -27,4 +27,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[],
     id_token_says: &[("firebase", &[])],
     person_never_says: &[],
+    machine: "{client}",
 };

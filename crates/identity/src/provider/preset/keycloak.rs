@@ -22,4 +22,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("typ", &["Bearer"])],
     id_token_says: &[("typ", &["ID"])],
     person_never_says: &[],
+    machine: "{client}",
 };

@@ -17,4 +17,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[],
     id_token_says: &[],
     person_never_says: &[],
+    machine: "{client}",
 };

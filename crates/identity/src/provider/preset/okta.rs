@@ -25,4 +25,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("cid", &[]), ("uid", &[]), ("scp", &[])],
     id_token_says: &[],
     person_never_says: &[],
+    machine: "{client}",
 };

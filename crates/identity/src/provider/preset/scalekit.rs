@@ -1,12 +1,12 @@
 //! Scalekit: <https://docs.scalekit.com/guides/accesstoken-claims> (claims) and
 //! <https://docs.scalekit.com/authenticate/mcp/quickstart/> (the `res_…` audience of an MCP server).
 
-use super::{AccessTokenType, AudienceAt, BOTH_KINDS, IssuerForm, Keys, OPENID, SUB, Shape, Tenants};
+use super::{AccessTokenType, AudienceAt, BOTH_KINDS, IssuerForm, Keys, SUB, Shape, Tenants};
 use crate::jws::Algorithm;
 
 pub(super) const SHAPE: Shape = Shape {
     name: "scalekit",
-    issuers: &[IssuerForm { pattern: "https://{host}", keys: Keys::Discovery(OPENID) }],
+    issuers: &[IssuerForm { pattern: "https://{host}", keys: Keys::Set("{iss}/keys") }],
     other_spelling: None,
     algorithms: &[Algorithm::Rs256],
     access_token_type: AccessTokenType::Untyped,
@@ -18,4 +18,5 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[],
     id_token_says: &[],
     person_never_says: &[],
+    machine: "{client}",
 };

@@ -74,6 +74,7 @@ fn b2_the_keys_are_where_the_vendor_says() {
             set("https://api.workos.com/sso/jwks/client_1"),
         ),
         ("workos", "https://x.authkit.app".to_owned(), set("https://x.authkit.app/oauth2/jwks")),
+        ("scalekit", "https://a.example".to_owned(), set("https://a.example/keys")),
         ("clerk", "https://a.example".to_owned(), set("https://a.example/.well-known/jwks.json")),
         ("better-auth", "https://a.example".to_owned(), set("https://a.example/api/auth/jwks")),
         ("better-auth", "https://a.example/api/auth".to_owned(), set("https://a.example/api/auth/jwks")),
@@ -312,4 +313,20 @@ fn a10_presets_that_declare_access_tokens_take_no_untyped_one() {
         untyped.header.clear();
         assert_eq!(untyped.verify(&untyped.claims).unwrap_err(), TokenError::Kind, "{file}");
     }
+}
+
+#[test]
+fn a10_a_token_behind_which_there_is_only_a_client_is_of_nobody() {
+    for file in ["better-auth", "logto", "scalekit", "keycloak", "cognito"] {
+        let fixture = fixture(file);
+        let client = fixture.client.clone().unwrap();
+        assert_eq!(fixture.with("sub", &json!(client)).unwrap_err(), TokenError::Kind, "{file}");
+    }
+    let machine = json!("K1AUPhZq8mRi0Q0pjhkfu1D7y6KjDQja@clients");
+    assert_eq!(fixture("auth0").with("sub", &machine).unwrap_err(), TokenError::Kind);
+}
+
+#[test]
+fn a12_clerk_people_who_still_have_to_choose_an_organisation_are_refused() {
+    assert_eq!(fixture("clerk").with("sts", &json!("pending")).unwrap_err(), TokenError::Kind);
 }
