@@ -33,6 +33,7 @@ class Socket:
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
         self.code = 1006
+        self.closing = False
 
     async def messages(self):
         text = b""
@@ -49,7 +50,9 @@ class Socket:
             kind = first & 0x0F
             if kind == 8:
                 self.code = int.from_bytes(data[:2]) if size >= 2 else 1005
-                self._frame(8, data)
+                # The browser's answer to our own is not answered again: that would be no clean close.
+                if not self.closing:
+                    self._frame(8, data)
                 return
             if kind in (0, 1):
                 text += data
@@ -61,6 +64,7 @@ class Socket:
         self._frame(1, text.encode())
 
     def close(self, code):
+        self.closing = True
         self._frame(8, code.to_bytes(2))
 
     def _frame(self, kind, data):
@@ -218,7 +222,13 @@ class Hub:
             else:
                 tab.close(order["close"])
 
+    def close(self, numbers, code):
+        """Closes these sockets, all at once."""
+        for number in numbers:
+            self._loop.call_soon_threadsafe(self.tabs[number].close, code)
+
     def _tell(self, news):
+        news["at"] = time.monotonic()
         self.log.append(news)
         if self.control is not None:
             self.control.send(json.dumps(news))

@@ -83,3 +83,16 @@ def test_a_frame_that_says_so_is_listed_under_its_own_origin(world):
         hub.greet(number)
         listed[origin] = names(hub.said(number, "tools"))
     assert listed == {f"http://crm.localhost:{port}": ["outer.tool"], f"http://hr.localhost:{port}": ["inner.tool"]}
+
+
+def test_p9_thirty_documents_come_back_to_a_restarted_hub_over_some_seconds_with_one_attempt_each(world):
+    hub, page = world
+    page.goto(f"{hub.origin}/crowd.html")
+    first = {hub.greet(number)["docId"] for number in range(30)}
+    hub.close(range(30), 1012)
+    again = [hub.greet(number)["docId"] for number in range(30, 60)]
+    assert set(again) == first and len(again) == 30, "each came back once, as itself"
+    opened = sorted(news["at"] for news in hub.log if news.get("opened") and news["socket"] >= 30)
+    assert opened[-1] - opened[0] > 1.5, "they do not come at once"
+    assert max(sum(at <= other < at + 0.25 for other in opened) for at in opened) <= 15
+    assert len(hub.tabs) == 60
