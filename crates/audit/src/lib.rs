@@ -7,11 +7,13 @@
 //! * [`tree`]: the Merkle tree of RFC 6962 over the lines;
 //! * [`checkpoint`]: signed tree heads (C2SP `tlog-checkpoint`) and the keys for them;
 //! * [`signer`]: never signs two heads that contradict each other (AUD-05);
+//! * [`arguments`]: how much of a call's arguments a line holds;
 //! * [`erasure`]: which lines an erasure was about;
 //! * [`export`]: a line as other systems read it (JSONL, OCSF);
 //! * [`proof`]: one line's `tlog-proof`, checkable offline;
 //! * [`verify`]: recomputes a whole log and names the first thing that is wrong (AUD-03).
 
+pub mod arguments;
 pub mod checkpoint;
 pub mod erasure;
 pub mod export;

@@ -22,6 +22,7 @@ pub use network::{AddressError, PublicUrl, address};
 pub use schema::schema_text;
 pub use secret::{SecretError, SecretSource};
 
+use deputy_audit::arguments::Recording;
 use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
 use deputy_identity::provider::KeysAt;
 use deputy_identity::{Audiences, Provider, ProviderName, TokenKind};
@@ -44,6 +45,15 @@ pub struct Settings {
     pub apps: Vec<App>,
     /// Who may do what.
     pub policy: PolicySource,
+    /// What the audit log holds.
+    pub audit: Audit,
+}
+
+/// What the audit log holds.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    /// How much of calls' arguments.
+    pub recording: Recording,
 }
 
 /// The hub itself.

@@ -94,6 +94,7 @@ impl Running {
             signing_key: keys.signing,
             sealer: keys.sealer,
             log: Arc::<SqliteStore>::clone(&store),
+            recording: settings.audit.recording,
             tickets: Arc::<SqliteStore>::clone(&store),
             approvals: Arc::<SqliteStore>::clone(&store),
             open_calls: store,

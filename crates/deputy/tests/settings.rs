@@ -21,6 +21,8 @@ const KNOWN: &[&str] = &[
     "app.origins",
     "app.tenant",
     "app.token",
+    "audit",
+    "audit.arguments",
     "hub",
     "hub.approval_execution",
     "hub.approval_wait",

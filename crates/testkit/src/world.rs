@@ -5,6 +5,7 @@ use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceNa
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::ports::Clock as _;
+use deputy_hub::setup::Recording;
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::{App, CallEvent, Caller, Door, Hub, Refused, Setup, Supervisor, Target, ToolAnswer, Wish};
 use deputy_identity::Verifier;
@@ -104,6 +105,7 @@ impl World {
             signing_key: SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap(),
             sealer: Sealer::new(&Secret::new([7; 32])),
             log: Arc::<Memory>::clone(&tables),
+            recording: Recording::Redacted,
             tickets: Arc::<Memory>::clone(&tables),
             approvals: Arc::<Memory>::clone(&tables),
             open_calls: Arc::<Memory>::clone(&tables),

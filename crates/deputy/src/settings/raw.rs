@@ -26,6 +26,8 @@ pub(super) struct File {
     pub(super) app: Vec<App>,
     /// Who may do what.
     pub(super) policy: Option<Policy>,
+    /// What the audit log holds. That it holds every call cannot be changed.
+    pub(super) audit: Option<Audit>,
 }
 
 /// The hub itself.
@@ -173,6 +175,15 @@ pub(super) struct Policy {
     /// A directory of `*.cedar` files; relative to this file. Without it the shipped policy holds.
     #[schemars(extend("examples" = ["./policy"]))]
     pub(super) dir: Option<Located<String>>,
+}
+
+/// What the audit log holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Audit {
+    /// How much of a call's arguments is recorded, in the part that can be erased: `none`, `hash` (default), `redacted`
+    /// (without what the tool's schema marks and what looks like a secret), or `full`.
+    #[schemars(extend("enum" = ["none", "hash", "redacted", "full"], "examples" = ["redacted"]))]
+    pub(super) arguments: Option<Located<String>>,
 }
 
 /// The words of [`ClassWord`].

@@ -37,6 +37,7 @@ fn a_small_file_is_enough_and_the_rest_has_safe_values() {
     let settings = Settings::parse(GOOD, Path::new("/etc/deputy/deputy.toml")).expect("settings");
     assert_eq!(settings.tenants, [TenantId::single()]);
     assert_eq!(settings.policy, PolicySource::Shipped);
+    assert_eq!(settings.audit.recording, Recording::Hash);
     assert_eq!(settings.hub.data_dir, Path::new("/etc/deputy/./data"));
     assert_eq!(settings.hub.public_url.join("/mcp"), "https://hub.acme.example/mcp");
     assert_eq!(settings.hub.approval_wait, Duration::from_secs(600));
@@ -94,11 +95,15 @@ fn a_full_file_is_read_in_every_part() {
 
         [policy]
         dir = "policy"
+
+        [audit]
+        arguments = "redacted"
     "#;
     let settings = Settings::parse(text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
     let north = TenantId::new("north").expect("tenant");
     assert_eq!(settings.tenants, std::slice::from_ref(&north));
     assert_eq!(settings.policy, PolicySource::Directory("/etc/deputy/policy".into()));
+    assert_eq!(settings.audit.recording, Recording::Redacted);
     assert_eq!(settings.hub.data_dir, Path::new("/var/lib/deputy"));
     assert_eq!(settings.hub.approval_execution, Duration::from_secs(5));
     assert_eq!(settings.hub.cli_client_id.as_deref(), Some("deputy-cli"));
@@ -143,8 +148,10 @@ fn no_setting_turns_verification_policy_or_audit_off() {
         let properties = schema.pointer(pointer).and_then(serde_json::Value::as_object);
         properties.map(|members| members.keys().cloned().collect()).unwrap_or_default()
     };
-    assert_eq!(keys("/properties"), ["hub", "tenant", "identity_provider", "app", "policy"]);
+    assert_eq!(keys("/properties"), ["hub", "tenant", "identity_provider", "app", "policy", "audit"]);
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
+    // How much of the arguments; every call has its lines whatever it says.
+    assert_eq!(keys("/$defs/Audit/properties"), ["arguments"]);
     assert_eq!(
         keys("/$defs/Hub/properties"),
         [
