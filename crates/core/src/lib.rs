@@ -9,6 +9,7 @@ pub mod event;
 pub mod facts;
 pub mod id;
 pub mod secret;
+pub mod text;
 pub mod time;
 pub mod tool;
 pub mod user;

@@ -316,3 +316,23 @@ async fn arguments_larger_than_a_megabyte_are_refused() {
     assert_eq!(world.run(world.caller("alice").await, large).await.unwrap_err().reason, Reason::TooLarge);
     assert!(tab.is_quiet());
 }
+
+#[tokio::test]
+async fn aud_01_an_answer_whose_intent_was_not_written_stays_here_even_if_its_outcome_was() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    let caller = world.caller("alice").await;
+    world.tables.set_stalled(true);
+    let mut events = world.hub.call(caller, wish("list", &json!({})));
+    let (id, _) = tab.start_call().await;
+    world.tables.set_broken(true);
+    world.tables.set_stalled(false);
+    world.until("the intent has failed", || world.tables.failures() > 0).await;
+    world.tables.set_broken(false);
+    tab.say(&id, TabFrame::Result(ToolResult::Text { text: "secret".to_owned() })).await;
+    let done = events.next().await;
+    assert!(
+        matches!(&done, Some(CallEvent::Done(Err(r))) if r.reason == Reason::AuditUnavailable),
+        "{done:?}"
+    );
+}

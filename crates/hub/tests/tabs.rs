@@ -11,7 +11,7 @@ use deputy_core::{DocumentId, EventKind, Reason};
 use deputy_hub::CallEvent;
 use deputy_hub::ports::Clock as _;
 use deputy_protocol::tab::{ByeReason, CloseCode, TabFrame};
-use deputy_testkit::{FakeTab, ORIGIN, Said, World, wish};
+use deputy_testkit::{FakeTab, ORIGIN, OTHER_ORIGIN, Said, World, wish};
 use serde_json::json;
 use std::time::Duration;
 
@@ -41,10 +41,12 @@ async fn p2_a_ticket_opens_one_tab_once_and_only_for_a_minute() {
 #[tokio::test]
 async fn p4_a_ticket_is_for_one_origin() {
     let world = World::new().await;
-    let ticket = world.ticket("alice").await;
-    let other =
-        FakeTab::connect(&world.hub, &ticket, &document(), "https://evil.example").await.err().unwrap();
-    assert_eq!(other.code, CloseCode::Forbidden);
+    // Even the app's own other origin is another origin.
+    for other in [OTHER_ORIGIN, "https://evil.example"] {
+        let ticket = world.ticket("alice").await;
+        let refused = FakeTab::connect(&world.hub, &ticket, &document(), other).await.err().unwrap();
+        assert_eq!(refused.code, CloseCode::Forbidden);
+    }
 }
 
 #[tokio::test]
@@ -371,6 +373,23 @@ async fn p13_a_risky_call_whose_socket_is_lost_before_started_may_have_run() {
     events.cancel();
     let done = events.next().await;
     assert!(matches!(&done, Some(CallEvent::Done(Err(r))) if r.reason == Reason::OutcomeUnknown), "{done:?}");
+    // The same without a cancel.
+    let mut tab = world.tab("alice").await;
+    let mut events = world.hub.call(world.caller("alice").await, wish("wipe", &json!({})));
+    tab.hear().await;
+    tab.attached.lost();
+    let done = events.next().await;
+    assert!(matches!(&done, Some(CallEvent::Done(Err(r))) if r.reason == Reason::OutcomeUnknown), "{done:?}");
+}
+
+#[tokio::test]
+async fn p27_a_definition_with_hidden_text_is_not_taken() {
+    let world = World::new().await;
+    let tab = world.tab("alice").await;
+    let tool = |name: &str, text: &str| json!({"name": name, "description": text, "kind": "imperative"});
+    tab.offer_definitions(vec![tool("list", "Reads.\u{200b}"), tool("find", "Finds.")]).await;
+    let listed = world.hub.tools(&world.hub.reach(world.caller("alice").await));
+    assert_eq!(listed.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["crm__find"]);
 }
 
 #[tokio::test]

@@ -20,4 +20,4 @@ pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
 pub use issuer::TestIssuer;
 pub use tables::Memory;
-pub use world::{APP, ORIGIN, PUBLIC_URL, World, wish};
+pub use world::{APP, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, wish};

@@ -7,7 +7,7 @@ use deputy_hub::ports::{
     TicketRecord, Tickets,
 };
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -17,6 +17,7 @@ pub struct Memory {
     tickets: Mutex<HashMap<Digest, TicketRecord>>,
     approvals: Mutex<HashMap<ApprovalId, ApprovalRecord>>,
     broken: Arc<AtomicBool>,
+    failures: Arc<AtomicUsize>,
     stalled: watch::Sender<bool>,
 }
 
@@ -27,6 +28,7 @@ impl Default for Memory {
             tickets: Mutex::default(),
             approvals: Mutex::default(),
             broken: Arc::default(),
+            failures: Arc::default(),
             stalled: watch::Sender::new(false),
         }
     }
@@ -48,6 +50,12 @@ impl Memory {
     /// From now on nothing can be written, or it can again.
     pub fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// How many appends have failed.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        self.failures.load(Ordering::SeqCst)
     }
 
     /// From now on commits do not return, or they do again.
@@ -72,16 +80,16 @@ fn write(broken: &AtomicBool, log: &Mutex<Vec<Event>>, events: Vec<Event>) -> Re
 
 impl AuditLog for Memory {
     fn append(&self, events: Vec<Event>) -> Appended {
-        let (broken, log, mut stalled) =
-            (Arc::clone(&self.broken), Arc::clone(&self.events), self.stalled.subscribe());
+        let (broken, log) = (Arc::clone(&self.broken), Arc::clone(&self.events));
+        let (failures, mut stalled) = (Arc::clone(&self.failures), self.stalled.subscribe());
         Box::pin(async move {
             let _ = stalled.wait_for(|stalled| !stalled).await;
-            write(&broken, &log, events)
+            let written = write(&broken, &log, events);
+            if written.is_err() {
+                failures.fetch_add(1, Ordering::SeqCst);
+            }
+            written
         })
-    }
-
-    fn fault(&self) -> Option<String> {
-        self.broken.load(Ordering::SeqCst).then(|| "the disk is full".to_owned())
     }
 }
 

@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub const APP: &str = "crm";
 /// Where it lives.
 pub const ORIGIN: &str = "https://crm.example";
+/// Where it lives too.
+pub const OTHER_ORIGIN: &str = "https://crm-two.example";
 /// Where the hub is reached.
 pub const PUBLIC_URL: &str = "https://hub.example";
 
@@ -95,7 +97,7 @@ impl World {
             apps: vec![App {
                 name: app,
                 tenant: TenantId::single(),
-                origins: vec![ORIGIN.parse().unwrap()],
+                origins: vec![ORIGIN.parse().unwrap(), OTHER_ORIGIN.parse().unwrap()],
                 classes: HashMap::from(classes),
             }],
             verifier,

@@ -283,7 +283,11 @@ fn said(event: TabEvent, started: bool, call: &Call, offer: &Offer) -> Performed
         TabEvent::Error { code, message } => {
             let reason = sayable(&code);
             let detail: String = message.chars().filter(|c| !c.is_control()).take(300).collect();
-            let outcome = if started { Outcome::Failed } else { Outcome::NotStarted };
+            let outcome = match reason {
+                Reason::OutcomeUnknown => Outcome::Unknown,
+                _ if started => Outcome::Failed,
+                _ => Outcome::NotStarted,
+            };
             Performed { outcome, answer: Err(Refused::because(reason, detail)) }
         }
         TabEvent::Cancelled if !started => not_started(Refused::new(Reason::NotStarted)),

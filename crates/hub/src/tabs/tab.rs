@@ -40,6 +40,11 @@ impl Offer {
     }
 
     fn one(tab: &Tab, definition: Definition) -> Result<Self, String> {
+        let words = serde_json::to_value(&definition).map_err(|error| error.to_string())?;
+        if let Some(hidden) = deputy_core::text::hidden(&words) {
+            // Whoever reviews a tool must see what the model sees (P27).
+            return Err(format!("it holds the invisible character U+{:04X}", u32::from(hidden)));
+        }
         let compile = |schema| Schema::compile(schema).map_err(|error| error.to_string());
         let input = definition.input_schema.as_ref().map_or_else(|| Ok(Schema::anything()), compile)?;
         let output = definition.output_schema.as_ref().map(compile).transpose()?;
