@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod keys;
 pub mod policy_files;
+pub mod publish;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

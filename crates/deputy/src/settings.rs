@@ -22,6 +22,7 @@ pub use network::{AddressError, PublicUrl, address};
 pub use schema::schema_text;
 pub use secret::{SecretError, SecretSource};
 
+use crate::publish::Target;
 use deputy_audit::arguments::Recording;
 use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
 use deputy_identity::provider::KeysAt;
@@ -54,6 +55,8 @@ pub struct Settings {
 pub struct Audit {
     /// How much of calls' arguments.
     pub recording: Recording,
+    /// Where its checkpoints are carried.
+    pub publish: Vec<Target>,
 }
 
 /// The hub itself.
@@ -154,6 +157,10 @@ impl Settings {
         let of_providers = self.identity_providers.iter().map(|entry| match entry.provider.keys_at() {
             KeysAt::Discovery(url) | KeysAt::Set(url) => url.clone(),
         });
-        of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).collect()
+        let webhooks = self.audit.publish.iter().filter_map(|target| match target {
+            Target::Webhook(url) => Some(url.clone()),
+            Target::File(_) => None,
+        });
+        of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).chain(webhooks).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::keys::{Keys, KeysError};
 use crate::policy_files::{self, PolicyFilesError};
+use crate::publish::Publisher;
 use crate::settings::{App, PolicySource, Settings};
 use deputy_core::{Client, Issuer, Timestamp};
 use deputy_egress::{HttpClient, KeyFetcher, NamedHosts};
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// How often the policy directory is looked at.
@@ -67,6 +69,7 @@ pub struct Running {
     /// The hub.
     pub hub: Arc<Hub>,
     tables: Supervisor,
+    publisher: Arc<Mutex<Publisher>>,
 }
 
 impl Running {
@@ -83,6 +86,12 @@ impl Running {
         let store = Arc::new(SqliteStore::open(place, deputy_store::Settings::default(), &tables).await?);
         let client =
             HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(&settings.named_addresses())))?;
+        let publisher = Arc::new(Mutex::new(Publisher::new(
+            Place::new(&settings.hub.data_dir),
+            settings.tenants.clone(),
+            settings.audit.publish.clone(),
+            client.clone(),
+        )));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
             tenants: settings.tenants.clone(),
@@ -111,7 +120,9 @@ impl Running {
         if let PolicySource::Directory(directory) = &settings.policy {
             hub.supervisor().start_until_shutdown(watch(Arc::clone(&hub), directory.clone()));
         }
-        Ok(Self { hub, tables })
+        let carrier = Arc::clone(&publisher);
+        hub.supervisor().start_until_shutdown(async move { carrier.lock().await.run().await });
+        Ok(Self { hub, tables, publisher })
     }
 
     /// Ends everything: tabs are told to come back, running calls get their outcome, then the tables close.
@@ -124,6 +135,11 @@ impl Running {
             tracing::error!(%error, "the last refused sign-ins could not be recorded");
         }
         self.tables.shut_down().await;
+        // The last checkpoint was signed just now.
+        let last = async { self.publisher.lock().await.round().await };
+        if tokio::time::timeout(Duration::from_secs(10), last).await.is_err() {
+            tracing::warn!("the last checkpoint was not carried off the box; the next start does it");
+        }
     }
 }
 

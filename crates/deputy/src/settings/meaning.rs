@@ -1,14 +1,14 @@
 //! From the words of the file to settings: names that exist, addresses that are exact, lengths within bounds.
 
 mod app;
+mod audit;
 mod provider;
 
 use super::fault::{Collector, Faults};
 use super::located::Located;
 use super::network::{self, Wrong};
 use super::raw::{self, File};
-use super::{Audit, Hub, IdentityProvider, PolicySource, Settings, schema, shape, span};
-use deputy_audit::arguments::Recording;
+use super::{Hub, IdentityProvider, PolicySource, Settings, schema, shape, span};
 use deputy_core::{IdError, TenantId};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -49,13 +49,6 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Settings, Faults> {
     Err(faults.finish(path))
 }
 
-/// The words were checked against the schema.
-fn audit(audit: Option<&raw::Audit>) -> Audit {
-    let said = audit.and_then(|audit| audit.arguments.as_ref());
-    let known = said.and_then(|said| Recording::WORDS.iter().find(|(word, _)| *word == said.as_str()));
-    Audit { recording: known.map(|(_, recording)| *recording).unwrap_or_default() }
-}
-
 struct Meaning<'m, 't> {
     folder: &'m Path,
     faults: &'m mut Collector<'t>,
@@ -72,13 +65,13 @@ impl Meaning<'_, '_> {
             Some(dir) => PolicySource::Directory(self.path(dir)),
             None => PolicySource::Shipped,
         };
-        let audit = audit(file.audit.as_ref());
+        let audit = self.audit(file.audit.as_ref(), &tenants);
         let identity_providers: Vec<IdentityProvider> = identity_providers.into_iter().flatten().collect();
         // INVARIANT: no block of the file is dropped on the way.
         let complete =
             apps.len() == file.app.len() && identity_providers.len() == file.identity_provider.len();
         complete.then_some(())?;
-        Some(Settings { hub: hub?, tenants, identity_providers, apps, policy, audit })
+        Some(Settings { hub: hub?, tenants, identity_providers, apps, policy, audit: audit? })
     }
 
     fn hub(&mut self, hub: &raw::Hub) -> Option<Hub> {

@@ -184,6 +184,22 @@ pub(super) struct Audit {
     /// (without what the tool's schema marks and what looks like a secret), or `full`.
     #[schemars(extend("enum" = ["none", "hash", "redacted", "full"], "examples" = ["redacted"]))]
     pub(super) arguments: Option<Located<String>>,
+    /// Where signed checkpoints are carried, so that a log that was cut, put back or made anew is found out.
+    #[serde(default)]
+    #[schemars(extend("examples" = [[{"webhook": "https://witness.acme.example/checkpoints"}]]))]
+    pub(super) publish: Vec<Located<Publish>>,
+}
+
+/// A place for checkpoints: a file or a webhook, one of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Publish {
+    /// A path; relative to this file. `{tenant}` and `{size}` stand for the log's tenant and its number of lines: with
+    /// `{size}` each checkpoint has a file of its own, without it the file holds the newest.
+    #[schemars(extend("examples" = ["/mnt/vault/{tenant}-{size}.checkpoint"]))]
+    pub(super) file: Option<Located<String>>,
+    /// An address that takes a `POST` of JSON with `log`, `size` and `checkpoint`.
+    #[schemars(extend("examples" = ["https://witness.acme.example/checkpoints"]))]
+    pub(super) webhook: Option<Located<String>>,
 }
 
 /// The words of [`ClassWord`].

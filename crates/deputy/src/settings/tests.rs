@@ -98,12 +98,19 @@ fn a_full_file_is_read_in_every_part() {
 
         [audit]
         arguments = "redacted"
+        publish = [{ file = "out/{tenant}-{size}" }, { webhook = "https://witness.acme.example/c" }]
     "#;
     let settings = Settings::parse(text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
     let north = TenantId::new("north").expect("tenant");
     assert_eq!(settings.tenants, std::slice::from_ref(&north));
     assert_eq!(settings.policy, PolicySource::Directory("/etc/deputy/policy".into()));
     assert_eq!(settings.audit.recording, Recording::Redacted);
+    let witness = Url::parse("https://witness.acme.example/c").expect("url");
+    assert!(settings.named_addresses().contains(&witness));
+    assert_eq!(
+        settings.audit.publish,
+        [Target::File("/etc/deputy/out/{tenant}-{size}".into()), Target::Webhook(witness)]
+    );
     assert_eq!(settings.hub.data_dir, Path::new("/var/lib/deputy"));
     assert_eq!(settings.hub.approval_execution, Duration::from_secs(5));
     assert_eq!(settings.hub.cli_client_id.as_deref(), Some("deputy-cli"));
@@ -151,7 +158,8 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     assert_eq!(keys("/properties"), ["hub", "tenant", "identity_provider", "app", "policy", "audit"]);
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.
-    assert_eq!(keys("/$defs/Audit/properties"), ["arguments"]);
+    assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "publish"]);
+    assert_eq!(keys("/$defs/Publish/properties"), ["file", "webhook"]);
     assert_eq!(
         keys("/$defs/Hub/properties"),
         [
