@@ -121,7 +121,9 @@ impl Catalog {
         let Some((tab, offer)) = picked else {
             return Resolution::Refused(self.unknown(user, target, chosen, candidates.is_empty()));
         };
-        if chosen.is_none() && candidates.iter().any(|(_, other)| other.tool.hash != offer.tool.hash) {
+        let differs =
+            |(other, its): &&(Arc<Tab>, Offer)| other.is_attached() && its.tool.hash != offer.tool.hash;
+        if chosen.is_none() && candidates.iter().any(|one| differs(&one)) {
             let tabs: Vec<String> = candidates.iter().map(|(tab, _)| tab.document.to_string()).collect();
             let detail = format!(
                 "the tabs {} define it differently: choose one by _meta[\"dev.deputy/tab\"]",

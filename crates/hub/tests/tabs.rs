@@ -414,3 +414,18 @@ async fn a_refused_ticket_of_a_known_user_is_in_their_log() {
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0].user.as_ref().map(|user| user.subject.as_str()), Some("alice"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn p22_a_page_that_reloads_is_called_in_its_new_document_at_once() {
+    let world = World::new().await;
+    let first = world.tab("alice").await;
+    first.say("f", TabFrame::Focus { focused: true }).await;
+    first.attached.lost();
+    let mut second = world.tab("alice").await;
+    second
+        .offer_definitions(vec![json!({"name": "list", "description": "newer", "kind": "imperative"})])
+        .await;
+    let run = world.run(world.caller("alice").await, wish("list", &json!({})));
+    let (answer, _) = tokio::join!(run, second.answer("new"));
+    assert_eq!(answer.unwrap().content[0]["text"], "new");
+}

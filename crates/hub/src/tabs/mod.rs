@@ -1,9 +1,11 @@
 //! The tabs that are connected now: whose they are, what they offer, and how they end (P4 to P24).
 
+mod attached;
 mod calls;
 mod liveness;
 mod tab;
 
+pub use attached::Attached;
 pub use calls::{InFlight, TabEvent};
 pub use tab::{Offer, Tab};
 
@@ -12,9 +14,7 @@ use crate::journal::Journal;
 use crate::ports::{Clock, TabLink, TicketRecord, Tickets};
 use crate::supervisor::Supervisor;
 use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
-use deputy_protocol::tab::{
-    ByeReason, CloseCode, Heartbeat, Hello, HubFrame, Limits, TabFrame, VERSION, Welcome, WelcomeUser,
-};
+use deputy_protocol::tab::{CloseCode, Heartbeat, Hello, Limits, VERSION, Welcome, WelcomeUser};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,13 +32,6 @@ pub struct Unwelcome {
     pub code: CloseCode,
     /// For people.
     pub reason: &'static str,
-}
-
-/// A tab's socket after `welcome`. Frames and the end of the socket go through it.
-pub struct Attached {
-    tab: Arc<Tab>,
-    generation: u64,
-    tabs: Arc<Tabs>,
 }
 
 #[derive(Default)]
@@ -180,12 +173,14 @@ impl Tabs {
         }
     }
 
-    /// The user's tabs that are listed now, the last focused first, the oldest first among equals (P22).
+    /// The user's tabs that are listed now: those with a socket first (a page that reloads leaves its old document behind
+    /// for two seconds), then the last focused, the oldest first among equals (P22).
     #[must_use]
     pub(crate) fn of(&self, user: &User) -> Vec<Arc<Tab>> {
         let mut tabs = self.users().get(user).map(|own| own.tabs.clone()).unwrap_or_default();
-        tabs.sort_by_key(|tab| {
-            (std::cmp::Reverse(tab.last_focused()), tab.connected_at, tab.document.clone())
+        tabs.sort_by_cached_key(|tab| {
+            let focus = std::cmp::Reverse(tab.last_focused());
+            (!tab.is_attached(), focus, tab.connected_at, tab.document.clone())
         });
         tabs
     }
@@ -313,115 +308,5 @@ impl Tabs {
         if let Some(own) = self.users().get(user) {
             own.changed.send_modify(|count| *count += 1);
         }
-    }
-
-    /// New tools count once their line is on disk.
-    async fn offer(
-        &self,
-        attached: &Attached,
-        definitions: Vec<deputy_core::Definition>,
-        mut refused: Vec<String>,
-    ) {
-        let tab = &attached.tab;
-        let (offers, more) = Offer::read(tab, definitions);
-        refused.extend(more);
-        if refused.is_empty() && tab.has_offers(&offers) {
-            return;
-        }
-        let pins: Vec<String> =
-            offers.iter().map(|o| format!("{} {}", o.tool.definition.name, o.tool.hash)).collect();
-        let mut event = self.event(EventKind::ToolsChanged, tab).with_detail("tools", pins);
-        if !refused.is_empty() {
-            // The page chose these words: they can be erased, and they are few and short.
-            event = event.with_detail("refused", refused.len()).with_personal("refused", shortened(refused));
-        }
-        if let Err(error) = self.journal.append(vec![event]).await {
-            tracing::error!(%error, "a tab's tools are not offered: their line cannot be written");
-            tab.close(CloseCode::Restart, "the audit log cannot be written");
-            return;
-        }
-        // A newer socket may have spoken while the line was written (P20).
-        if !tab.is_current(attached.generation) {
-            return;
-        }
-        tab.set_offers(offers);
-        self.bump(&tab.user);
-    }
-}
-
-impl Attached {
-    /// Takes in one frame.
-    ///
-    /// # Errors
-    /// How to close: the tab said goodbye, a newer socket took over, or the frame does not belong here.
-    pub async fn frame(&self, id: &str, frame: TabFrame) -> Result<(), Unwelcome> {
-        if !self.tab.is_current(self.generation) {
-            // Superseded or over: what it says does not count any more.
-            return Err(Unwelcome { code: CloseCode::Superseded, reason: "this socket is over" });
-        }
-        self.tab.heard(self.tabs.clock.now());
-        match frame {
-            TabFrame::Hello(_) => {
-                return Err(Unwelcome { code: CloseCode::BadFrame, reason: "a second hello" });
-            }
-            TabFrame::Tools { tools, refused } => self.tabs.offer(self, tools, refused).await,
-            TabFrame::Focus { focused } => {
-                if focused {
-                    self.tab.focus(self.tabs.clock.now());
-                }
-            }
-            TabFrame::Bye { reason } => {
-                self.tabs.end(&self.tab, reason_of(reason));
-                let code = if reason == ByeReason::Frozen { CloseCode::Frozen } else { CloseCode::Normal };
-                return Err(Unwelcome { code, reason: "goodbye" });
-            }
-            TabFrame::Pong | TabFrame::Unknown => {}
-            other => self.tab.take_in(id, other),
-        }
-        Ok(())
-    }
-
-    /// The socket is gone. Its calls fail within a second, the tab is unlisted after two (P24): reload and close look
-    /// alike, and a reload may come back.
-    pub fn lost(&self) {
-        if !self.tab.detach(self.generation) {
-            return;
-        }
-        let (tab, tabs, generation) = (Arc::clone(&self.tab), Arc::clone(&self.tabs), self.generation);
-        self.tabs.supervisor.start(async move {
-            tokio::time::sleep(Duration::from_millis(900)).await;
-            if tab.is_detached(generation) {
-                tab.fail_calls();
-                tokio::time::sleep(Duration::from_millis(1000)).await;
-            }
-            if tab.is_detached(generation) {
-                tabs.end(&tab, Reason::TabGone);
-            }
-        });
-    }
-
-    /// The tab behind the socket.
-    #[must_use]
-    pub const fn tab(&self) -> &Arc<Tab> {
-        &self.tab
-    }
-
-    /// The first frame to send.
-    #[must_use]
-    pub fn welcome(welcome: Welcome) -> HubFrame {
-        HubFrame::Welcome(Box::new(welcome))
-    }
-}
-
-/// At most 16 sentences of at most 200 characters.
-fn shortened(sentences: Vec<String>) -> Vec<String> {
-    sentences.into_iter().take(16).map(|sentence| sentence.chars().take(200).collect()).collect()
-}
-
-const fn reason_of(bye: ByeReason) -> Reason {
-    match bye {
-        ByeReason::SignedOut => Reason::SessionEnded,
-        ByeReason::SessionChanged => Reason::SessionChanged,
-        ByeReason::Frozen | ByeReason::Closed => Reason::TabGone,
     }
 }

@@ -322,6 +322,11 @@ impl Tab {
         mine
     }
 
+    /// Whether it has a socket now.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.inner().attached
+    }
+
     pub(crate) fn is_detached(&self, generation: u64) -> bool {
         let inner = self.inner();
         !inner.attached && inner.generation == generation

@@ -1,10 +1,9 @@
-//! Frames: text to types and back. No state is kept here; see [`super`] for limits and codes.
+//! What a tab says: from text to types. No state is kept here; see [`super`] for limits and codes.
 
-use super::{CloseCode, Heartbeat, Limits, VERSION};
+use super::{CloseCode, Limits, VERSION};
 use deputy_core::canonical::parse_strict;
-use deputy_core::{Agent, Definition, Digest, DocumentId, Issuer, Origin, SourceName, Subject, ToolName};
+use deputy_core::{Definition, Digest, DocumentId};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// Why a frame is not accepted. The close code says the same to the other side.
@@ -219,123 +218,6 @@ impl TabFrame {
     }
 }
 
-/// Whose tab it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WelcomeUser {
-    /// Who vouches.
-    pub issuer: Issuer,
-    /// For whom.
-    pub subject: Subject,
-}
-
-/// Answers `hello`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Welcome {
-    /// The agreed version.
-    pub version: u64,
-    /// The user of the ticket.
-    pub user: WelcomeUser,
-    /// The configured app.
-    pub app: SourceName,
-    /// The tab's origin.
-    pub origin: Origin,
-    /// Whether the hub still has the tools of `toolsHash`.
-    pub tools_known: bool,
-    /// When the ticket's session ends, in milliseconds since 1970.
-    pub session_expires_at: u64,
-    /// What the tab may do.
-    pub limits: Limits,
-    /// How liveness is kept.
-    pub heartbeat: Heartbeat,
-}
-
-/// Which tool, in exactly which version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolReference {
-    /// The source's own name.
-    pub name: ToolName,
-    /// The pin (P26).
-    pub hash: Digest,
-}
-
-/// A call on its way into the tab.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CallFrame {
-    /// Which tool.
-    pub tool: ToolReference,
-    /// The arguments, as the agent sent them.
-    pub arguments: Box<RawValue>,
-    /// How long the tab may take.
-    pub timeout_ms: u64,
-    /// Who asks.
-    pub agent: Agent,
-    /// Through which client.
-    pub client: String,
-    /// The class, in words.
-    pub class: Vec<&'static str>,
-    /// The hub's signed word for the application's back end.
-    pub assertion: String,
-}
-
-/// What the hub says.
-#[derive(Debug, Clone)]
-pub enum HubFrame {
-    /// Answers `hello`.
-    Welcome(Box<Welcome>),
-    /// Run this.
-    Call(Box<CallFrame>),
-    /// Stop that.
-    Cancel {
-        /// A reason code.
-        reason: String,
-    },
-    /// Are you there?
-    Ping,
-}
-
-impl HubFrame {
-    /// Writes one frame.
-    ///
-    /// # Errors
-    /// Never for values made by the hub; the error names what serde could not write.
-    pub fn write(&self, id: &str, sequence: u64) -> Result<String, serde_json::Error> {
-        match self {
-            Self::Welcome(body) => envelope("welcome", id, sequence, body),
-            Self::Call(body) => envelope("call", id, sequence, body),
-            Self::Cancel { reason } => envelope("cancel", id, sequence, &CancelBody { reason }),
-            Self::Ping => envelope("ping", id, sequence, &Empty {}),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Envelope<'a, T> {
-    v: u64,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    id: &'a str,
-    seq: u64,
-    #[serde(flatten)]
-    body: &'a T,
-}
-
-fn envelope<T: Serialize>(
-    kind: &'static str,
-    id: &str,
-    seq: u64,
-    body: &T,
-) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&Envelope { v: VERSION, kind, id, seq, body })
-}
-
-#[derive(Serialize)]
-struct CancelBody<'a> {
-    reason: &'a str,
-}
-#[derive(Serialize)]
-struct Empty {}
 #[derive(Deserialize)]
 struct ToolsBody {
     tools: Vec<Value>,

@@ -2,12 +2,11 @@
 
 mod conversation;
 mod frame;
+mod outgoing;
 
 pub use conversation::{Close, Conversation, HELLO_BYTES};
-pub use frame::{
-    ByeReason, CallFrame, FrameError, Hello, HubFrame, Page, TabFrame, ToolReference, ToolResult, Welcome,
-    WelcomeUser,
-};
+pub use frame::{ByeReason, FrameError, Hello, Page, TabFrame, ToolResult};
+pub use outgoing::{CallFrame, HubFrame, ToolReference, Welcome, WelcomeUser};
 
 use deputy_core::canonical::JsonError;
 use deputy_core::{DefinitionHash, Digest};

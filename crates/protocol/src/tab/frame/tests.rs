@@ -1,5 +1,8 @@
+use super::super::{CallFrame, HubFrame, ToolReference, Welcome};
 use super::*;
+use deputy_core::Agent;
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 
 /// One case of `vectors/tab-frames.json`; JavaScript reads the same file.
 #[derive(Deserialize)]
