@@ -64,8 +64,6 @@ kinds! {
     PolicyRejected = "policy_rejected";
     /// What a person left in the log was erased; `lines` says where.
     PersonErased = "person_erased";
-    /// Lines that were older than the operator keeps were removed; `up_to` says which, and their hashes stay.
-    LogPruned = "log_pruned";
 }
 
 /// How a performed call ended.

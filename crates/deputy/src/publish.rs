@@ -114,12 +114,6 @@ impl Publisher {
             }
         }
     }
-
-    /// Whether something is later than [`LATE`].
-    #[must_use]
-    pub fn is_late(&self) -> bool {
-        self.state.values().any(|carried| carried.alarmed)
-    }
 }
 
 impl Carried {
