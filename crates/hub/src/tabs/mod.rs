@@ -119,7 +119,13 @@ impl Tabs {
         if self.journal.append(vec![self.event(EventKind::TabOpened, &tab)]).await.is_err() {
             return refuse(CloseCode::Restart, "the audit log cannot be written");
         }
+        let closing = self.event(EventKind::TabClosed, &tab);
         let Some((tab, generation, known)) = self.admit(tab, &hello, link) else {
+            // Others came in while the line was written: the log says that this one did not.
+            let closed = Event { reason: Some(Reason::RateLimited), ..closing };
+            if let Err(error) = self.journal.append(vec![closed]).await {
+                tracing::error!(%error, "a tab that was not let in could not be recorded");
+            }
             return refuse(CloseCode::RateLimited, "too many tabs of one user");
         };
         let welcome = Welcome {
