@@ -91,6 +91,10 @@ impl AuditLog for Memory {
             written
         })
     }
+
+    fn fault(&self) -> Option<String> {
+        self.broken.load(Ordering::SeqCst).then(|| "the disk is full".to_owned())
+    }
 }
 
 #[async_trait]
