@@ -86,6 +86,10 @@ fn text(graph: &Graph) -> String {
 
 /// Normal and build dependencies of the workspace's own crates on each other.
 fn graph() -> Result<Graph, String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "cargo tells its helpers by this variable which cargo it is"
+    )]
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
