@@ -3,6 +3,7 @@
 //! Ring 0: no IO, no clock. Time comes as an argument; identifiers may draw their own randomness.
 
 pub mod agent;
+pub mod approval;
 pub mod call;
 pub mod canonical;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod user;
 pub mod verdict;
 
 pub use agent::{Agent, AgentType, Client, Verification};
+pub use approval::ApprovalRule;
 pub use call::{Arguments, Call, Deadline};
 pub use canonical::{Digest, JsonError};
 pub use event::{Event, EventKind, Outcome};

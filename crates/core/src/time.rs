@@ -52,6 +52,22 @@ impl Timestamp {
     }
 }
 
+/// A length of time as people write it: a whole number and `ms`, `s`, `m`, `h` or `d`.
+#[must_use]
+pub fn length(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let millis_each: u64 = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(millis_each).map(Duration::from_millis)
+}
+
 impl std::fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,6 +102,15 @@ mod tests {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(1_795_303_770_123).to_string(), "2026-11-21T23:29:30.123Z");
         assert_eq!(Timestamp::from_seconds(1_709_164_800).to_string(), "2024-02-29T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_length_is_a_number_and_a_unit() {
+        assert_eq!(length("15m"), Some(Duration::from_secs(900)));
+        assert_eq!(length("31d"), Some(Duration::from_secs(31 * 86_400)));
+        for bad in ["", "15", "m", "1.5h", "-1s", "15 m", "99999999999999999999s", "9999999999999999999d"] {
+            assert_eq!(length(bad), None, "{bad}");
+        }
     }
 
     #[test]

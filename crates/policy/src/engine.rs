@@ -4,7 +4,7 @@ use crate::answer::{Answer, Outlook};
 use crate::proof::{Authorized, Refusal, Visibility};
 use crate::set::PolicySet;
 use crate::world::{Given, World};
-use deputy_core::{Call, Digest, Facts, Reason, Timestamp, Tool, Verdict};
+use deputy_core::{ApprovalRule, Call, Digest, Facts, Reason, Timestamp, Tool, Verdict};
 use std::sync::{PoisonError, RwLock};
 
 /// Holds the policy set in force. Shared by reference; every decision is made by one whole set.
@@ -63,11 +63,20 @@ impl Engine {
             Verdict::StepUp => (Verdict::StepUp, Reason::StepUpRequired),
             Verdict::Deny => (Verdict::Deny, Reason::PolicyDenied),
         };
-        let Answer { policies, errors, .. } = decided.answer;
+        let (Answer { policies, errors, .. }, rule) = (decided.answer, decided.rule);
         if !errors.is_empty() {
             tracing::warn!(call = %call.id, ?errors, "policy errored, so the call is denied");
         }
-        Err(Box::new(Refusal { caller, call, verdict, reason, policies, version: set.version(), errors }))
+        Err(Box::new(Refusal {
+            caller,
+            call,
+            verdict,
+            reason,
+            policies,
+            rule,
+            version: set.version(),
+            errors,
+        }))
     }
 
     /// Could some arguments be allowed to this caller, at once or after a person approved? May show a tool that every
@@ -96,6 +105,8 @@ pub(crate) struct Decided {
     pub(crate) answer: Answer,
     /// Whether an approval made the difference.
     pub(crate) approved: bool,
+    /// If a person is to be asked: what the policies that ask want of the approval.
+    pub(crate) rule: ApprovalRule,
 }
 
 impl Decided {
@@ -121,13 +132,15 @@ impl Decided {
             return Self::plain(Verdict::Deny, unasked);
         }
         if caller.approved(&call.digest(caller.user(), &caller.client().0)) {
-            return Self { verdict: Verdict::Allow, answer: asked, approved: true };
+            return Self { approved: true, ..Self::plain(Verdict::Allow, asked) };
         }
-        Self::plain(Verdict::Ask, asked)
+        // Those that permit once approved, and those that forbid until then.
+        let rule = parsed.rule(asked.policies.iter().chain(&unasked.policies));
+        Self { rule, ..Self::plain(Verdict::Ask, asked) }
     }
 
-    const fn plain(verdict: Verdict, answer: Answer) -> Self {
-        Self { verdict, answer, approved: false }
+    fn plain(verdict: Verdict, answer: Answer) -> Self {
+        Self { verdict, answer, approved: false, rule: ApprovalRule::default() }
     }
 }
 

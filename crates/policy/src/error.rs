@@ -98,6 +98,18 @@ pub enum PolicyError {
         /// Its first words.
         culprit: String,
     },
+    /// An annotation about approvals that is not one, or cannot be kept.
+    #[error("{at}: policy `{policy}`: {problem}; {mend}")]
+    Annotation {
+        /// Where.
+        at: Position,
+        /// Which policy.
+        policy: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        mend: String,
+    },
     /// The schema that the program carries does not parse. A test keeps this from happening.
     #[error("the built-in schema is broken: {0}")]
     Schema(String),
@@ -115,6 +127,7 @@ impl PolicyError {
             Self::BadId { .. } => "policy_id_invalid",
             Self::DuplicateId { .. } => "policy_id_duplicate",
             Self::Template { .. } => "policy_template",
+            Self::Annotation { .. } => "policy_annotation",
             Self::Schema(_) => "policy_schema",
         }
     }
@@ -129,6 +142,7 @@ impl PolicyError {
             | Self::NoId { at, .. }
             | Self::BadId { at, .. }
             | Self::DuplicateId { at, .. }
+            | Self::Annotation { at, .. }
             | Self::Template { at, .. } => Some(at),
             Self::Schema(_) => None,
         }

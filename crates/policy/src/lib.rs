@@ -5,6 +5,7 @@
 
 mod answer;
 mod arguments;
+mod asking;
 mod engine;
 mod error;
 pub mod explain;

@@ -1,6 +1,6 @@
 //! What a decision leaves in the hands of who asked: the proof that it was allowed, or the reason why not.
 
-use deputy_core::{Call, Digest, PolicyId, Reason, Verdict};
+use deputy_core::{ApprovalRule, Call, Digest, PolicyId, Reason, Verdict};
 
 /// A call that policy allowed to this caller. The private fields are the proof: only [`crate::Engine::decide`] makes one.
 #[derive(Debug)]
@@ -75,6 +75,8 @@ pub struct Refusal<C> {
     /// The policies that refused it, or, where a person is to be asked, those that would allow it then.
     /// Empty where no policy speaks for the call.
     pub policies: Vec<PolicyId>,
+    /// Where a person is to be asked: what the policies that ask want of the approval.
+    pub rule: ApprovalRule,
     /// The version of the policy set that decided.
     pub version: Digest,
     /// What went wrong in deciding, for the operator. Holds no argument values.

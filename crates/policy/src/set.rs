@@ -1,10 +1,11 @@
 //! A policy set: parsed, every policy named, validated strictly against the schema.
 
+use crate::asking;
 use crate::error::{PolicyError, Position};
 use crate::reads::Reads;
 use crate::world::Vocabulary;
 use cedar_policy::{Policy, Schema, ValidationMode, ValidationWarning, Validator};
-use deputy_core::{Digest, PolicyId};
+use deputy_core::{ApprovalRule, Digest, PolicyId};
 use miette::Diagnostic;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -20,6 +21,7 @@ pub struct PolicySet(Arc<Parsed>);
 pub(crate) struct Parsed {
     pub(crate) cedar: cedar_policy::PolicySet,
     pub(crate) ids: Vec<PolicyId>,
+    rules: BTreeMap<String, ApprovalRule>,
     pub(crate) reads: Reads,
     pub(crate) vocabulary: Vocabulary,
     pub(crate) version: Digest,
@@ -44,6 +46,7 @@ impl PolicySet {
         Ok(Self(Arc::new(Parsed {
             cedar: loading.cedar,
             ids: loading.ids,
+            rules: loading.rules,
             reads,
             vocabulary: Vocabulary::new()?,
             version: version(files),
@@ -94,6 +97,14 @@ impl PolicySet {
     }
 }
 
+impl Parsed {
+    /// What these policies together want of an approval: the strictest. Those that say nothing about it add nothing.
+    pub(crate) fn rule<'a>(&self, ids: impl Iterator<Item = &'a PolicyId>) -> ApprovalRule {
+        let said = ids.filter_map(|id| self.rules.get(&id.0).cloned());
+        said.reduce(ApprovalRule::and).unwrap_or_default()
+    }
+}
+
 impl std::fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PolicySet").field("version", &self.0.version).field("ids", &self.0.ids).finish()
@@ -124,6 +135,7 @@ fn version(files: &[(String, String)]) -> Digest {
 struct Loading {
     cedar: cedar_policy::PolicySet,
     ids: Vec<PolicyId>,
+    rules: BTreeMap<String, ApprovalRule>,
     positions: BTreeMap<String, Position>,
 }
 
@@ -159,6 +171,9 @@ impl Loading {
         }
         if let Some(first) = self.positions.get(id) {
             return Err(PolicyError::DuplicateId { at, id: id.to_owned(), first: first.clone() });
+        }
+        if let Some(rule) = asking::rule(policy, id, &at)? {
+            self.rules.insert(id.to_owned(), rule);
         }
         // Parsing names policies by their place in the file; two files would collide, and logs would say nothing.
         let named = policy.new_id(cedar_policy::PolicyId::new(id));
