@@ -82,15 +82,49 @@ impl Call {
     /// The call's own id and deadline are left out, else nobody could spend an approval.
     #[must_use]
     pub fn digest(&self, requester: &User, client: &str) -> Digest {
+        let tool = &self.tool;
+        Named {
+            requester,
+            client,
+            source: tool.source.as_str(),
+            origin: tool.origin.as_str(),
+            tool: tool.definition.name.as_str(),
+            definition: &tool.hash,
+        }
+        .with(self.arguments.digest())
+    }
+}
+
+/// Everything that [`Call::digest`] holds but the arguments: for whom a question to people is kept without the call.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// Who asks.
+    pub requester: &'a User,
+    /// Through which client.
+    pub client: &'a str,
+    /// Of which source.
+    pub source: &'a str,
+    /// At which origin.
+    pub origin: &'a str,
+    /// The source's own name for it.
+    pub tool: &'a str,
+    /// In which definition.
+    pub definition: &'a Digest,
+}
+
+impl Named<'_> {
+    /// The digest of the call with these arguments.
+    #[must_use]
+    pub fn with(&self, arguments: &Digest) -> Digest {
         Digest::of_parts(&[
             b"deputy-call-v1",
-            requester.key().as_bytes(),
-            client.as_bytes(),
-            self.tool.source.as_str().as_bytes(),
-            self.tool.origin.as_str().as_bytes(),
-            self.tool.definition.name.as_str().as_bytes(),
-            self.tool.hash.as_bytes(),
-            self.arguments.digest().as_bytes(),
+            self.requester.key().as_bytes(),
+            self.client.as_bytes(),
+            self.source.as_bytes(),
+            self.origin.as_bytes(),
+            self.tool.as_bytes(),
+            self.definition.as_bytes(),
+            arguments.as_bytes(),
         ])
     }
 }

@@ -56,6 +56,20 @@ kinds! {
     ApprovalDecided = "approval_decided";
     /// Nobody decided in time.
     ApprovalExpired = "approval_expired";
+    /// Nobody decided in time, and the question pauses or more people are asked.
+    ApprovalOverdue = "approval_overdue";
+    /// Somebody looked at what one person approved alone in an emergency.
+    ApprovalReviewed = "approval_reviewed";
+    /// A person was asked more often within an hour than the operator finds good.
+    ApprovalAlarm = "approval_alarm";
+    /// Somebody may decide in somebody else's place, or may not any more.
+    Delegated = "delegated";
+    /// A yes stands for later calls too.
+    GrantGiven = "grant_given";
+    /// A standing yes was used for a call.
+    GrantUsed = "grant_used";
+    /// A standing yes ended.
+    GrantRevoked = "grant_revoked";
     /// An identity provider's keys are at another address now (B2).
     KeysMoved = "keys_moved";
     /// A policy set came into force.

@@ -16,6 +16,10 @@ pub trait Facts {
     fn impersonated(&self) -> bool {
         false
     }
+    /// Whether the approval is a standing grant: a person said yes to calls of this kind, not to this very one.
+    fn standing(&self) -> bool {
+        false
+    }
     /// Whether a person approved exactly the call with this [`crate::Call::digest`], and the approval was spent for it.
     fn approved(&self, call: &Digest) -> bool;
 }

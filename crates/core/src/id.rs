@@ -103,6 +103,10 @@ identifier!(
     ApprovalId, "approval id", "use 16 to 80 of A-Z, a-z, 0-9, - and _", token
 );
 identifier!(
+    /// One yes that stands for later calls.
+    GrantId, "grant id", "use 16 to 80 of A-Z, a-z, 0-9, - and _", token
+);
+identifier!(
     /// One document load of a tab (`docId`, P20): made in the page's memory, never stored.
     DocumentId, "document id", "use 16 to 80 of A-Z, a-z, 0-9, - and _", token
 );
@@ -142,6 +146,16 @@ impl ApprovalId {
     /// The operating system has no randomness to give.
     pub fn fresh() -> Result<Self, getrandom::Error> {
         Ok(Self(format!("apr_{}", random_hex()?)))
+    }
+}
+
+impl GrantId {
+    /// A new id.
+    ///
+    /// # Errors
+    /// The operating system has no randomness to give.
+    pub fn fresh() -> Result<Self, getrandom::Error> {
+        Ok(Self(format!("grant_{}", random_hex()?)))
     }
 }
 

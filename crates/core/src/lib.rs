@@ -22,7 +22,7 @@ pub use call::{Arguments, Call, Deadline};
 pub use canonical::{Digest, JsonError};
 pub use event::{Event, EventKind, Outcome};
 pub use facts::Facts;
-pub use id::{ApprovalId, CallId, DocumentId, IdError, SourceName, TenantId};
+pub use id::{ApprovalId, CallId, DocumentId, GrantId, IdError, SourceName, TenantId};
 pub use secret::Secret;
 pub use time::Timestamp;
 pub use tool::{Class, Definition, DefinitionHash, Effect, PublicName, SourceKind, Tool, ToolKind, ToolName};

@@ -106,6 +106,7 @@ impl Running {
             recording: settings.audit.recording,
             tickets: Arc::<SqliteStore>::clone(&store),
             approvals: Arc::<SqliteStore>::clone(&store),
+            standing: Arc::<SqliteStore>::clone(&store),
             open_calls: store,
             keys: Arc::new(KeyFetcher::new(client)),
             clock: Arc::new(SystemClock),
@@ -113,6 +114,7 @@ impl Running {
             approval_limits: ApprovalLimits {
                 decide_within: settings.hub.approval_wait,
                 execute_within: settings.hub.approval_execution,
+                ..ApprovalLimits::default()
             },
             call_limits: CallLimits { default_timeout: settings.hub.call_deadline, ..CallLimits::default() },
         });

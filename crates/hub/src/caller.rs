@@ -1,6 +1,6 @@
 //! Who asks: made only from verified claims (invariant 5).
 
-use deputy_core::{Agent, Client, Digest, Facts, Timestamp, User};
+use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, Timestamp, User};
 use deputy_identity::claims::{Claims, Verified};
 use serde_json::{Map, Value};
 
@@ -13,8 +13,22 @@ pub struct Caller {
     client: Client,
     groups: Vec<String>,
     expires_at: Timestamp,
-    approved: Option<Digest>,
+    approved: Option<Approved>,
     acting: Option<Value>,
+}
+
+/// By which yes one call may be made.
+#[derive(Debug, Clone)]
+struct Approved {
+    call: Digest,
+    by: By,
+}
+
+/// What a yes is: a question about this very call, or a standing grant.
+#[derive(Debug, Clone)]
+pub(crate) enum By {
+    Question(ApprovalId),
+    Grant(GrantId),
 }
 
 impl Caller {
@@ -41,9 +55,20 @@ impl Caller {
     }
 
     /// The same caller for the one call whose approval was just spent.
-    pub(crate) fn with_approval(mut self, call: Digest) -> Self {
-        self.approved = Some(call);
+    pub(crate) fn with_approval(mut self, call: Digest, by: By) -> Self {
+        self.approved = Some(Approved { call, by });
         self
+    }
+
+    /// The same caller with no approval at all.
+    pub(crate) fn without_approval(mut self) -> Self {
+        self.approved = None;
+        self
+    }
+
+    /// By which yes, if by any.
+    pub(crate) fn approval(&self) -> Option<&By> {
+        self.approved.as_ref().map(|approved| &approved.by)
     }
 
     /// Who acts in the user's place, if the token says so: `act` (RFC 8693 section 4.1) and `impersonator` (A16).
@@ -82,7 +107,10 @@ impl Facts for Caller {
         self.acting.is_some()
     }
     fn approved(&self, call: &Digest) -> bool {
-        self.approved.as_ref() == Some(call)
+        self.approved.as_ref().is_some_and(|approved| approved.call == *call)
+    }
+    fn standing(&self) -> bool {
+        matches!(self.approval(), Some(By::Grant(_)))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Carries one call from a door to its effect: decide → (ask a person) → record intent → perform → record outcome →
 //! release. There is no other way to a lane.
 
-use crate::approvals::{Approvals, AskError, Standing};
-use crate::caller::Caller;
+use crate::approvals::standing::Standings;
+use crate::approvals::{Approvals, AskError, Asked, Slot, Standing};
+use crate::caller::{By, Caller};
 use crate::catalog::{Catalog, Resolution};
 use crate::events::{CallEvent, Events, Refused, ToolAnswer};
 use crate::intent::{Reach, Ready};
@@ -11,8 +12,8 @@ use crate::lanes::{Performed, SessionLane};
 use crate::ports::{Clock, StoreError};
 use crate::supervisor::Supervisor;
 use deputy_core::{
-    ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, Outcome, PublicName, Reason, SourceName,
-    ToolName, Verdict,
+    ApprovalId, Arguments, Call, CallId, DocumentId, EventKind, Facts as _, Outcome, PublicName, Reason,
+    SourceName, ToolName, Verdict,
 };
 use deputy_policy::{Authorized, Engine, Refusal};
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct Wish {
     pub tab: Option<DocumentId>,
     /// The question that was asked about this very wish before.
     pub approval: Option<ApprovalId>,
+    /// Its place among the wishes that came together with it.
+    pub batch: Option<Slot>,
 }
 
 /// Bounds that the operator may set.
@@ -164,8 +167,10 @@ impl Corridor {
                 .refuse_call(&caller, &call, Refused::because(Reason::ArgumentsInvalid, wrong))
                 .await);
         }
+        let slot = wish.batch;
+        let asked = wish.approval.is_some();
         let caller = match wish.approval {
-            Some(approval) => self.with_approval(caller, &call, &approval, cancel).await?,
+            Some(approval) => self.with_approval(caller, &call, &approval, slot.as_ref(), cancel).await?,
             None => caller,
         };
         // A person's thinking time is not the tool's.
@@ -173,10 +178,18 @@ impl Corridor {
         if caller.expires_at() <= self.clock.now() {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::GrantExpired)).await);
         }
-        match self.engine.decide(caller, call, self.clock.now()) {
+        let decided = match self.engine.decide(caller, call, self.clock.now()) {
             Ok(authorized) => Ok(authorized),
-            Err(refusal) => Err(self.stop(*refusal).await),
+            Err(refusal) if refusal.verdict == Verdict::Ask => {
+                self.ask(*refusal, slot.as_ref(), cancel).await
+            }
+            Err(refusal) => Err(self.stop(&refusal).await),
+        };
+        // Only a call that waits for a person keeps the others of its batch waiting.
+        if let Some(slot) = slot.filter(|_| !asked && !matches!(decided, Err(Stop::Parked(_)))) {
+            slot.settle();
         }
+        decided
     }
 
     /// Spends the approval, if a person gave it for exactly this call and policy still asks for no more than that.
@@ -185,42 +198,116 @@ impl Corridor {
         caller: Caller,
         call: &Call,
         approval: &ApprovalId,
+        slot: Option<&Slot>,
         cancel: &CancellationToken,
     ) -> Result<Caller, Stop> {
-        let digest = call.digest(caller.user(), &caller.client().0);
         let let_go = [cancel, self.supervisor.stopping()];
         let hold = self.limits.approval_hold;
-        let standing = self.approvals.stand(&caller, call, approval, &digest, hold, let_go).await;
-        match standing {
+        let standing = self.approvals.stand(&caller, call, approval, slot, hold, let_go).await;
+        let refused = match standing {
             Standing::Pending { expires_at } => {
-                Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }))
+                return Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }));
             }
-            Standing::Spent => Ok(caller.with_approval(digest)),
-            Standing::Unusable(reason) => Err(self.refuse_call(&caller, call, Refused::new(reason)).await),
+            Standing::Spent => {
+                let digest = call.digest(caller.user(), &caller.client().0);
+                return Ok(caller.with_approval(digest, By::Question(approval.clone())));
+            }
+            Standing::Failed(error) => return Err(unavailable(&error)),
+            Standing::Unusable(reason) => {
+                // What was approved is not what would run: nothing of the batch runs (APR-07).
+                if let Some(slot) = slot {
+                    slot.spoil(reason);
+                }
+                Refused::new(reason)
+            }
             Standing::Refused { said } => {
-                let reason = Reason::ApprovalRefused;
-                let refused = said.map_or_else(
-                    || Refused::new(reason),
-                    |said| Refused::because(reason, format!("the person says: {said:?}")),
-                );
-                Err(self.refuse_call(&caller, call, refused).await)
+                if let Some(slot) = slot {
+                    slot.settle();
+                }
+                refused_by_a_person(said)
             }
-            Standing::Failed(error) => Err(unavailable(&error)),
+            Standing::Changed { arguments } => {
+                if let Some(slot) = slot {
+                    slot.settle();
+                }
+                let arguments = arguments.unwrap_or_else(|| "others".to_owned());
+                let words = format!("a person changed the arguments: call again with exactly {arguments}");
+                Refused::because(Reason::ApprovalStale, words)
+            }
+        };
+        Err(self.refuse_call(&caller, call, refused).await)
+    }
+
+    /// A person has to say yes: one may have, to calls of this kind or to exactly this; else one is asked.
+    async fn ask(
+        &self,
+        refusal: Refusal<Caller>,
+        slot: Option<&Slot>,
+        cancel: &CancellationToken,
+    ) -> Result<Authorized<Caller>, Stop> {
+        let refusal = match self.by_standing_grant(refusal).await? {
+            Ok(authorized) => return Ok(authorized),
+            Err(refusal) => refusal,
+        };
+        match self.approvals.ask(&refusal, slot).await {
+            Ok(Asked::Waiting { id, expires_at }) => {
+                Err(Stop::Parked(CallEvent::Parked { approval: id, expires_at }))
+            }
+            Ok(Asked::Already(id)) => {
+                let Refusal { caller, call, .. } = refusal;
+                let caller = self.with_approval(caller, &call, &id, slot, cancel).await?;
+                match self.engine.decide(caller, call, self.clock.now()) {
+                    Ok(authorized) => Ok(authorized),
+                    Err(refusal) => Err(self.stop(&refusal).await),
+                }
+            }
+            Ok(Asked::Refused { said }) => {
+                Err(self.refuse_call(&refusal.caller, &refusal.call, refused_by_a_person(said)).await)
+            }
+            Err(AskError::TooMany) => {
+                let refused = Refused::because(Reason::RateLimited, AskError::TooMany);
+                Err(self.refuse_call(&refusal.caller, &refusal.call, refused).await)
+            }
+            Err(AskError::Store(error)) => Err(unavailable(&error)),
         }
     }
 
-    async fn stop(&self, refusal: Refusal<Caller>) -> Stop {
-        if refusal.verdict == Verdict::Ask {
-            return match self.approvals.ask(&refusal).await {
-                Ok((approval, expires_at)) => Stop::Parked(CallEvent::Parked { approval, expires_at }),
-                Err(AskError::TooMany) => {
-                    let refused = Refused::because(Reason::RateLimited, AskError::TooMany);
-                    self.refuse_call(&refusal.caller, &refusal.call, refused).await
+    /// Policy is asked again with the grant in hand, and only then is it used; whoever is too late asks a person.
+    async fn by_standing_grant(
+        &self,
+        refusal: Refusal<Caller>,
+    ) -> Result<Result<Authorized<Caller>, Refusal<Caller>>, Stop> {
+        let standing = self.approvals.standing();
+        let grant = match standing.covering(&refusal).await {
+            Ok(Some(grant)) => grant,
+            Ok(None) => return Ok(Err(refusal)),
+            Err(error) => return Err(unavailable(&error)),
+        };
+        let Refusal { caller, call, verdict, reason, policies, rule, version, errors } = refusal;
+        let digest = call.digest(caller.user(), &caller.client().0);
+        let lent = Standings::lend(&grant, caller, digest);
+        let (caller, call) = match self.engine.decide(lent, call, self.clock.now()) {
+            Ok(authorized) => {
+                let event = self.journal.approval_event(
+                    EventKind::GrantUsed,
+                    authorized.caller(),
+                    authorized.call(),
+                    &policies,
+                );
+                match standing.spend(&grant, authorized.caller(), event).await {
+                    Ok(true) => return Ok(Ok(authorized)),
+                    Ok(false) => authorized.into_parts(),
+                    Err(error) => return Err(unavailable(&error)),
                 }
-                Err(AskError::Store(error)) => unavailable(&error),
-            };
-        }
-        match self.journal.refuse(&refusal).await {
+            }
+            Err(refusal) => (refusal.caller, refusal.call),
+        };
+        let caller = caller.without_approval();
+        Ok(Err(Refusal { caller, call, verdict, reason, policies, rule, version, errors }))
+    }
+
+    async fn stop(&self, refusal: &Refusal<Caller>) -> Stop {
+        match self.journal.refuse(refusal).await {
             Ok(()) => Stop::Logged(Refused::new(refusal.reason)),
             Err(error) => unavailable(&error),
         }
@@ -312,6 +399,15 @@ const fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::NotStarted => "not_started",
         Outcome::Unknown => "unknown",
     }
+}
+
+/// What the person said is data for the agent, not an order (APR-14).
+fn refused_by_a_person(said: Option<String>) -> Refused {
+    let reason = Reason::ApprovalRefused;
+    said.map_or_else(
+        || Refused::new(reason),
+        |said| Refused::because(reason, format!("the person says: {said:?}")),
+    )
 }
 
 /// A failed append is a refusal (invariant 14).

@@ -1,6 +1,6 @@
 //! Writes the lines of the audit log: who, through whom, what, by which right, why.
 
-use crate::caller::Caller;
+use crate::caller::{By, Caller};
 use crate::intent::{Intent, Ready};
 use crate::ports::{AuditLog, Clock, StoreError};
 use crate::supervisor::Supervisor;
@@ -187,6 +187,11 @@ impl Journal {
         event.definition = Some(call.tool.hash);
         event.arguments = Some(*call.arguments.digest());
         event.tab.clone_from(&call.tab);
+        match caller.approval() {
+            Some(By::Question(id)) => event.approval = Some(id.clone()),
+            Some(By::Grant(id)) => event = event.with_detail("grant", id.as_str()),
+            None => {}
+        }
         let recording = match (kind, self.recording) {
             // Once is enough: the outcome and the decision have the hash.
             (EventKind::Outcome | EventKind::ApprovalDecided, Recording::Redacted | Recording::Full) => {

@@ -1,9 +1,15 @@
 //! What the hub needs from outside, as traits. Ring 3 implements them; tests implement them otherwise.
 
-use async_trait::async_trait;
-use deputy_core::{
-    ApprovalId, CallId, Client, Digest, Event, Origin, PolicyId, SourceName, TenantId, Timestamp, User,
+pub mod approvals;
+pub mod standing;
+
+pub use approvals::{
+    ApprovalRecord, ApprovalState, Approvals, Ballot, Cast, Delegation, Edit, Review, Spending,
 };
+pub use standing::{Pattern, StandingGrant, StandingGrants};
+
+use async_trait::async_trait;
+use deputy_core::{CallId, Digest, Event, Origin, SourceName, Timestamp, User};
 use deputy_identity::keys::Fetched;
 use deputy_identity::provider::Provider;
 use deputy_protocol::tab::{CloseCode, HubFrame};
@@ -67,115 +73,6 @@ pub trait Tickets: Send + Sync {
     async fn put_ticket(&self, ticket: TicketRecord, now: Timestamp, event: Event) -> Result<(), StoreError>;
     /// Takes a ticket out; whoever comes second gets `None`. Returns it even if it has expired (the caller checks).
     async fn take_ticket(&self, hash: &Digest) -> Result<Option<TicketRecord>, StoreError>;
-}
-
-/// Where an approval stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApprovalState {
-    /// Nobody decided yet.
-    Pending,
-    /// A person said yes.
-    Approved,
-    /// A person said no.
-    Refused,
-    /// Used up by the one call it was for.
-    Spent,
-    /// Nobody decided, or nobody used it, in time.
-    Expired,
-}
-
-/// A question to a person, bound to exactly one call (APR-01).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ApprovalRecord {
-    /// Its id.
-    pub id: ApprovalId,
-    /// [`deputy_core::Call::digest`] of what was asked.
-    pub digest: Digest,
-    /// Who asked.
-    pub requester: User,
-    /// Through which client.
-    pub client: Client,
-    /// What the agent calls itself.
-    pub agent_name: Option<String>,
-    /// The source.
-    pub source: SourceName,
-    /// The tool's own name.
-    pub tool: String,
-    /// The tool's title or name, for the card.
-    pub title: String,
-    /// The class, in words.
-    pub class: Vec<String>,
-    /// The pin of the definition.
-    pub definition: Digest,
-    /// The arguments, as canonical JSON text, for the card.
-    pub arguments: String,
-    /// Which policies ask.
-    pub policies: Vec<PolicyId>,
-    /// The policy set that asked.
-    pub policy_version: Digest,
-    /// When it was asked.
-    pub created_at: Timestamp,
-    /// Until when it can be decided (APR-04).
-    pub expires_at: Timestamp,
-    /// Once approved, until when it can be used (APR-04).
-    pub execution_expires_at: Option<Timestamp>,
-    /// Where it stands.
-    pub state: ApprovalState,
-    /// Who decided.
-    pub decided_by: Option<User>,
-    /// What they said.
-    pub decided_reason: Option<String>,
-}
-
-/// A decision by an authenticated person (APR-03).
-#[derive(Debug, Clone)]
-pub struct Decision {
-    /// About which question.
-    pub id: ApprovalId,
-    /// The digest that the person saw; another one is refused.
-    pub digest: Digest,
-    /// Who.
-    pub by: User,
-    /// Yes or no: [`ApprovalState::Approved`] or [`ApprovalState::Refused`].
-    pub state: ApprovalState,
-    /// Why, in their words.
-    pub reason: Option<String>,
-    /// If yes: until when it can be used.
-    pub execution_expires_at: Timestamp,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// Approvals. Each change is one conditional UPDATE (APR-02) and commits with its audit line.
-#[async_trait]
-pub trait Approvals: Send + Sync {
-    /// Keeps a new question with its audit line.
-    async fn ask(&self, approval: ApprovalRecord, event: Event) -> Result<(), StoreError>;
-    /// One question of one tenant; another tenant's is `None`. Whose it is, the hub checks.
-    async fn approval(
-        &self,
-        tenant: &TenantId,
-        id: &ApprovalId,
-    ) -> Result<Option<ApprovalRecord>, StoreError>;
-    /// The user's questions that are pending at `now`, oldest first.
-    async fn pending(&self, requester: &User, now: Timestamp) -> Result<Vec<ApprovalRecord>, StoreError>;
-    /// Decides if it is pending, not expired at `at`, of the same tenant, and the digest is the same; appends `event`
-    /// only then. `false`: somebody else was first, or it does not fit.
-    async fn decide(&self, decision: Decision, event: Event) -> Result<bool, StoreError>;
-    /// Spends if it is approved, not past its execution expiry at `now`, and digest and requester are the same; appends
-    /// `event` only then. `false`: it cannot be spent (any more).
-    async fn spend(
-        &self,
-        id: &ApprovalId,
-        digest: &Digest,
-        requester: &User,
-        now: Timestamp,
-        event: Event,
-    ) -> Result<bool, StoreError>;
-    /// Marks what ran out at `now` as expired and appends a line each, made by the store from the record
-    /// (`approval_expired`). Returns their ids.
-    async fn expire(&self, now: Timestamp) -> Result<Vec<ApprovalId>, StoreError>;
 }
 
 /// Calls whose intent has no outcome yet: what a start-up must close with `outcome_unknown` (SCH-06).

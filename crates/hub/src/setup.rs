@@ -1,5 +1,6 @@
 //! The hub put together, and what doors may do with it.
 
+use crate::approvals::standing::Standings;
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
 use crate::authenticate::{Authenticator, Denied, Door, Rules};
@@ -59,6 +60,8 @@ pub struct Setup {
     pub tickets: Arc<dyn ports::Tickets>,
     /// Approvals.
     pub approvals: Arc<dyn ports::Approvals>,
+    /// Approvals that stand.
+    pub standing: Arc<dyn ports::StandingGrants>,
     /// Calls that a crash left open.
     pub open_calls: Arc<dyn OpenCalls>,
     /// Fetches keys.
@@ -115,6 +118,8 @@ impl Hub {
             setup.approvals,
             Arc::clone(&journal),
             Arc::clone(&clock),
+            Arc::clone(&engine),
+            Arc::new(Standings::new(setup.standing, Arc::clone(&journal), Arc::clone(&clock))),
             setup.approval_limits,
         ));
         let assertions = Arc::new(Assertions::new(setup.signing_key, setup.public_url.clone()));

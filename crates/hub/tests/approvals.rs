@@ -7,8 +7,8 @@
     reason = "a test that meets the unforeseen should stop, at the line where it does"
 )]
 
-use deputy_core::{ApprovalId, EventKind, Reason};
-use deputy_hub::approvals::{DecisionError, Say};
+use deputy_core::{ApprovalId, Digest, EventKind, Reason};
+use deputy_hub::approvals::{DecisionError, Say, Word};
 use deputy_hub::ports::ApprovalState;
 use deputy_hub::{CallEvent, Caller, Wish};
 use deputy_testkit::{FakeTab, World, wish};
@@ -28,9 +28,18 @@ fn note(text: &str, approval: Option<ApprovalId>) -> Wish {
 
 async fn say(world: &World, who: &str, id: &ApprovalId, say: Say) -> Result<ApprovalState, DecisionError> {
     let person = world.person(who).await;
-    let pending = world.hub.approvals().pending(&person).await.unwrap();
-    let digest = pending.iter().find(|record| record.id == *id).map(|record| record.digest);
-    world.hub.approvals().decide(&person, id, digest.ok_or(DecisionError::Unknown)?, say, None).await
+    let word = Word::plain(id.clone(), digest_of(world, who, id).await.ok_or(DecisionError::Unknown)?, say);
+    one(world.hub.approvals().decide(&person, vec![word]).await)
+}
+
+fn one(states: Result<Vec<ApprovalState>, DecisionError>) -> Result<ApprovalState, DecisionError> {
+    states.map(|states| states[0])
+}
+
+/// As `who` sees it.
+async fn digest_of(world: &World, who: &str, id: &ApprovalId) -> Option<Digest> {
+    let pending = world.hub.approvals().pending(&world.person(who).await).await.unwrap();
+    pending.iter().find(|seen| seen.record.id == *id).map(|seen| seen.record.digest)
 }
 
 async fn refusal(world: &World, wish: Wish) -> Reason {
@@ -91,13 +100,13 @@ async fn apr_01_another_users_or_clients_approval_is_of_no_use() {
 async fn apr_02_of_a_hundred_racing_decisions_one_counts_and_of_a_hundred_spendings_one_runs() {
     let (world, mut tab, id) = set().await;
     let person = world.person("alice").await;
-    let digest = world.hub.approvals().pending(&person).await.unwrap()[0].digest;
+    let digest = digest_of(&world, "alice", &id).await.unwrap();
     let race = (0..100).map(|n| {
         let choice = if n % 2 == 0 { Say::Approve } else { Say::Refuse };
-        world.hub.approvals().decide(&person, &id, digest, choice, None)
+        world.hub.approvals().decide(&person, vec![Word::plain(id.clone(), digest, choice)])
     });
     let decided = futures_util::future::join_all(race).await;
-    let taken: Vec<_> = decided.into_iter().filter_map(Result::ok).collect();
+    let taken: Vec<_> = decided.into_iter().filter_map(|one| one.ok()).flatten().collect();
     assert_eq!(taken, [ApprovalState::Approved], "the first one counts, and only it");
     let caller = world.caller("alice").await;
     let mut calls: Vec<_> =
@@ -118,8 +127,8 @@ async fn apr_03_only_the_signed_in_requester_sees_and_decides() {
     let (world, _tab, id) = set().await;
     let bob = world.person("bob").await;
     assert!(world.hub.approvals().pending(&bob).await.unwrap().is_empty());
-    let digest = world.hub.approvals().pending(&world.person("alice").await).await.unwrap()[0].digest;
-    let decided = world.hub.approvals().decide(&bob, &id, digest, Say::Approve, None).await;
+    let digest = digest_of(&world, "alice", &id).await.unwrap();
+    let decided = world.hub.approvals().decide(&bob, vec![Word::plain(id, digest, Say::Approve)]).await;
     assert!(matches!(decided, Err(DecisionError::Unknown)));
 }
 
@@ -190,9 +199,9 @@ async fn apr_02_the_client_that_asked_cannot_answer_and_an_agents_client_is_no_p
     let opened = world.hub.authenticate(&deputy_hub::Door::Api, &agents).await;
     assert_eq!(opened.err(), Some(deputy_hub::Denied::Refused));
     // Even a caller of the agent's client that came in at another door decides nothing.
-    let digest = world.hub.approvals().pending(&world.person("alice").await).await.unwrap()[0].digest;
+    let digest = digest_of(&world, "alice", &id).await.unwrap();
     let agent = world.caller("alice").await;
-    let decided = world.hub.approvals().decide(&agent, &id, digest, Say::Approve, None).await;
+    let decided = world.hub.approvals().decide(&agent, vec![Word::plain(id, digest, Say::Approve)]).await;
     assert!(matches!(decided, Err(DecisionError::Unknown)));
     assert!(tab.is_quiet());
 }
@@ -201,12 +210,18 @@ async fn apr_02_the_client_that_asked_cannot_answer_and_an_agents_client_is_no_p
 async fn apr_14_the_reason_of_a_no_reaches_the_agent_as_data() {
     let (world, _tab, id) = set().await;
     let person = world.person("alice").await;
-    let digest = world.hub.approvals().pending(&person).await.unwrap()[0].digest;
-    let said = Some("not before Monday".to_owned());
-    world.hub.approvals().decide(&person, &id, digest, Say::Refuse, said).await.unwrap();
-    let refused = world.run(world.caller("alice").await, note("x", Some(id))).await.unwrap_err();
-    assert_eq!(refused.reason, Reason::ApprovalRefused);
-    assert!(refused.message.contains("not before Monday"), "{}", refused.message);
+    let digest = digest_of(&world, "alice", &id).await.unwrap();
+    let reason = Some("not before Monday".to_owned());
+    let word = Word { reason, ..Word::plain(id.clone(), digest, Say::Refuse) };
+    world.hub.approvals().decide(&person, vec![word]).await.unwrap();
+    // With its state, and, for a minute, without it: nobody is asked again.
+    for approval in [Some(id), None] {
+        let refused = world.run(world.caller("alice").await, note("x", approval)).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::ApprovalRefused);
+        assert!(refused.message.contains("not before Monday"), "{}", refused.message);
+    }
+    world.clock.advance(Duration::from_secs(60));
+    asked(&world, world.caller("alice").await, note("x", None)).await;
 }
 
 #[tokio::test]

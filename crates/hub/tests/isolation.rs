@@ -77,8 +77,8 @@ async fn sees_only_own(world: &World, tabs: &[Open], user: usize) {
         }
     }
     let person = world.person(USERS[user]).await;
-    for record in world.hub.approvals().pending(&person).await.unwrap() {
-        assert_eq!(record.requester, *person.user());
+    for seen in world.hub.approvals().pending(&person).await.unwrap() {
+        assert_eq!(seen.record.requester, *person.user());
     }
 }
 
@@ -117,9 +117,9 @@ async fn ask(world: &World, tabs: &[Open], user: usize) {
     let Some(CallEvent::Parked { approval, .. }) = events.next().await else { panic!("nobody was asked") };
     let other = world.person(USERS[(user + 1) % 3]).await;
     let own = world.hub.approvals().pending(&world.person(USERS[user]).await).await.unwrap();
-    let digest = own.iter().find(|record| record.id == approval).unwrap().digest;
-    let say = deputy_hub::approvals::Say::Approve;
-    assert!(world.hub.approvals().decide(&other, &approval, digest, say, None).await.is_err());
+    let digest = own.iter().find(|seen| seen.record.id == approval).unwrap().record.digest;
+    let word = deputy_hub::approvals::Word::plain(approval, digest, deputy_hub::approvals::Say::Approve);
+    assert!(world.hub.approvals().decide(&other, vec![word]).await.is_err());
 }
 
 proptest! {

@@ -193,6 +193,7 @@ impl Vocabulary {
             ("agent".to_owned(), agent(caller.agent())?),
             ("client".to_owned(), text(&caller.client().0)),
             ("impersonated".to_owned(), RestrictedExpression::new_bool(caller.impersonated())),
+            ("standing".to_owned(), RestrictedExpression::new_bool(caller.standing())),
             ("now".to_owned(), RestrictedExpression::new_long(seconds)),
             ("arguments".to_owned(), arguments),
         ])

@@ -2,13 +2,13 @@
 
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
-use crate::doors::{approvals, health, mcp, sdk, tab, tickets, well_known};
+use crate::doors::{approvals, health, mcp, sdk, standing, tab, tickets, well_known};
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use deputy_hub::{Door, Hub};
 use std::sync::Arc;
 
@@ -44,7 +44,15 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/mcp", Who::Caller("mcp")),
     route("DELETE", "/mcp", Who::Caller("mcp")),
     route("GET", "/api/approvals", Who::Caller("api")),
+    route("POST", "/api/approvals", Who::Caller("api")),
     route("POST", "/api/approvals/{id}", Who::Caller("api")),
+    route("GET", "/api/reviews", Who::Caller("api")),
+    route("POST", "/api/reviews/{id}", Who::Caller("api")),
+    route("GET", "/api/standing-grants", Who::Caller("api")),
+    route("DELETE", "/api/standing-grants/{id}", Who::Caller("api")),
+    route("GET", "/api/delegations", Who::Caller("api")),
+    route("POST", "/api/delegations", Who::Caller("api")),
+    route("DELETE", "/api/delegations/{to}", Who::Caller("api")),
     route("POST", "/api/tickets", Who::TokenInside),
     route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
@@ -65,8 +73,14 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .with_state(mcp::McpDoor::new(Arc::clone(hub)))
         .route_layer(guard(Door::Mcp));
     let people = Router::new()
-        .route("/api/approvals", get(approvals::list))
+        .route("/api/approvals", get(approvals::list).post(approvals::decide_all))
         .route("/api/approvals/{id}", post(approvals::decide))
+        .route("/api/reviews", get(approvals::reviews))
+        .route("/api/reviews/{id}", post(approvals::review))
+        .route("/api/standing-grants", get(standing::grants))
+        .route("/api/standing-grants/{id}", delete(standing::revoke))
+        .route("/api/delegations", get(standing::delegations).post(standing::delegate))
+        .route("/api/delegations/{to}", delete(standing::undelegate))
         .with_state(Arc::clone(hub))
         .route_layer(guard(Door::Api))
         .route_layer(from_fn(layers::in_time));

@@ -10,6 +10,7 @@ mod log;
 mod open_calls;
 pub mod reader;
 mod schema;
+mod standing;
 mod tickets;
 mod writer;
 

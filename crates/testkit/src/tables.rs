@@ -1,10 +1,13 @@
 //! Tables in memory that behave as the ports say, and fail when told.
 
+mod approvals;
+mod standing;
+
 use async_trait::async_trait;
-use deputy_core::{ApprovalId, CallId, Digest, Event, EventKind, TenantId, Timestamp, User};
+use deputy_core::{ApprovalId, CallId, Digest, Event, EventKind, Timestamp};
 use deputy_hub::ports::{
-    Appended, ApprovalRecord, ApprovalState, Approvals, AuditLog, Decision, OpenCalls, StoreError,
-    TicketRecord, Tickets,
+    Appended, ApprovalRecord, AuditLog, Delegation, OpenCalls, StandingGrant, StoreError, TicketRecord,
+    Tickets,
 };
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,6 +19,9 @@ pub struct Memory {
     events: Arc<Mutex<Vec<Event>>>,
     tickets: Mutex<HashMap<Digest, TicketRecord>>,
     approvals: Mutex<HashMap<ApprovalId, ApprovalRecord>>,
+    reviewed: Mutex<Vec<ApprovalId>>,
+    delegations: Mutex<Vec<Delegation>>,
+    grants: Mutex<Vec<StandingGrant>>,
     broken: Arc<AtomicBool>,
     failures: Arc<AtomicUsize>,
     stalled: watch::Sender<bool>,
@@ -27,6 +33,9 @@ impl Default for Memory {
             events: Arc::default(),
             tickets: Mutex::default(),
             approvals: Mutex::default(),
+            reviewed: Mutex::default(),
+            delegations: Mutex::default(),
+            grants: Mutex::default(),
             broken: Arc::default(),
             failures: Arc::default(),
             stalled: watch::Sender::new(false),
@@ -109,94 +118,6 @@ impl Tickets for Memory {
 
     async fn take_ticket(&self, hash: &Digest) -> Result<Option<TicketRecord>, StoreError> {
         Ok(self.tickets.lock().unwrap().remove(hash))
-    }
-}
-
-#[async_trait]
-impl Approvals for Memory {
-    async fn ask(&self, approval: ApprovalRecord, event: Event) -> Result<(), StoreError> {
-        self.write(vec![event])?;
-        self.approvals.lock().unwrap().insert(approval.id.clone(), approval);
-        Ok(())
-    }
-
-    async fn approval(
-        &self,
-        tenant: &TenantId,
-        id: &ApprovalId,
-    ) -> Result<Option<ApprovalRecord>, StoreError> {
-        let approvals = self.approvals.lock().unwrap();
-        Ok(approvals.get(id).filter(|approval| approval.requester.tenant == *tenant).cloned())
-    }
-
-    async fn pending(&self, requester: &User, now: Timestamp) -> Result<Vec<ApprovalRecord>, StoreError> {
-        let approvals = self.approvals.lock().unwrap();
-        let mut pending: Vec<_> = approvals
-            .values()
-            .filter(|a| a.requester == *requester && a.state == ApprovalState::Pending && a.expires_at > now)
-            .cloned()
-            .collect();
-        pending.sort_by_key(|approval| approval.created_at);
-        Ok(pending)
-    }
-
-    async fn decide(&self, decision: Decision, event: Event) -> Result<bool, StoreError> {
-        let mut approvals = self.approvals.lock().unwrap();
-        let Some(approval) = approvals.get_mut(&decision.id) else { return Ok(false) };
-        let fits = approval.state == ApprovalState::Pending
-            && approval.expires_at > decision.at
-            && approval.digest == decision.digest
-            && approval.requester.tenant == decision.by.tenant;
-        if fits {
-            self.write(vec![event])?;
-            approval.state = decision.state;
-            approval.decided_by = Some(decision.by);
-            approval.decided_reason = decision.reason;
-            approval.execution_expires_at = Some(decision.execution_expires_at);
-        }
-        Ok(fits)
-    }
-
-    async fn spend(
-        &self,
-        id: &ApprovalId,
-        digest: &Digest,
-        requester: &User,
-        now: Timestamp,
-        event: Event,
-    ) -> Result<bool, StoreError> {
-        let mut approvals = self.approvals.lock().unwrap();
-        let Some(approval) = approvals.get_mut(id) else { return Ok(false) };
-        let fits = approval.state == ApprovalState::Approved
-            && approval.execution_expires_at.is_some_and(|at| at > now)
-            && approval.digest == *digest
-            && approval.requester == *requester;
-        if fits {
-            self.write(vec![event])?;
-            approval.state = ApprovalState::Spent;
-        }
-        Ok(fits)
-    }
-
-    async fn expire(&self, now: Timestamp) -> Result<Vec<ApprovalId>, StoreError> {
-        let mut ended = Vec::new();
-        for approval in self.approvals.lock().unwrap().values_mut() {
-            let over = match approval.state {
-                ApprovalState::Pending => approval.expires_at <= now,
-                ApprovalState::Approved => approval.execution_expires_at.is_some_and(|at| at <= now),
-                _ => false,
-            };
-            if over {
-                let mut event =
-                    Event::new(now, approval.requester.tenant.clone(), EventKind::ApprovalExpired);
-                event.user = Some(approval.requester.clone());
-                event.approval = Some(approval.id.clone());
-                self.write(vec![event])?;
-                approval.state = ApprovalState::Expired;
-                ended.push(approval.id.clone());
-            }
-        }
-        Ok(ended)
     }
 }
 

@@ -110,6 +110,7 @@ impl World {
             recording: Recording::Redacted,
             tickets: Arc::<Memory>::clone(&tables),
             approvals: Arc::<Memory>::clone(&tables),
+            standing: Arc::<Memory>::clone(&tables),
             open_calls: Arc::<Memory>::clone(&tables),
             keys: Arc::<TestIssuer>::clone(&issuer),
             clock: Arc::<StillClock>::clone(&clock),
@@ -130,10 +131,14 @@ impl World {
     /// The same, of another client.
     #[must_use]
     pub fn token_of(&self, client: &str, subject: &str, path: &str) -> String {
+        self.token_with(client, subject, path, &[])
+    }
+
+    fn token_with(&self, client: &str, subject: &str, path: &str, groups: &[&str]) -> String {
         let now = self.clock.now().seconds();
         let claims = json!({
             "iss": TestIssuer::ISSUER, "sub": subject, "aud": format!("{PUBLIC_URL}{path}"), "client_id": client,
-            "iat": now, "exp": now + 3600, "jti": format!("{subject}{path}"),
+            "iat": now, "exp": now + 3600, "jti": format!("{subject}{path}"), "groups": groups,
         });
         self.issuer.sign("at+jwt", &claims)
     }
@@ -153,7 +158,13 @@ impl World {
 
     /// A caller at `/api`.
     pub async fn person(&self, subject: &str) -> Caller {
-        self.hub.authenticate(&Door::Api, &self.access_token(subject, "/api")).await.unwrap()
+        self.person_in(subject, &[]).await
+    }
+
+    /// A caller at `/api` whose token has these groups.
+    pub async fn person_in(&self, subject: &str, groups: &[&str]) -> Caller {
+        let token = self.token_with("people", subject, "/api", groups);
+        self.hub.authenticate(&Door::Api, &token).await.unwrap()
     }
 
     /// A ticket's text.
@@ -213,5 +224,6 @@ pub fn wish(name: &str, arguments: &serde_json::Value) -> Wish {
         timeout: None,
         tab: None,
         approval: None,
+        batch: None,
     }
 }

@@ -172,12 +172,15 @@ impl Doors {
 
     /// Says yes to the only question that `subject` is asked.
     pub async fn approve(&self, subject: &str) {
-        use deputy_hub::approvals::Say;
+        use deputy_hub::approvals::{Say, Word};
         let person = self.world.person(subject).await;
         let pending = self.world.hub.approvals().pending(&person).await.expect("the table answers");
         assert_eq!(pending.len(), 1);
-        let decided =
-            self.world.hub.approvals().decide(&person, &pending[0].id, pending[0].digest, Say::Approve, None);
-        decided.await.expect("decided");
+        let record = &pending[0].record;
+        let word = Word {
+            confirm: Some(record.tool.clone()),
+            ..Word::plain(record.id.clone(), record.digest, Say::Approve)
+        };
+        self.world.hub.approvals().decide(&person, vec![word]).await.expect("decided");
     }
 }

@@ -183,7 +183,8 @@ impl Change for Erase {
     }
 }
 
-/// The person's own questions go; of others' questions that the person decided, who and why goes.
+/// The person's own questions and standing grants go; of others' questions that the person decided, who and why goes, and
+/// with it their word: what nobody else has decided by then is left to others.
 async fn forget_questions(
     connection: &mut SqliteConnection,
     user: &User,
@@ -194,6 +195,23 @@ async fn forget_questions(
         .bind(key)
         .execute(&mut *connection)
         .await?;
+    for table in [
+        "DELETE FROM standing_grant WHERE tenant = ? AND person = ?",
+        "DELETE FROM delegation WHERE tenant = ? AND giver = ?",
+        "DELETE FROM delegation WHERE tenant = ? AND receiver = ?",
+        "DELETE FROM approval_cast WHERE tenant = ? AND place = ?",
+        "DELETE FROM approval_cast WHERE tenant = ? AND person = ?",
+    ] {
+        sqlx::query(table).bind(user.tenant.as_str()).bind(key).execute(&mut *connection).await?;
+    }
+    forget_rows(
+        connection,
+        "UPDATE approval SET reviewed_by = NULL
+         WHERE tenant = ?1 AND json_extract(reviewed_by, '$.issuer') = ?2
+           AND json_extract(reviewed_by, '$.subject') = ?3",
+        user,
+    )
+    .await?;
     forget_rows(
         connection,
         "UPDATE approval SET decided_by = NULL, decided_reason = NULL

@@ -8,6 +8,7 @@ use super::sessions::Session;
 use super::{McpDoor, SESSION, Wire, stream};
 use axum::response::Response;
 use deputy_hub::Caller;
+use deputy_hub::approvals::{Batch, Slot};
 use deputy_protocol::jsonrpc::{Fault, Message, Request, code};
 use deputy_protocol::mcp::headers::Header;
 use deputy_protocol::mcp::meta::Params;
@@ -26,8 +27,16 @@ pub(super) async fn answer(
         Err((fault, stage)) => return reply::fault(&fault, stage),
     };
     let (mut ready, mut calls): (Vec<Value>, Vec<Held>) = (Vec::new(), Vec::new());
-    for message in messages {
-        match message.and_then(|message| begin(door, caller, wire, &session, &message)) {
+    let slots = match Batch::of(messages.len()) {
+        Ok(slots) => slots,
+        Err(error) => {
+            tracing::error!(%error, "a batch could not be begun");
+            return reply::fault(&Fault::new(code::INTERNAL, "try again"), Stage::Envelope);
+        }
+    };
+    // A slot that no call takes is dropped, and waits for nothing.
+    for (message, slot) in messages.into_iter().zip(slots) {
+        match message.and_then(|message| begin(door, caller, wire, &session, &message, slot)) {
             Ok(Some(Begun::Answered(answer))) => ready.push(answer),
             Ok(Some(Begun::Held(held))) => calls.push(*held),
             Ok(None) => {}
@@ -73,11 +82,16 @@ fn begin(
     wire: &Wire,
     session: &Arc<Session>,
     message: &Message<'_>,
+    slot: Slot,
 ) -> Result<Option<Begun>, Fault> {
     match message {
         Message::Request(request) => {
             let params = params(request).map_err(|fault| fault.answering(Some(&request.id)))?;
-            Ok(Some(legacy::begin(door, caller.clone(), wire, session, request, &params)))
+            let mut begun = legacy::begin(door, caller.clone(), wire, session, request, &params);
+            if let Begun::Held(held) = &mut begun {
+                held.wish.batch = Some(slot);
+            }
+            Ok(Some(begun))
         }
         Message::Notification(notification) => {
             // One that cannot be read has no id to answer to.

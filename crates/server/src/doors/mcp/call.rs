@@ -37,7 +37,7 @@ pub(super) fn entries(listed: &[Listed]) -> Vec<Entry<'_>> {
 /// What the corridor is asked for.
 pub(super) fn wish(asked: Asked, approval: Option<ApprovalId>) -> Wish {
     let Asked { name, arguments, tab, .. } = asked;
-    Wish { target: Target::public(&name), arguments, timeout: None, tab, approval }
+    Wish { target: Target::public(&name), arguments, timeout: None, tab, approval, batch: None }
 }
 
 /// How it ended, in the words of the wire.
