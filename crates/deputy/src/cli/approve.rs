@@ -14,7 +14,7 @@ use super::terminal::{Terminal, harmless};
 use super::web::{Egress, Web};
 use super::{Config, Failure, now};
 use crate::settings::{PublicUrl, Settings, address};
-use api::{Api, Approval, Decision};
+use api::{Along, Api, Approval, Decision};
 use clap::Args;
 use deputy_core::ApprovalId;
 use prompt::Answer;
@@ -27,24 +27,43 @@ const POLL_EVERY: Duration = Duration::from_secs(2);
 
 /// See and decide what agents ask you to approve
 ///
-/// Without ID, lists what waits for you. With ID, approves it, or refuses it with --refuse. What is approved is exactly
-/// what was shown: the tool, its definition and its arguments.
+/// Without ID, lists what waits for you. With ID, approves it, or refuses it with --refuse; several IDs are decided
+/// together, or not at all. What is approved is exactly what was shown: the tool, its definition and its arguments.
 ///
 /// Signs you in at the identity provider: open the address it prints, in any browser, and enter the code. The token is
 /// kept in this process's memory only. Scripts give a token with --token-file.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The approval to decide; without it, all that wait for you are listed
-    #[arg(value_parser = approval_id)]
-    id: Option<ApprovalId>,
+    /// The approvals to decide; without any, all that wait for you are listed
+    #[arg(value_parser = approval_id, value_name = "ID")]
+    ids: Vec<ApprovalId>,
     /// Refuse instead of approve
-    #[arg(long, requires = "id")]
+    #[arg(long, requires = "ids")]
     refuse: bool,
     /// Why; the agent is told
-    #[arg(long, value_name = "TEXT", requires = "id")]
+    #[arg(long, value_name = "TEXT", requires = "ids")]
     reason: Option<String>,
+    /// The tool's name, for what cannot be undone
+    #[arg(long, value_name = "TOOL", requires = "ids")]
+    confirm: Option<String>,
+    /// Say yes alone, in an emergency, where policy lets you; needs --reason, and somebody else reviews it
+    #[arg(long, requires = "reason", conflicts_with_all = ["refuse", "arguments", "stands_for"])]
+    break_glass: bool,
+    /// Approve other arguments instead, as a JSON object; the agent is told
+    #[arg(long, value_name = "JSON", requires = "ids", conflicts_with = "refuse")]
+    arguments: Option<String>,
+    /// Let the yes stand for later calls of this client too, for so long (`1h`, at most `30d`)
+    #[arg(long, value_name = "TIME", requires_all = ["ids", "stands_uses"], conflicts_with = "refuse")]
+    stands_for: Option<String>,
+    /// How many later calls the standing yes is good for, at most 1,000
+    #[arg(long, value_name = "COUNT", requires = "stands_for")]
+    stands_uses: Option<u32>,
+    /// For which arguments it stands, as JSON: `{"to": {"equals": "bob"}, "amount": {"at_most": 10}}`; without it, for
+    /// exactly those that were shown
+    #[arg(long, value_name = "JSON", requires = "stands_for")]
+    stands_arguments: Option<String>,
     /// Stay, and ask about each approval as it comes
-    #[arg(long, conflicts_with = "id")]
+    #[arg(long, conflicts_with = "ids")]
     watch: bool,
     #[command(flatten)]
     access: Access,
@@ -104,17 +123,57 @@ async fn run_with(
     if arguments.watch {
         return watch(&api, terminal).await;
     }
+    let along = arguments.along()?;
     let pending = visible(terminal, "the hub", api.pending()).await?;
-    match arguments.id {
-        None => list(&pending, terminal),
-        Some(id) => {
-            let found = pending.iter().find(|approval| approval.id == id.as_str());
-            let approval =
-                found.ok_or_else(|| Failure::Fault(format!("no approval `{id}` waits for you")))?;
-            terminal.line(&card::card(approval, now()))?;
-            let decision = if arguments.refuse { Decision::Refuse } else { Decision::Approve };
-            decide(&api, approval, decision, arguments.reason.as_deref(), terminal).await
+    if arguments.ids.is_empty() {
+        return list(&pending, terminal);
+    }
+    let mut shown = Vec::new();
+    for id in &arguments.ids {
+        let found = pending.iter().find(|approval| approval.id == id.as_str());
+        let approval = found.ok_or_else(|| Failure::Fault(format!("no approval `{id}` waits for you")))?;
+        let card = card::card(approval, now());
+        terminal.line(&card)?;
+        if approval.is_irreversible() && !arguments.refuse && along.confirm.as_deref() != Some(&approval.tool)
+        {
+            let mend = format!("add --confirm {}", harmless(&approval.tool));
+            return Err(Failure::Usage(format!(
+                "`{id}` cannot be undone: confirm it by its name\n  mend: {mend}"
+            )));
         }
+        shown.push((approval.clone(), card));
+    }
+    let decision = if arguments.refuse { Decision::Refuse } else { Decision::Approve };
+    decide(&api, &shown, decision, &along, terminal).await
+}
+
+impl Arguments {
+    fn along(&self) -> Result<Along, Failure> {
+        let json = |text: &Option<String>, name: &str| -> Result<Option<serde_json::Value>, Failure> {
+            let wrong = |error| Failure::Usage(format!("{name} is not JSON: {error}"));
+            text.as_deref().map(|text| serde_json::from_str(text).map_err(wrong)).transpose()
+        };
+        let standing = match (&self.stands_for, self.stands_uses) {
+            (Some(text), Some(uses)) => {
+                let wrong =
+                    || Failure::Usage(format!("`{text}` is not a length of time: write `1h` or `7d`"));
+                let time = deputy_core::time::length(text).ok_or_else(wrong)?;
+                let mut wish = serde_json::json!({ "for_seconds": time.as_secs(), "uses": uses });
+                let pattern = json(&self.stands_arguments, "--stands-arguments")?;
+                if let (Some(members), Some(pattern)) = (wish.as_object_mut(), pattern) {
+                    members.insert("arguments".to_owned(), pattern);
+                }
+                Some(wish)
+            }
+            _ => None,
+        };
+        Ok(Along {
+            reason: self.reason.clone(),
+            confirm: self.confirm.clone(),
+            break_glass: self.break_glass,
+            arguments: json(&self.arguments, "--arguments")?,
+            standing,
+        })
     }
 }
 
@@ -131,13 +190,17 @@ fn list(pending: &[Approval], terminal: Terminal) -> Result<(), Failure> {
 
 async fn decide(
     api: &Api<'_, impl Web>,
-    approval: &Approval,
+    shown: &[(Approval, String)],
     decision: Decision,
-    reason: Option<&str>,
+    along: &Along,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    let state = visible(terminal, "the hub", api.decide(approval, decision, reason)).await?;
-    terminal.line(&format!("{} {}", harmless(&approval.id), harmless(&state)))
+    let states = visible(terminal, "the hub", api.decide(shown, decision, along)).await?;
+    for ((approval, _), state) in shown.iter().zip(states) {
+        let more = if state == "pending" { "; more people have to say yes" } else { "" };
+        terminal.line(&format!("{} {}{more}", harmless(&approval.id), harmless(&state)))?;
+    }
+    Ok(())
 }
 
 /// Asks about each approval as it comes, until it is interrupted or standard input ends.
@@ -166,10 +229,12 @@ async fn ask_for_ever(api: &Api<'_, impl Web>, terminal: Terminal) -> Result<(),
             }
         };
         for approval in pending {
-            if left_open.contains(&approval.id) {
+            // What one may only do in an emergency is not asked about by the way.
+            if left_open.contains(&approval.id) || approval.may.as_deref() == Some("break_glass") {
                 continue;
             }
-            terminal.line(&card::card(&approval, now()))?;
+            let card = card::card(&approval, now());
+            terminal.line(&card)?;
             let answer = prompt::ask(&mut lines, terminal).await;
             let decision = match answer {
                 Answer::Yes => Decision::Approve,
@@ -180,10 +245,19 @@ async fn ask_for_ever(api: &Api<'_, impl Web>, terminal: Terminal) -> Result<(),
                 }
                 Answer::End => return Ok(()),
             };
-            // Somebody else may have been first, or its time may have run out: say so and go on.
-            if let Err(failure) = decide(api, &approval, decision, None, terminal).await {
+            let mut along = Along::default();
+            if decision == Decision::Approve && approval.is_irreversible() {
+                along.confirm = prompt::confirm(&mut lines, &approval.tool, terminal).await;
+                if along.confirm.is_none() {
+                    terminal.note("that is not its name: nothing was decided");
+                    left_open.insert(approval.id);
+                    continue;
+                }
+            }
+            // From here on it is decided, waits for others, or somebody else was first: it is not asked about again.
+            left_open.insert(approval.id.clone());
+            if let Err(failure) = decide(api, &[(approval, card)], decision, &along, terminal).await {
                 terminal.note(&format!("deputy: {failure}"));
-                left_open.insert(approval.id);
             }
         }
     }

@@ -32,7 +32,22 @@ pub(super) struct Approval {
     pub(super) arguments: Map<String, Value>,
     pub(super) agent: Option<String>,
     pub(super) client: Option<String>,
+    pub(super) requester: Option<String>,
+    #[serde(default)]
+    pub(super) quorum: u32,
+    #[serde(default)]
+    pub(super) yes: u32,
+    pub(super) batch: Option<String>,
+    pub(super) may: Option<String>,
+    pub(super) in_place_of: Option<String>,
     pub(super) digest: String,
+}
+
+impl Approval {
+    /// Whether what it allows cannot be undone: then the tool's name is typed (APR-10).
+    pub(super) fn is_irreversible(&self) -> bool {
+        self.class.iter().any(|word| word == "destructive")
+    }
 }
 
 /// Yes or no.
@@ -40,6 +55,19 @@ pub(super) struct Approval {
 pub(super) enum Decision {
     Approve,
     Refuse,
+}
+
+/// What goes along with a decision.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Along {
+    pub(super) reason: Option<String>,
+    /// The tool's name, typed by the person.
+    pub(super) confirm: Option<String>,
+    pub(super) break_glass: bool,
+    /// Other arguments to approve instead.
+    pub(super) arguments: Option<Value>,
+    /// For how long, how often and with which arguments the yes stands.
+    pub(super) standing: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +78,11 @@ struct Pending {
 #[derive(Deserialize)]
 struct Decided {
     state: String,
+}
+
+#[derive(Deserialize)]
+struct AllDecided {
+    states: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -68,26 +101,32 @@ impl<W: Web> Api<'_, W> {
         Ok(pending.approvals)
     }
 
-    /// Decides exactly what was shown: the digest goes along (APR-01). Answers the state that came of it.
+    /// Decides exactly what was shown: digest and card go along (APR-01, APR-10). Several count together, or not at all
+    /// (APR-07). Answers the states that came of it.
     pub(super) async fn decide(
         &self,
-        approval: &Approval,
+        shown: &[(Approval, String)],
         decision: Decision,
-        reason: Option<&str>,
-    ) -> Result<String, Failure> {
-        // The id becomes part of a path, and the hub is not the only one who could have sent it.
-        let id = ApprovalId::new(approval.id.as_str()).map_err(|error| Failure::Fault(error.to_string()))?;
-        let word = match decision {
-            Decision::Approve => "approve",
-            Decision::Refuse => "refuse",
-        };
-        let mut body = json!({ "decision": word, "digest": approval.digest });
-        if let (Some(members), Some(reason)) = (body.as_object_mut(), reason) {
-            members.insert("reason".to_owned(), reason.into());
+        along: &Along,
+    ) -> Result<Vec<String>, Failure> {
+        let mut bodies = Vec::new();
+        for (approval, card) in shown {
+            // The id becomes part of a path, and the hub is not the only one who could have sent it.
+            let id =
+                ApprovalId::new(approval.id.as_str()).map_err(|error| Failure::Fault(error.to_string()))?;
+            bodies.push((id, body(approval, card, decision, along)));
         }
-        let answer = self.send(&format!("/api/approvals/{id}"), Request::Json(&body)).await?;
-        let decided: Decided = read(&answer)?;
-        Ok(decided.state)
+        if let [(id, body)] = bodies.as_slice() {
+            let answer = self.send(&format!("/api/approvals/{id}"), Request::Json(&json!(body))).await?;
+            return Ok(vec![read::<Decided>(&answer)?.state]);
+        }
+        let named = |(id, mut body): (ApprovalId, Map<String, Value>)| {
+            body.insert("id".to_owned(), id.as_str().into());
+            Value::Object(body)
+        };
+        let decisions: Vec<Value> = bodies.into_iter().map(named).collect();
+        let answer = self.send("/api/approvals", Request::Json(&json!({ "decisions": decisions }))).await?;
+        Ok(read::<AllDecided>(&answer)?.states)
     }
 
     async fn send(&self, path: &str, request: Request<'_>) -> Result<Answer, Failure> {
@@ -99,6 +138,32 @@ impl<W: Web> Api<'_, W> {
             .map_err(|why| unreachable(&self.hub, &why))?;
         if answer.is_success() { Ok(answer) } else { Err(refused(&answer)) }
     }
+}
+
+fn body(approval: &Approval, card: &str, decision: Decision, along: &Along) -> Map<String, Value> {
+    let word = match decision {
+        Decision::Approve => "approve",
+        Decision::Refuse => "refuse",
+    };
+    let card = deputy_core::Digest::of_bytes(card.as_bytes()).to_string();
+    let mut body = Map::from_iter([
+        ("decision".to_owned(), Value::from(word)),
+        ("digest".to_owned(), approval.digest.as_str().into()),
+        ("card".to_owned(), card.into()),
+    ]);
+    let confirm = along.confirm.clone().filter(|_| approval.is_irreversible());
+    for (name, value) in [
+        ("reason", along.reason.clone().map(Value::from)),
+        ("confirm", confirm.map(Value::from)),
+        ("break_glass", along.break_glass.then(|| true.into())),
+        ("arguments", along.arguments.clone()),
+        ("standing", along.standing.clone()),
+    ] {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    }
+    body
 }
 
 fn unreachable(hub: &PublicUrl, why: &str) -> Failure {

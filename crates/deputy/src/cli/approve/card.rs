@@ -17,6 +17,25 @@ pub(super) fn card(approval: &Approval, now: Timestamp) -> String {
     if let Some(client) = &approval.client {
         fact("client", client);
     }
+    if let Some(requester) = &approval.requester {
+        fact("on behalf", requester);
+    }
+    if approval.quorum > 1 {
+        fact("needs", &format!("{} people to say yes; {} did", approval.quorum, approval.yes));
+    }
+    if let Some(batch) = &approval.batch {
+        fact("batch", &format!("{batch} (what is approved of it is used together, or not at all)"));
+    }
+    match (approval.may.as_deref(), &approval.in_place_of) {
+        (Some("break_glass"), _) => {
+            fact(
+                "you may",
+                "only say yes alone, in an emergency: --break-glass and --reason; others review it",
+            );
+        }
+        (_, Some(giver)) => fact("you decide", &format!("in the place of {giver}")),
+        _ => {}
+    }
     let expires_at = Timestamp::from_seconds(approval.expires_at);
     fact("asked", &Timestamp::from_seconds(approval.created_at).to_string());
     fact("until", &format!("{expires_at}{}", left(expires_at, now)));

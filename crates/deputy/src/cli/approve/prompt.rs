@@ -41,3 +41,14 @@ pub(super) async fn ask<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>, terminal:
         }
     }
 }
+
+/// Has the person type a name, for what cannot be undone. Anything else is no.
+pub(super) async fn confirm<R: AsyncBufRead + Unpin>(
+    lines: &mut Lines<R>,
+    name: &str,
+    terminal: Terminal,
+) -> Option<String> {
+    terminal.question(&format!("this cannot be undone; type `{name}` to approve it"));
+    let line = lines.0.next_line().await.ok().flatten()?;
+    (line.trim() == name).then(|| name.to_owned())
+}

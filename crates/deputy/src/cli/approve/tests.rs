@@ -1,6 +1,6 @@
 //! The command against a scripted hub and identity provider: what it sends, what it shows, what it refuses.
 
-use super::api::{Api, Decision};
+use super::api::{Along, Api, Decision};
 use super::device::{Discovery, Grant, sign_in};
 use super::*;
 use crate::cli::web::{Answer as Reply, Request};
@@ -106,14 +106,22 @@ async fn apr_01_the_decision_carries_the_digest_that_was_shown() {
     let web = Scripted::new([(200, pending()), (200, json!({ "state": "approved" }))]);
     let api = api(&web);
     let found = api.pending().await.expect("pending");
-    let state = api.decide(&found[0], Decision::Approve, Some("fine")).await.expect("decided");
-    assert_eq!(state, "approved");
+    let along = Along {
+        reason: Some("fine".to_owned()),
+        confirm: Some("delete_contact".to_owned()),
+        ..Along::default()
+    };
+    let shown = [(found[0].clone(), "the card".to_owned())];
+    let states = api.decide(&shown, Decision::Approve, &along).await.expect("decided");
+    assert_eq!(states, ["approved"]);
     assert_eq!(
         web.sent(),
         [
-            "GET https://hub.acme.example/api/approvals (as t0ken)",
+            "GET https://hub.acme.example/api/approvals (as t0ken)".to_owned(),
             "POST https://hub.acme.example/api/approvals/apr_00000000000000000000000000000001 \
-             {\"decision\":\"approve\",\"digest\":\"sha256:bb\",\"reason\":\"fine\"} (as t0ken)",
+             {\"decision\":\"approve\",\"digest\":\"sha256:bb\",\"card\":\"sha256:CARD\",\"reason\":\"fine\",\
+             \"confirm\":\"delete_contact\"} (as t0ken)"
+                .replace("CARD", &deputy_core::Digest::of_bytes(b"the card").to_string()["sha256:".len()..]),
         ]
     );
 }
@@ -125,7 +133,9 @@ async fn an_id_that_would_leave_its_place_in_the_path_is_not_sent() {
     let web = Scripted::new([(200, wrong)]);
     let api = api(&web);
     let found = api.pending().await.expect("pending");
-    assert!(api.decide(&found[0], Decision::Approve, None).await.is_err());
+    assert!(
+        api.decide(&[(found[0].clone(), String::new())], Decision::Approve, &Along::default()).await.is_err()
+    );
     assert_eq!(web.sent().len(), 1);
 }
 
@@ -135,7 +145,10 @@ async fn a_refusal_of_the_hub_is_told_by_its_code() {
     let web = Scripted::new([(200, pending()), (409, stale), (401, json!({}))]);
     let api = api(&web);
     let found = api.pending().await.expect("pending");
-    let error = api.decide(&found[0], Decision::Approve, None).await.expect_err("stale");
+    let error = api
+        .decide(&[(found[0].clone(), String::new())], Decision::Approve, &Along::default())
+        .await
+        .expect_err("stale");
     assert_eq!(error.to_string(), "the hub refused: `approval_stale` the arguments changed");
     assert!(matches!(api.pending().await, Err(Failure::Usage(_))), "a token that is not accepted");
 }
@@ -293,11 +306,54 @@ async fn an_id_is_approved_or_refused_as_said() {
     let id = "apr_00000000000000000000000000000001";
     let web = Scripted::new([(200, pending()), (200, json!({ "state": "refused" }))]);
     approve(&[id, "--refuse", "--reason", "too much"], &web).await.expect("decided");
-    assert!(web.sent()[1].contains(r#"{"decision":"refuse","digest":"sha256:bb","reason":"too much"}"#));
+    let sent = web.sent()[1].clone();
+    assert!(sent.contains(r#"{"decision":"refuse","digest":"sha256:bb","card":"sha256:"#), "{sent}");
+    assert!(sent.contains(r#""reason":"too much"}"#), "{sent}");
     let web = Scripted::new([(200, pending())]);
     let error = approve(&["apr_00000000000000000000000000000002"], &web).await.expect_err("unknown");
     assert_eq!(error.to_string(), "no approval `apr_00000000000000000000000000000002` waits for you");
     assert_eq!(web.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn apr_10_what_cannot_be_undone_is_not_approved_without_its_name() {
+    let id = "apr_00000000000000000000000000000001";
+    for words in [&[id][..], &[id, "--confirm", "yes"]] {
+        let web = Scripted::new([(200, pending())]);
+        let error = approve(words, &web).await.expect_err("not confirmed");
+        assert!(error.to_string().contains("--confirm delete_contact"), "{error}");
+        assert_eq!(web.sent().len(), 1, "nothing was decided");
+    }
+    let web = Scripted::new([(200, pending()), (200, json!({ "state": "approved" }))]);
+    approve(&[id, "--confirm", "delete_contact"], &web).await.expect("approved");
+    assert!(web.sent()[1].contains(r#""confirm":"delete_contact""#));
+}
+
+#[tokio::test]
+async fn apr_07_several_ids_are_one_request() {
+    let mut two = pending();
+    let mut second = two["approvals"][0].clone();
+    second["id"] = json!("apr_00000000000000000000000000000002");
+    two["approvals"].as_array_mut().expect("list").push(second);
+    let web = Scripted::new([(200, two), (200, json!({ "states": ["refused", "refused"] }))]);
+    let ids = ["apr_00000000000000000000000000000001", "apr_00000000000000000000000000000002", "--refuse"];
+    approve(&ids, &web).await.expect("decided");
+    assert!(
+        web.sent()[1].starts_with("POST https://hub.acme.example/api/approvals {\"decisions\":[{"),
+        "{:?}",
+        web.sent()
+    );
+}
+
+#[tokio::test]
+async fn apr_08_a_standing_yes_says_how_long_and_how_often() {
+    assert!(arguments(&["apr_00000000000000000000000000000001", "--stands-for", "1h"]).is_err());
+    let mut some = pending();
+    some["approvals"][0]["class"] = json!(["write"]);
+    let web = Scripted::new([(200, some), (200, json!({ "state": "approved" }))]);
+    let words = ["apr_00000000000000000000000000000001", "--stands-for", "1h", "--stands-uses", "5"];
+    approve(&words, &web).await.expect("approved");
+    assert!(web.sent()[1].contains(r#""standing":{"for_seconds":3600,"uses":5}"#), "{:?}", web.sent());
 }
 
 #[tokio::test]
