@@ -198,6 +198,8 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.authenticator).keep_keys());
         self.supervisor.start_until_shutdown(Arc::clone(&self.approvals).expire());
         let hub = Arc::clone(self);
+        self.supervisor.start_until_shutdown(async move { hub.tickets.drop_ended().await });
+        let hub = Arc::clone(self);
         self.supervisor.start(async move { hub.flush_refused().await });
         Ok(())
     }
@@ -313,6 +315,12 @@ impl Hub {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Time on a clock that nobody sets, for spans: it has no date.
+    #[must_use]
+    pub fn steady(&self) -> Timestamp {
+        Timestamp::from_millis(0).plus(self.clock.elapsed())
     }
 
     /// Starts tasks.

@@ -2,6 +2,7 @@
 
 use super::{Performed, answer};
 use crate::assertion::Assertions;
+use crate::corridor::MAXIMUM_TIMEOUT;
 use crate::events::{CallEvent, Refused};
 use crate::intent::Ready;
 use crate::ports::Clock;
@@ -59,7 +60,7 @@ impl SessionLane {
             Ok(found) => found,
             Err(refused) => return not_started(refused),
         };
-        let remaining = call.deadline.since(self.clock.now());
+        let remaining = self.remaining(call);
         let prepared = async {
             if !self.tabs.is_awake(&tab).await {
                 return Err(Refused::because(
@@ -85,6 +86,11 @@ impl SessionLane {
         let performed = self.run(ready, &tab, &offer, progress, cancel).await;
         drop(permits);
         performed
+    }
+
+    /// Until the deadline; never longer than any call may take, whatever the clock was set to since (P12).
+    fn remaining(&self, call: &Call) -> Duration {
+        call.deadline.since(self.clock.now()).min(MAXIMUM_TIMEOUT)
     }
 
     /// The tab, still there, still this user's, still with exactly the definition that was decided on.
@@ -157,7 +163,7 @@ impl SessionLane {
         progress: mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
     ) -> End {
-        let hard = tokio::time::sleep(call.deadline.since(self.clock.now()));
+        let hard = tokio::time::sleep(self.remaining(call));
         tokio::pin!(hard);
         loop {
             tokio::select! {
@@ -217,7 +223,7 @@ impl SessionLane {
         Ok(HubFrame::Call(Box::new(CallFrame {
             tool: ToolReference { name: call.tool.definition.name.clone(), hash: call.tool.hash },
             arguments: call.arguments.raw().to_owned(),
-            timeout_ms: u64::try_from(call.deadline.since(now).as_millis()).unwrap_or(u64::MAX),
+            timeout_ms: u64::try_from(self.remaining(call).as_millis()).unwrap_or(u64::MAX),
             agent: caller.agent().clone(),
             client: caller.client().0.clone(),
             class: call.tool.class.words(),
