@@ -14,6 +14,7 @@ pub struct Caller {
     groups: Vec<String>,
     expires_at: Timestamp,
     approved: Option<Digest>,
+    untrusted: bool,
     acting: Option<Value>,
 }
 
@@ -27,6 +28,7 @@ impl Caller {
             groups: claims.groups.clone(),
             expires_at: claims.expires_at,
             approved: None,
+            untrusted: true,
             acting: acting(claims),
         }
     }
@@ -43,6 +45,12 @@ impl Caller {
     /// The same caller for the one call whose approval was just spent.
     pub(crate) fn with_approval(mut self, call: Digest) -> Self {
         self.approved = Some(call);
+        self
+    }
+
+    /// The same caller, of whom the hub knows whether untrusted output was released to it lately.
+    pub(crate) const fn with_untrusted(mut self, untrusted: bool) -> Self {
+        self.untrusted = untrusted;
         self
     }
 
@@ -80,6 +88,9 @@ impl Facts for Caller {
     }
     fn impersonated(&self) -> bool {
         self.acting.is_some()
+    }
+    fn untrusted(&self) -> bool {
+        self.untrusted
     }
     fn approved(&self, call: &Digest) -> bool {
         self.approved.as_ref() == Some(call)

@@ -1,15 +1,18 @@
 //! Carries one call from a door to its effect: decide → (ask a person) → record intent → perform → record outcome →
 //! release. There is no other way to a lane.
 
+use crate::answers::{Answers, Paging};
 use crate::approvals::{Approvals, AskError, Standing};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Resolution};
 use crate::events::{CallEvent, Events, Refused, ToolAnswer};
 use crate::intent::{Reach, Ready};
 use crate::journal::Journal;
-use crate::lanes::{Performed, SessionLane};
+use crate::lanes::{PageLane, Performed, SessionLane};
 use crate::ports::{Clock, StoreError};
 use crate::supervisor::Supervisor;
+use crate::tabs::Tabs;
+use crate::taint::Taint;
 use deputy_core::{
     ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, Outcome, PublicName, Reason, SourceName,
     ToolName, Verdict,
@@ -92,6 +95,10 @@ pub struct Corridor {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) approvals: Arc<Approvals>,
     pub(crate) session_lane: SessionLane,
+    pub(crate) page_lane: PageLane,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) taint: Arc<Taint>,
+    pub(crate) tabs: Arc<Tabs>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
     pub(crate) limits: CallLimits,
@@ -145,7 +152,8 @@ impl Corridor {
         wish: Wish,
         cancel: &CancellationToken,
     ) -> Result<Authorized<Caller>, Stop> {
-        let resolved = match self.catalog.resolve(caller.user(), &wish.target, wish.tab.as_ref()) {
+        let caller = self.informed(caller);
+        let resolved = match self.catalog.resolve(&caller, &wish.target, wish.tab.as_ref()) {
             Resolution::Found(resolved) => *resolved,
             Resolution::Refused(refused) => return Err(self.refuse_wish(&caller, &wish, refused).await),
         };
@@ -155,7 +163,7 @@ impl Corridor {
         let timeout = wish.timeout.unwrap_or(self.limits.default_timeout).min(MAXIMUM_TIMEOUT);
         let deadline = self.clock.now().plus(timeout);
         let mut call =
-            Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: Some(resolved.tab) };
+            Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: resolved.tab };
         if call.arguments.raw().get().len() > ARGUMENTS_BYTES {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::TooLarge)).await);
         }
@@ -177,6 +185,12 @@ impl Corridor {
             Ok(authorized) => Ok(authorized),
             Err(refusal) => Err(self.stop(*refusal).await),
         }
+    }
+
+    /// The caller, with what the hub remembers of it.
+    fn informed(&self, caller: Caller) -> Caller {
+        let untrusted = self.taint.of(caller.user(), caller.client());
+        caller.with_untrusted(untrusted)
     }
 
     /// Spends the approval, if a person gave it for exactly this call and policy still asks for no more than that.
@@ -243,7 +257,8 @@ impl Corridor {
         events: &mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
     ) -> Result<ToolAnswer, Refused> {
-        let intent = self.journal.submit(authorized, SessionLane::NAME);
+        let lane = if Paging::is(&authorized.call().tool) { PageLane::NAME } else { SessionLane::NAME };
+        let intent = self.journal.submit(authorized, lane);
         let ready = match intent.ready().await {
             Ok(ready) => ready,
             Err((_, error)) => {
@@ -251,7 +266,11 @@ impl Corridor {
                 return Err(Refused::new(Reason::AuditUnavailable));
             }
         };
-        let performed = self.perform(&ready, events, cancel).await;
+        let performed = if Paging::is(&ready.call().tool) {
+            self.page_lane.perform(&ready)
+        } else {
+            self.answers.bound(ready.caller(), self.perform(&ready, events, cancel).await)
+        };
         let reason = performed.answer.as_ref().err().map(|refused| refused.reason);
         // Nothing is released before both lines are on disk.
         let recorded = async {
@@ -265,7 +284,17 @@ impl Corridor {
                 format!("the outcome was `{}` and could not be recorded", outcome_word(performed.outcome)),
             ));
         }
+        self.remember(ready.caller(), &performed);
         performed.answer
+    }
+
+    /// What is released now comes from a page, or tells what one said: policy may ask about it from the next call on.
+    fn remember(&self, caller: &Caller, performed: &Performed) {
+        self.taint.mark(caller.user(), caller.client());
+        if performed.answer.as_ref().is_ok_and(|answer| answer.labels.more.is_some()) {
+            // There is something to read on, and a tool for it in their list.
+            self.tabs.bump(caller.user());
+        }
     }
 
     /// Asked right before the effect: the token may have ended, or the policy changed, while the call waited.
@@ -294,6 +323,7 @@ impl Corridor {
             let durable = ready.on_disk().await.is_ok();
             while let Some(step) = moving.recv().await {
                 if durable {
+                    self.taint.mark(ready.caller().user(), ready.caller().client());
                     // A slow reader loses steps of progress, never the end.
                     let _ = events.try_send(step);
                 }

@@ -1,5 +1,6 @@
 //! The hub put together, and what doors may do with it.
 
+use crate::answers::{Answers, Paging};
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
 use crate::authenticate::{Authenticator, Denied, Door, Rules};
@@ -9,11 +10,12 @@ use crate::corridor::{CallLimits, Corridor, Wish};
 use crate::events::Events;
 use crate::intent::Reach;
 use crate::journal::Journal;
-use crate::lanes::SessionLane;
+use crate::lanes::{PageLane, SessionLane};
 use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
 use crate::supervisor::Supervisor;
 use crate::tabs::Tabs;
+use crate::taint::Taint;
 use crate::tickets::TicketOffice;
 use deputy_core::{
     Client, Event, EventKind, Facts as _, Issuer, Origin, Outcome, Reason, SourceName, TenantId, Timestamp,
@@ -109,8 +111,14 @@ impl Hub {
             Arc::clone(&clock),
             supervisor.clone(),
         ));
-        let catalog =
-            Arc::new(Catalog::new(Arc::clone(&tabs), Arc::clone(&engine), apps.keys().cloned().collect()));
+        let answers = Arc::new(Answers::new(Arc::clone(&clock)));
+        let catalog = Arc::new(Catalog::new(
+            Arc::clone(&tabs),
+            Arc::clone(&engine),
+            apps.keys().cloned().collect(),
+            Arc::clone(&answers),
+            Paging::of(&setup.public_url),
+        ));
         let approvals = Arc::new(Approvals::new(
             setup.approvals,
             Arc::clone(&journal),
@@ -136,6 +144,10 @@ impl Hub {
             catalog: Arc::clone(&catalog),
             approvals: Arc::clone(&approvals),
             session_lane: SessionLane::new(Arc::clone(&tabs), Arc::clone(&assertions), Arc::clone(&clock)),
+            page_lane: PageLane::new(Arc::clone(&answers)),
+            answers,
+            taint: Arc::new(Taint::new(Arc::clone(&clock))),
+            tabs: Arc::clone(&tabs),
             clock: Arc::clone(&clock),
             supervisor: supervisor.clone(),
             limits: setup.call_limits,

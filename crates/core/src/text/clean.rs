@@ -121,7 +121,10 @@ impl Cleaner {
             // Intermediates, and one final.
             Some(b' '..=b'/') => {
                 let middle = after.bytes().take_while(|byte| matches!(byte, b' '..=b'/')).count();
-                middle + usize::from(after.as_bytes().get(middle).is_some_and(|byte| matches!(byte, b'0'..=b'~')))
+                middle
+                    + usize::from(
+                        after.as_bytes().get(middle).is_some_and(|byte| matches!(byte, b'0'..=b'~')),
+                    )
             }
             Some(b'0'..=b'~') => 1,
             _ => 0,
@@ -201,7 +204,8 @@ mod tests {
         assert_eq!(cleaned("pay \u{202e}001\u{202c} now\u{200b}\u{feff}"), ("pay 001 now".to_owned(), 4));
         assert_eq!(cleaned("a\u{e0041}\u{e0042}b"), ("ab".to_owned(), 2));
         assert_eq!(cleaned("a\r\nb\rc\td\n"), ("a\nb\nc\td\n".to_owned(), 0));
-        for same in ["Grüße, 世界, שלום, नमस्ते", "👨\u{200d}👩\u{200d}👧 ❤\u{fe0f}", "می\u{200c}خواهم"] {
+        for same in ["Grüße, 世界, שלום, नमस्ते", "👨\u{200d}👩\u{200d}👧 ❤\u{fe0f}", "می\u{200c}خواهم"]
+        {
             assert_eq!(cleaned(same), (same.to_owned(), 0));
         }
     }
@@ -226,8 +230,8 @@ mod tests {
             "\\PC{0,6}",
             any::<char>().prop_map(String::from),
             prop::sample::select(vec![
-                "\u{1b}", "[", "]", "\u{9b}", "\u{9d}", "\u{7}", "\\", "31m", ";", "\u{200d}", "\u{200c}", "\u{fe0f}",
-                "\u{202e}", "\r", "\n", "\t", "a", " ", "👨", "#",
+                "\u{1b}", "[", "]", "\u{9b}", "\u{9d}", "\u{7}", "\\", "31m", ";", "\u{200d}", "\u{200c}",
+                "\u{fe0f}", "\u{202e}", "\r", "\n", "\t", "a", " ", "👨", "#",
             ])
             .prop_map(str::to_owned),
         ];

@@ -175,6 +175,7 @@ impl SessionLane {
                     Some(TabEvent::Accepted) => {}
                     Some(TabEvent::Started) => *started = true,
                     Some(TabEvent::Progress { progress: done, total, message }) => {
+                        let message = message.as_deref().map(answer::shown);
                         let _ = progress.try_send(CallEvent::Progress { progress: done, total, message });
                     }
                     Some(event) => return End::Said(event),
@@ -279,22 +280,21 @@ fn sayable(code: &str) -> Reason {
 fn said(event: TabEvent, started: bool, call: &Call, offer: &Offer) -> Performed {
     match event {
         TabEvent::Result(result) => {
-            let answer = answer::from_tab(result, offer.output.as_deref());
+            let answer = answer::from_tab(result, offer.output.as_deref(), call);
             let outcome = if answer.is_error { Outcome::Failed } else { Outcome::Succeeded };
             Performed { outcome, answer: Ok(answer) }
         }
         TabEvent::Error { code, message } if code == "tool_failed" => {
-            Performed { outcome: Outcome::Failed, answer: Ok(answer::failed(&message)) }
+            Performed { outcome: Outcome::Failed, answer: Ok(answer::failed(&message, call)) }
         }
         TabEvent::Error { code, message } => {
             let reason = sayable(&code);
-            let detail: String = message.chars().filter(|c| !c.is_control()).take(300).collect();
             let outcome = match reason {
                 Reason::OutcomeUnknown => Outcome::Unknown,
                 _ if started => Outcome::Failed,
                 _ => Outcome::NotStarted,
             };
-            Performed { outcome, answer: Err(Refused::because(reason, detail)) }
+            Performed { outcome, answer: Err(Refused::because(reason, answer::quoted(&message))) }
         }
         TabEvent::Cancelled if !started => not_started(Refused::new(Reason::NotStarted)),
         TabEvent::Cancelled => {
