@@ -3,7 +3,7 @@
 use deputy_protocol::mcp::content;
 use serde_json::{Map, Value};
 
-/// Members that are passed on, beside `type` and what a kind brings.
+/// For whom a block may say it is (MCP, annotations of content).
 const AUDIENCES: &[&str] = &["user", "assistant"];
 
 /// The blocks, cleaned of what a client might act upon. Nothing is dropped but labels (`_meta`) and members that the

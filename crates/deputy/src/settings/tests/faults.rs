@@ -318,7 +318,7 @@ deputy.toml:19:14: the audience `crm-web` is there twice
 fn p25_no_application_has_the_hubs_own_name() {
     assert_eq!(
         changed(r#"name = "crm""#, r#"name = "deputy""#),
-        r#"deputy.toml:13:8: `deputy` is the hub's own name
+        r#"deputy.toml:11:8: `deputy` is the hub's own name
   mend: give the application another name; tools named `deputy__…` are the hub's own"#
     );
 }
