@@ -16,7 +16,7 @@ pub struct ToolAnswer {
     /// The tool ran and says that it failed.
     pub is_error: bool,
     /// Where it comes from, and how far to believe it; the tool has no say in them (P29).
-    pub labels: Labels,
+    pub labels: Box<Labels>,
 }
 
 /// A call that did not end with an answer of the tool.

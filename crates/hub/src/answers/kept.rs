@@ -20,7 +20,7 @@ pub const KEPT_BYTES_IN_ALL: usize = 256 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Page {
     pub(crate) blocks: Vec<Value>,
-    pub(crate) labels: Labels,
+    pub(crate) labels: Box<Labels>,
     pub(crate) next: Option<(String, usize)>,
 }
 
@@ -28,7 +28,7 @@ struct Answer {
     id: String,
     client: Client,
     pages: Vec<Vec<Value>>,
-    labels: Labels,
+    labels: Box<Labels>,
     bytes: usize,
     at: Duration,
 }
@@ -58,7 +58,7 @@ impl Kept {
         user: &User,
         client: &Client,
         pages: Vec<Vec<Value>>,
-        labels: Labels,
+        labels: Box<Labels>,
         at: Duration,
     ) -> Option<String> {
         let bytes = pages.iter().flatten().map(|block| block.to_string().len()).sum();
@@ -170,8 +170,8 @@ mod tests {
         Client(name.to_owned())
     }
 
-    fn labels() -> Labels {
-        Labels {
+    fn labels() -> Box<Labels> {
+        Box::new(Labels {
             source: "crm".parse().expect("source"),
             origin: "https://crm.example".parse().expect("origin"),
             tool: "read".parse().expect("tool"),
@@ -179,7 +179,7 @@ mod tests {
             trust: Trust::Untrusted,
             removed: 0,
             more: None,
-        }
+        })
     }
 
     fn pages(text: &str) -> Vec<Vec<Value>> {

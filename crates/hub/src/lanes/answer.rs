@@ -51,7 +51,8 @@ pub(super) fn from_tab(result: ToolResult, output: Option<&Schema>, call: &Call)
 /// The answer of a tool that ran and threw.
 pub(super) fn failed(message: &str, call: &Call) -> ToolAnswer {
     let mut words: String = message.chars().take(2000).collect();
-    let labels = Labels { removed: clean_string(&mut words), ..labels(call) };
+    let mut labels = labels(call);
+    labels.removed = clean_string(&mut words);
     ToolAnswer { content: vec![text(&words)], structured_content: None, is_error: true, labels }
 }
 
@@ -69,9 +70,9 @@ pub(super) fn quoted(message: &str) -> String {
     format!("the page says: {words:?}")
 }
 
-fn labels(call: &Call) -> Labels {
+fn labels(call: &Call) -> Box<Labels> {
     let tool = &call.tool;
-    Labels {
+    Box::new(Labels {
         source: tool.source.clone(),
         origin: tool.origin.clone(),
         tool: tool.definition.name.clone(),
@@ -79,7 +80,7 @@ fn labels(call: &Call) -> Labels {
         trust: Trust::Untrusted,
         removed: 0,
         more: None,
-    }
+    })
 }
 
 #[cfg(test)]

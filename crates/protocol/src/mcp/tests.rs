@@ -269,8 +269,8 @@ fn gateway_rule_6_a_list_has_only_what_its_revision_knows() {
     assert_eq!(listed["annotations"], json!({"readOnlyHint": true, "own": 1, "title": "Add"}));
 }
 
-fn labels() -> Labels {
-    Labels {
+fn labels() -> Box<Labels> {
+    Box::new(Labels {
         source: "crm".parse().expect("source"),
         origin: "https://crm.example".parse().expect("origin"),
         tool: "read".parse().expect("tool"),
@@ -278,13 +278,13 @@ fn labels() -> Labels {
         trust: Trust::Untrusted,
         removed: 0,
         more: None,
-    }
+    })
 }
 
 #[test]
 fn p29_an_answer_says_where_it_comes_from_and_how_far_to_believe_it_in_every_revision() {
     let more = Some(More { handle: "more_1".to_owned(), left_bytes: 7 });
-    let labels = Labels { removed: 3, more, ..labels() };
+    let labels = Box::new(Labels { removed: 3, more, ..*labels() });
     let (content, structured_content) = (Vec::new(), None);
     let ending = tools::Ending::Answered { content, structured_content, is_error: false, labels };
     let legacy = [Revision::November2025, Revision::June2025, Revision::March2025];

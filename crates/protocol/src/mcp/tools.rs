@@ -180,7 +180,7 @@ pub enum Ending {
         /// Whether the tool says that it failed.
         is_error: bool,
         /// What the hub says of it.
-        labels: Labels,
+        labels: Box<Labels>,
     },
     /// It was refused, or did not end well.
     Refused {
