@@ -30,6 +30,8 @@ CLASSES = {
     "update_contact": "write",
     "add_note": "write",
     "delete_contact": "destructive",
+    # No page of the CRM has it: for tests of pages that are hostile.
+    "hostile": "read",
 }
 
 _resolve = socket.getaddrinfo

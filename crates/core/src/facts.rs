@@ -20,6 +20,10 @@ pub trait Facts {
     fn standing(&self) -> bool {
         false
     }
+    /// Whether the agent may have read what nobody vouches for, in the last half hour. Who cannot tell says yes.
+    fn untrusted(&self) -> bool {
+        true
+    }
     /// Whether a person approved exactly the call with this [`crate::Call::digest`], and the approval was spent for it.
     fn approved(&self, call: &Digest) -> bool;
 }

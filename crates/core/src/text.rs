@@ -1,6 +1,10 @@
 //! Text that a person who reviews a tool does not see, and a model does: controls, bidirectional overrides, zero-width
 //! and tag characters. `vectors/hidden-text.json` has cases that JavaScript agrees on.
 
+mod clean;
+
+pub use clean::{Clean, NamesMeet, clean, clean_string, clean_value};
+
 use serde_json::Value;
 
 /// Never shown, or changing the order of what is: refused everywhere.
@@ -45,7 +49,6 @@ pub fn hidden(value: &Value) -> Option<char> {
 /// before.
 #[must_use]
 pub fn hidden_in(text: &str) -> Option<char> {
-    let never = |c: char| NEVER.iter().any(|(first, last)| (*first..=*last).contains(&c));
     let mut before: Option<char> = None;
     let mut misplaced = None;
     for c in text.chars() {
@@ -58,6 +61,10 @@ pub fn hidden_in(text: &str) -> Option<char> {
         before = Some(c);
     }
     misplaced
+}
+
+fn never(c: char) -> bool {
+    NEVER.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
 const fn is_joiner(c: char) -> bool {

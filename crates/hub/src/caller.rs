@@ -14,6 +14,7 @@ pub struct Caller {
     groups: Vec<String>,
     expires_at: Timestamp,
     approved: Option<Approved>,
+    untrusted: bool,
     acting: Option<Value>,
 }
 
@@ -41,6 +42,7 @@ impl Caller {
             groups: claims.groups.clone(),
             expires_at: claims.expires_at,
             approved: None,
+            untrusted: true,
             acting: acting(claims),
         }
     }
@@ -69,6 +71,12 @@ impl Caller {
     /// By which yes, if by any.
     pub(crate) fn approval(&self) -> Option<&By> {
         self.approved.as_ref().map(|approved| &approved.by)
+    }
+
+    /// The same caller, of whom the hub knows whether untrusted output was released to it lately.
+    pub(crate) const fn with_untrusted(mut self, untrusted: bool) -> Self {
+        self.untrusted = untrusted;
+        self
     }
 
     /// Who acts in the user's place, if the token says so: `act` (RFC 8693 section 4.1) and `impersonator` (A16).
@@ -105,6 +113,9 @@ impl Facts for Caller {
     }
     fn impersonated(&self) -> bool {
         self.acting.is_some()
+    }
+    fn untrusted(&self) -> bool {
+        self.untrusted
     }
     fn approved(&self, call: &Digest) -> bool {
         self.approved.as_ref().is_some_and(|approved| approved.call == *call)

@@ -1,11 +1,14 @@
 //! Which tools there are for whom, and which tab a call goes to (P22, P25).
 
+use crate::answers::{Answers, Paging};
+use crate::caller::Caller;
 use crate::corridor::Target;
 use crate::events::Refused;
 use crate::intent::Reach;
 use crate::tabs::{Offer, Tab, Tabs};
 use deputy_core::{
-    Class, DocumentId, Origin, PublicName, Reason, SourceName, TenantId, Timestamp, Tool, ToolName, User,
+    Class, DocumentId, Facts as _, Origin, PublicName, Reason, SourceName, TenantId, Timestamp, Tool,
+    ToolName, User,
 };
 use deputy_policy::{Engine, Visibility};
 use deputy_protocol::schema::Schema;
@@ -53,8 +56,8 @@ pub struct Resolved {
     pub tool: Tool,
     /// What its arguments must fit.
     pub schema: Arc<Schema>,
-    /// The tab.
-    pub tab: DocumentId,
+    /// The tab; the hub's own tool has none.
+    pub tab: Option<DocumentId>,
 }
 
 /// What a name leads to.
@@ -70,14 +73,22 @@ pub struct Catalog {
     tabs: Arc<Tabs>,
     engine: Arc<Engine>,
     apps: Vec<SourceName>,
+    answers: Arc<Answers>,
+    paging: Option<Paging>,
 }
 
 impl Catalog {
-    /// Over these tabs, under this policy.
+    /// Over these tabs and the rest of these answers, under this policy.
     #[must_use]
-    pub fn new(tabs: Arc<Tabs>, engine: Arc<Engine>, mut apps: Vec<SourceName>) -> Self {
+    pub fn new(
+        tabs: Arc<Tabs>,
+        engine: Arc<Engine>,
+        mut apps: Vec<SourceName>,
+        answers: Arc<Answers>,
+        paging: Option<Paging>,
+    ) -> Self {
         apps.sort();
-        Self { tabs, engine, apps }
+        Self { tabs, engine, apps, answers, paging }
     }
 
     /// What this caller could call with some arguments, allowed or after asking, sorted by name (R1).
@@ -95,6 +106,11 @@ impl Catalog {
                 entry.tabs.push(summary(&tab));
             }
         }
+        if let Some(paging) = self.paging(reach.caller()) {
+            let name = paging.tool.public_name();
+            let tool = Arc::clone(&paging.tool);
+            listed.insert(name.as_str().to_owned(), Listed { name, tool, tabs: Vec::new() });
+        }
         listed
             .into_values()
             .filter(|entry| self.engine.visible(reach.caller(), &entry.tool, now) != Visibility::Hidden)
@@ -103,14 +119,23 @@ impl Catalog {
 
     /// From a name to a tool in a tab. Another user's tools are as unknown as those that do not exist (invariant 7).
     #[must_use]
-    pub fn resolve(&self, user: &User, target: &Target, chosen: Option<&DocumentId>) -> Resolution {
+    pub fn resolve(&self, caller: &Caller, target: &Target, chosen: Option<&DocumentId>) -> Resolution {
+        let user = caller.user();
+        if let Some(Paging { tool, input }) = self.paging(caller).filter(|paging| means(target, &paging.tool))
+        {
+            let (tool, schema) = (tool.as_ref().clone(), Arc::clone(input));
+            return Resolution::Found(Box::new(Resolved { tool, schema, tab: None }));
+        }
         let candidates: Vec<(Arc<Tab>, Offer)> = self
             .tabs
             .of(user)
             .into_iter()
             .filter_map(|tab| {
-                let offer =
-                    tab.offers().into_iter().filter(is_for_agents).find(|offer| names(target, offer))?;
+                let offer = tab
+                    .offers()
+                    .into_iter()
+                    .filter(is_for_agents)
+                    .find(|offer| means(target, &offer.tool))?;
                 Some((tab, offer))
             })
             .collect();
@@ -134,8 +159,13 @@ impl Catalog {
         Resolution::Found(Box::new(Resolved {
             tool: offer.tool.as_ref().clone(),
             schema: Arc::clone(&offer.input),
-            tab: tab.document.clone(),
+            tab: Some(tab.document.clone()),
         }))
+    }
+
+    /// The hub's own tool, for whom there is something to read on.
+    fn paging(&self, caller: &Caller) -> Option<&Paging> {
+        self.paging.as_ref().filter(|_| self.answers.has(caller.user(), caller.client()))
     }
 
     /// Says why there is nothing, as far as this user may know: their own tab may have ended a moment ago.
@@ -156,10 +186,10 @@ impl Catalog {
     }
 }
 
-fn names(target: &Target, offer: &Offer) -> bool {
+fn means(target: &Target, tool: &Tool) -> bool {
     match target {
-        Target::Public(name) => offer.tool.public_name() == *name,
-        Target::Own(source, tool) => offer.tool.source == *source && offer.tool.definition.name == *tool,
+        Target::Public(name) => tool.public_name() == *name,
+        Target::Own(source, own) => tool.source == *source && tool.definition.name == *own,
         Target::Unusable(_) => false,
     }
 }

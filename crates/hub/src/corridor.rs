@@ -1,6 +1,7 @@
 //! Carries one call from a door to its effect: decide → (ask a person) → record intent → perform → record outcome →
 //! release. There is no other way to a lane.
 
+use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
 use crate::approvals::{Approvals, AskError, Asked, Slot, Standing};
 use crate::caller::{By, Caller};
@@ -8,9 +9,11 @@ use crate::catalog::{Catalog, Resolution};
 use crate::events::{CallEvent, Events, Refused, ToolAnswer};
 use crate::intent::{Reach, Ready};
 use crate::journal::Journal;
-use crate::lanes::{Performed, SessionLane};
+use crate::lanes::{PageLane, Performed, SessionLane};
 use crate::ports::{Clock, StoreError};
 use crate::supervisor::Supervisor;
+use crate::tabs::Tabs;
+use crate::taint::Taint;
 use deputy_core::{
     ApprovalId, Arguments, Call, CallId, DocumentId, EventKind, Facts as _, Outcome, PublicName, Reason,
     SourceName, ToolName, Verdict,
@@ -95,6 +98,10 @@ pub struct Corridor {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) approvals: Arc<Approvals>,
     pub(crate) session_lane: SessionLane,
+    pub(crate) page_lane: PageLane,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) taint: Arc<Taint>,
+    pub(crate) tabs: Arc<Tabs>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
     pub(crate) limits: CallLimits,
@@ -148,7 +155,8 @@ impl Corridor {
         wish: Wish,
         cancel: &CancellationToken,
     ) -> Result<Authorized<Caller>, Stop> {
-        let resolved = match self.catalog.resolve(caller.user(), &wish.target, wish.tab.as_ref()) {
+        let caller = self.informed(caller);
+        let resolved = match self.catalog.resolve(&caller, &wish.target, wish.tab.as_ref()) {
             Resolution::Found(resolved) => *resolved,
             Resolution::Refused(refused) => return Err(self.refuse_wish(&caller, &wish, refused).await),
         };
@@ -158,7 +166,7 @@ impl Corridor {
         let timeout = wish.timeout.unwrap_or(self.limits.default_timeout).min(MAXIMUM_TIMEOUT);
         let deadline = self.clock.now().plus(timeout);
         let mut call =
-            Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: Some(resolved.tab) };
+            Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: resolved.tab };
         if call.arguments.raw().get().len() > ARGUMENTS_BYTES {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::TooLarge)).await);
         }
@@ -190,6 +198,12 @@ impl Corridor {
             slot.settle();
         }
         decided
+    }
+
+    /// The caller, with what the hub remembers of it.
+    fn informed(&self, caller: Caller) -> Caller {
+        let untrusted = self.taint.of(caller.user(), caller.client());
+        caller.with_untrusted(untrusted)
     }
 
     /// Spends the approval, if a person gave it for exactly this call and policy still asks for no more than that.
@@ -330,7 +344,8 @@ impl Corridor {
         events: &mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
     ) -> Result<ToolAnswer, Refused> {
-        let intent = self.journal.submit(authorized, SessionLane::NAME);
+        let lane = if Paging::is(&authorized.call().tool) { PageLane::NAME } else { SessionLane::NAME };
+        let intent = self.journal.submit(authorized, lane);
         let ready = match intent.ready().await {
             Ok(ready) => ready,
             Err((_, error)) => {
@@ -338,7 +353,11 @@ impl Corridor {
                 return Err(Refused::new(Reason::AuditUnavailable));
             }
         };
-        let performed = self.perform(&ready, events, cancel).await;
+        let performed = if Paging::is(&ready.call().tool) {
+            self.page_lane.perform(&ready)
+        } else {
+            self.answers.bound(ready.caller(), self.perform(&ready, events, cancel).await)
+        };
         let reason = performed.answer.as_ref().err().map(|refused| refused.reason);
         // Nothing is released before both lines are on disk.
         let recorded = async {
@@ -352,7 +371,17 @@ impl Corridor {
                 format!("the outcome was `{}` and could not be recorded", outcome_word(performed.outcome)),
             ));
         }
+        self.remember(ready.caller(), &performed);
         performed.answer
+    }
+
+    /// What is released now comes from a page, or tells what one said: policy may ask about it from the next call on.
+    fn remember(&self, caller: &Caller, performed: &Performed) {
+        self.taint.mark(caller.user(), caller.client());
+        if performed.answer.as_ref().is_ok_and(|answer| answer.labels.more.is_some()) {
+            // There is something to read on, and a tool for it in their list.
+            self.tabs.bump(caller.user());
+        }
     }
 
     /// Asked right before the effect: the token may have ended, or the policy changed, while the call waited.
@@ -381,6 +410,7 @@ impl Corridor {
             let durable = ready.on_disk().await.is_ok();
             while let Some(step) = moving.recv().await {
                 if durable {
+                    self.taint.mark(ready.caller().user(), ready.caller().client());
                     // A slow reader loses steps of progress, never the end.
                     let _ = events.try_send(step);
                 }

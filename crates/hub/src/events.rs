@@ -1,6 +1,7 @@
 //! What a call answers with: a stream, not one value.
 
 use deputy_core::{ApprovalId, Reason, Timestamp};
+use deputy_protocol::mcp::labels::Labels;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,8 @@ pub struct ToolAnswer {
     pub structured_content: Option<Value>,
     /// The tool ran and says that it failed.
     pub is_error: bool,
+    /// Where it comes from, and how far to believe it; the tool has no say in them (P29).
+    pub labels: Box<Labels>,
 }
 
 /// A call that did not end with an answer of the tool.

@@ -3,6 +3,7 @@
 //! Doors (in `deputy-server`) turn what arrives into a [`Wish`] by a [`Caller`] and hand both to [`Corridor::run`]; no
 //! other way leads to an effect. See `ARCHITECTURE.md`, "A call's way from the door to the tab".
 
+pub mod answers;
 pub mod approvals;
 pub mod assertion;
 pub mod authenticate;
@@ -18,6 +19,7 @@ pub mod ports;
 pub mod setup;
 pub mod supervisor;
 pub mod tabs;
+pub mod taint;
 pub mod tickets;
 
 pub use authenticate::{Denied, Door};

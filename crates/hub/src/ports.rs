@@ -16,11 +16,19 @@ use deputy_protocol::tab::{CloseCode, HubFrame};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The time. One implementation reads the machine's clock; tests hold theirs in the hand.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Now. It may be set, forward and back; dates go by it: when a token, a session, a question ends.
     fn now(&self) -> Timestamp;
+    /// Time that has passed since some moment, on a clock that nobody sets; spans go by it: silence, pace, how long
+    /// something is kept.
+    fn elapsed(&self) -> Duration {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        BEGAN.get_or_init(Instant::now).elapsed()
+    }
 }
 
 /// Why a table did not do what was asked.
@@ -73,6 +81,8 @@ pub trait Tickets: Send + Sync {
     async fn put_ticket(&self, ticket: TicketRecord, now: Timestamp, event: Event) -> Result<(), StoreError>;
     /// Takes a ticket out; whoever comes second gets `None`. Returns it even if it has expired (the caller checks).
     async fn take_ticket(&self, hash: &Digest) -> Result<Option<TicketRecord>, StoreError>;
+    /// Drops tickets that ended before `now`, so that a clock that is set back brings none to life again.
+    async fn drop_ended_tickets(&self, now: Timestamp) -> Result<(), StoreError>;
 }
 
 /// Calls whose intent has no outcome yet: what a start-up must close with `outcome_unknown` (SCH-06).

@@ -1,5 +1,6 @@
 //! The hub put together, and what doors may do with it.
 
+use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
@@ -10,11 +11,12 @@ use crate::corridor::{CallLimits, Corridor, Wish};
 use crate::events::Events;
 use crate::intent::Reach;
 use crate::journal::Journal;
-use crate::lanes::SessionLane;
+use crate::lanes::{PageLane, SessionLane};
 use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
 use crate::supervisor::Supervisor;
 use crate::tabs::Tabs;
+use crate::taint::Taint;
 use crate::tickets::TicketOffice;
 use deputy_core::{
     Client, Event, EventKind, Facts as _, Issuer, Origin, Outcome, Reason, SourceName, TenantId, Timestamp,
@@ -112,8 +114,14 @@ impl Hub {
             Arc::clone(&clock),
             supervisor.clone(),
         ));
-        let catalog =
-            Arc::new(Catalog::new(Arc::clone(&tabs), Arc::clone(&engine), apps.keys().cloned().collect()));
+        let answers = Arc::new(Answers::new(Arc::clone(&clock)));
+        let catalog = Arc::new(Catalog::new(
+            Arc::clone(&tabs),
+            Arc::clone(&engine),
+            apps.keys().cloned().collect(),
+            Arc::clone(&answers),
+            Paging::of(&setup.public_url),
+        ));
         let approvals = Arc::new(Approvals::new(
             setup.approvals,
             Arc::clone(&journal),
@@ -141,6 +149,10 @@ impl Hub {
             catalog: Arc::clone(&catalog),
             approvals: Arc::clone(&approvals),
             session_lane: SessionLane::new(Arc::clone(&tabs), Arc::clone(&assertions), Arc::clone(&clock)),
+            page_lane: PageLane::new(Arc::clone(&answers)),
+            answers,
+            taint: Arc::new(Taint::new(Arc::clone(&clock))),
+            tabs: Arc::clone(&tabs),
             clock: Arc::clone(&clock),
             supervisor: supervisor.clone(),
             limits: setup.call_limits,
@@ -202,6 +214,8 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.tabs).keep_alive());
         self.supervisor.start_until_shutdown(Arc::clone(&self.authenticator).keep_keys());
         self.supervisor.start_until_shutdown(Arc::clone(&self.approvals).expire());
+        let hub = Arc::clone(self);
+        self.supervisor.start_until_shutdown(async move { hub.tickets.drop_ended().await });
         let hub = Arc::clone(self);
         self.supervisor.start(async move { hub.flush_refused().await });
         Ok(())
@@ -318,6 +332,12 @@ impl Hub {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Time on a clock that nobody sets, for spans: it has no date.
+    #[must_use]
+    pub fn steady(&self) -> Timestamp {
+        Timestamp::from_millis(0).plus(self.clock.elapsed())
     }
 
     /// Starts tasks.

@@ -112,4 +112,15 @@ impl TicketOffice {
         self.table.put_ticket(record, now, event).await?;
         Ok(Issued { text: Secret::new(ticket.text().expose().clone()), expires_at, session_expires_at })
     }
+
+    /// Drops tickets as they end, until the hub stops.
+    pub(crate) async fn drop_ended(&self) {
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            every.tick().await;
+            if let Err(error) = self.table.drop_ended_tickets(self.clock.now()).await {
+                tracing::error!(%error, "ended tickets could not be dropped");
+            }
+        }
+    }
 }

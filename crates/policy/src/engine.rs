@@ -85,17 +85,22 @@ impl Engine {
     pub fn visible<C: Facts>(&self, caller: &C, tool: &Tool, now: Timestamp) -> Visibility {
         let set = self.set();
         let set = set.parsed();
-        let Ok(world) = World::new(set, caller, tool, &Given::Nothing, now) else {
+        let Ok(mut world) = World::new(set, caller, tool, &Given::Nothing, now) else {
             return Visibility::Hidden;
         };
-        match Outlook::of(set, &world, false) {
-            Outlook::Possible => Visibility::Visible,
-            Outlook::Errors => Visibility::Hidden,
-            Outlook::Denied => match Outlook::of(set, &world, true) {
-                Outlook::Possible => Visibility::Visible,
-                Outlook::Denied | Outlook::Errors => Visibility::Hidden,
-            },
+        // What the caller has read changes by the minute, and a list should not: a tool is shown if it could be called
+        // either way.
+        for untrusted in [false, true] {
+            world.untrusted = untrusted;
+            let outlook = match Outlook::of(set, &world, false) {
+                Outlook::Denied => Outlook::of(set, &world, true),
+                outlook => outlook,
+            };
+            if outlook == Outlook::Possible {
+                return Visibility::Visible;
+            }
         }
+        Visibility::Hidden
     }
 }
 

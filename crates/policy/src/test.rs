@@ -37,6 +37,9 @@ pub struct Case {
     /// Whether a person approved exactly this call.
     #[serde(default)]
     pub approved: bool,
+    /// Whether this client may have read a tool's output in the last half hour.
+    #[serde(default)]
+    pub untrusted: bool,
     /// When, in seconds since 1970-01-01T00:00:00Z.
     #[serde(default)]
     pub now: u64,
@@ -233,6 +236,7 @@ pub struct Person {
     client: Client,
     groups: Vec<String>,
     approved: bool,
+    untrusted: bool,
 }
 
 impl Facts for Person {
@@ -247,6 +251,9 @@ impl Facts for Person {
     }
     fn groups(&self) -> &[String] {
         &self.groups
+    }
+    fn untrusted(&self) -> bool {
+        self.untrusted
     }
     fn approved(&self, _call: &Digest) -> bool {
         self.approved
@@ -275,7 +282,8 @@ impl Case {
             tab: None,
         };
         let (client, groups) = (Client(self.client.clone()), self.principal.groups.clone());
-        let caller = Person { user, agent: self.agent.build(), client, groups, approved: self.approved };
+        let (approved, untrusted) = (self.approved, self.untrusted);
+        let caller = Person { user, agent: self.agent.build(), client, groups, approved, untrusted };
         Ok(Question { caller, call, now })
     }
 }

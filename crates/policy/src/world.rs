@@ -63,6 +63,8 @@ pub(crate) struct World {
     action: EntityUid,
     resource: EntityUid,
     context: Vec<(String, RestrictedExpression)>,
+    /// Whether the caller may have read what nobody vouches for.
+    pub(crate) untrusted: bool,
 }
 
 impl World {
@@ -94,13 +96,15 @@ impl World {
             Given::Nothing | Given::Arguments(_) => entities,
         };
         let context = words.context(caller, now)?;
-        Ok(Self { entities, principal, action: words.call.clone(), resource, context })
+        let (action, untrusted) = (words.call.clone(), caller.untrusted());
+        Ok(Self { entities, principal, action, resource, context, untrusted })
     }
 
     /// The request, with or without an approval.
     pub(crate) fn request(&self, approved: bool) -> Result<Request, String> {
         let mut pairs = self.context.clone();
         pairs.push(("approved".to_owned(), RestrictedExpression::new_bool(approved)));
+        pairs.push(("untrusted".to_owned(), RestrictedExpression::new_bool(self.untrusted)));
         let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
         let (principal, action) = (self.principal.clone(), self.action.clone());
         Request::new(principal, action, self.resource.clone(), context, None)

@@ -247,6 +247,7 @@ async fn p18_of_a_thousand_tabs_of_one_user_sixty_four_stay_and_the_others_are_t
         timeout: None,
         tab: None,
         approval: None,
+        batch: None,
     };
     let (answer, _) = tokio::join!(world.run(world.caller("bob").await, wish), bobs.answer("three"));
     assert!(!answer.expect("an answer").is_error);

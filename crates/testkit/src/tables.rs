@@ -119,6 +119,11 @@ impl Tickets for Memory {
     async fn take_ticket(&self, hash: &Digest) -> Result<Option<TicketRecord>, StoreError> {
         Ok(self.tickets.lock().unwrap().remove(hash))
     }
+
+    async fn drop_ended_tickets(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.tickets.lock().unwrap().retain(|_, ticket| ticket.expires_at > now);
+        Ok(())
+    }
 }
 
 #[async_trait]

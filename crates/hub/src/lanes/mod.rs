@@ -1,8 +1,11 @@
 //! Lanes: by which right an effect happens. Each performs only against a [`crate::Ready`].
 
 mod answer;
+mod content;
+mod pages;
 mod session;
 
+pub use pages::PageLane;
 pub use session::SessionLane;
 
 use crate::events::{Refused, ToolAnswer};

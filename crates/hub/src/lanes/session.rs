@@ -2,6 +2,7 @@
 
 use super::{Performed, answer};
 use crate::assertion::Assertions;
+use crate::corridor::MAXIMUM_TIMEOUT;
 use crate::events::{CallEvent, Refused};
 use crate::intent::Ready;
 use crate::ports::Clock;
@@ -59,7 +60,7 @@ impl SessionLane {
             Ok(found) => found,
             Err(refused) => return not_started(refused),
         };
-        let remaining = call.deadline.since(self.clock.now());
+        let remaining = self.remaining(call);
         let prepared = async {
             if !self.tabs.is_awake(&tab).await {
                 return Err(Refused::because(
@@ -85,6 +86,11 @@ impl SessionLane {
         let performed = self.run(ready, &tab, &offer, progress, cancel).await;
         drop(permits);
         performed
+    }
+
+    /// Until the deadline; never longer than any call may take, whatever the clock was set to since (P12).
+    fn remaining(&self, call: &Call) -> Duration {
+        call.deadline.since(self.clock.now()).min(MAXIMUM_TIMEOUT)
     }
 
     /// The tab, still there, still this user's, still with exactly the definition that was decided on.
@@ -157,7 +163,7 @@ impl SessionLane {
         progress: mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
     ) -> End {
-        let hard = tokio::time::sleep(call.deadline.since(self.clock.now()));
+        let hard = tokio::time::sleep(self.remaining(call));
         tokio::pin!(hard);
         loop {
             tokio::select! {
@@ -169,6 +175,7 @@ impl SessionLane {
                     Some(TabEvent::Accepted) => {}
                     Some(TabEvent::Started) => *started = true,
                     Some(TabEvent::Progress { progress: done, total, message }) => {
+                        let message = message.as_deref().map(answer::shown);
                         let _ = progress.try_send(CallEvent::Progress { progress: done, total, message });
                     }
                     Some(event) => return End::Said(event),
@@ -217,7 +224,7 @@ impl SessionLane {
         Ok(HubFrame::Call(Box::new(CallFrame {
             tool: ToolReference { name: call.tool.definition.name.clone(), hash: call.tool.hash },
             arguments: call.arguments.raw().to_owned(),
-            timeout_ms: u64::try_from(call.deadline.since(now).as_millis()).unwrap_or(u64::MAX),
+            timeout_ms: u64::try_from(self.remaining(call).as_millis()).unwrap_or(u64::MAX),
             agent: caller.agent().clone(),
             client: caller.client().0.clone(),
             class: call.tool.class.words(),
@@ -273,22 +280,21 @@ fn sayable(code: &str) -> Reason {
 fn said(event: TabEvent, started: bool, call: &Call, offer: &Offer) -> Performed {
     match event {
         TabEvent::Result(result) => {
-            let answer = answer::from_tab(result, offer.output.as_deref());
+            let answer = answer::from_tab(result, offer.output.as_deref(), call);
             let outcome = if answer.is_error { Outcome::Failed } else { Outcome::Succeeded };
             Performed { outcome, answer: Ok(answer) }
         }
         TabEvent::Error { code, message } if code == "tool_failed" => {
-            Performed { outcome: Outcome::Failed, answer: Ok(answer::failed(&message)) }
+            Performed { outcome: Outcome::Failed, answer: Ok(answer::failed(&message, call)) }
         }
         TabEvent::Error { code, message } => {
             let reason = sayable(&code);
-            let detail: String = message.chars().filter(|c| !c.is_control()).take(300).collect();
             let outcome = match reason {
                 Reason::OutcomeUnknown => Outcome::Unknown,
                 _ if started => Outcome::Failed,
                 _ => Outcome::NotStarted,
             };
-            Performed { outcome, answer: Err(Refused::because(reason, detail)) }
+            Performed { outcome, answer: Err(Refused::because(reason, answer::quoted(&message))) }
         }
         TabEvent::Cancelled if !started => not_started(Refused::new(Reason::NotStarted)),
         TabEvent::Cancelled => {

@@ -24,7 +24,7 @@ impl Attached {
             // Superseded or over: what it says does not count any more.
             return Err(Unwelcome { code: CloseCode::Superseded, reason: "this socket is over" });
         }
-        self.tab.heard(self.tabs.clock.now());
+        self.tab.heard(self.tabs.clock.elapsed());
         match frame {
             TabFrame::Hello(_) => {
                 return Err(Unwelcome { code: CloseCode::BadFrame, reason: "a second hello" });

@@ -29,23 +29,27 @@ impl Tabs {
         if tab.session_expires_at() <= now {
             self.end(tab, Reason::SessionEnded);
             tab.close(CloseCode::AuthFailed, "the session has ended");
-        } else if now.since(tab.last_heard()) >= Duration::from_millis(self.heartbeat.dead_ms) {
+        } else if self.silence(tab) >= Duration::from_millis(self.heartbeat.dead_ms) {
             self.end(tab, Reason::TabGone);
             tab.close(CloseCode::Leaving, "nothing was heard for too long");
         } else {
-            tab.ping_if_due(now, Duration::from_millis(self.heartbeat.interval_ms));
+            tab.ping_if_due(self.clock.elapsed(), Duration::from_millis(self.heartbeat.interval_ms));
         }
     }
 
     /// Whether the tab is awake: heard lately, or answers a ping (P7). A frozen page keeps its socket and loses frames.
     pub(crate) async fn is_awake(&self, tab: &Tab) -> bool {
-        let now = self.clock.now();
-        if now.since(tab.last_heard()) <= SILENT {
+        if self.silence(tab) <= SILENT {
             return true;
         }
         let mut hearing = tab.hearing();
         hearing.mark_unchanged();
-        tab.send(&format!("probe_{}", now.millis()), HubFrame::Ping)
+        tab.send(&format!("probe_{}", self.clock.elapsed().as_millis()), HubFrame::Ping)
             && tokio::time::timeout(PROBE, hearing.changed()).await.is_ok_and(|heard| heard.is_ok())
+    }
+
+    /// How long nothing was heard. Not by the time of day: a clock that is set changes nothing about who is awake.
+    fn silence(&self, tab: &Tab) -> Duration {
+        self.clock.elapsed().saturating_sub(tab.last_heard())
     }
 }

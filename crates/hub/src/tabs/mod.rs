@@ -13,6 +13,7 @@ use crate::catalog::App;
 use crate::journal::Journal;
 use crate::ports::{Clock, TabLink, TicketRecord, Tickets};
 use crate::supervisor::Supervisor;
+use crate::tickets::TICKET_LIFETIME;
 use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
 use deputy_protocol::tab::{CloseCode, Heartbeat, Hello, Limits, VERSION, Welcome, WelcomeUser};
 use std::collections::HashMap;
@@ -115,7 +116,7 @@ impl Tabs {
                 return Err(unwelcome);
             }
         };
-        let tab = Tab::new(&hello, &ticket, app, now, Arc::clone(&link));
+        let tab = Tab::new(&hello, &ticket, app, (now, self.clock.elapsed()), Arc::clone(&link));
         if self.journal.append(vec![self.event(EventKind::TabOpened, &tab)]).await.is_err() {
             return refuse(CloseCode::Restart, "the audit log cannot be written");
         }
@@ -150,7 +151,8 @@ impl Tabs {
         now: Timestamp,
     ) -> Result<Arc<App>, (Unwelcome, Reason)> {
         let refuse = |code, text, reason| Err((Unwelcome { code, reason: text }, reason));
-        if ticket.expires_at <= now {
+        // One that would live longer than any does was made before the clock was set back.
+        if ticket.expires_at <= now || ticket.expires_at > now.plus(TICKET_LIFETIME) {
             return refuse(CloseCode::AuthFailed, "the ticket has expired", Reason::SessionEnded);
         }
         if ticket.session_expires_at <= now {
@@ -310,7 +312,8 @@ impl Tabs {
         event.with_detail("origin", tab.origin.as_str())
     }
 
-    fn bump(&self, user: &User) {
+    /// Tells the user's listeners that their lists may have changed.
+    pub(crate) fn bump(&self, user: &User) {
         if let Some(own) = self.users().get(user) {
             own.changed.send_modify(|count| *count += 1);
         }

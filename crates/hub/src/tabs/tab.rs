@@ -12,6 +12,7 @@ use deputy_protocol::tab::{CloseCode, Hello, HubFrame, Page, TabFrame, tools_has
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 /// A tool of a tab, with its schemas compiled.
@@ -69,7 +70,8 @@ struct Inner {
     attached: bool,
     offers: Vec<Offer>,
     last_focused: Option<Timestamp>,
-    last_ping: Timestamp,
+    /// By the clock that nobody sets.
+    last_ping: Duration,
     session_expires_at: Timestamp,
     calls: HashMap<CallId, InFlight>,
     ended: Option<Reason>,
@@ -94,7 +96,7 @@ pub struct Tab {
     /// Calls waiting for a place (P14).
     pub(crate) waiting: AtomicUsize,
     forms: Mutex<HashMap<ToolName, Arc<Semaphore>>>,
-    heard: watch::Sender<Timestamp>,
+    heard: watch::Sender<Duration>,
     inner: Mutex<Inner>,
 }
 
@@ -103,11 +105,15 @@ impl Tab {
         hello: &Hello,
         ticket: &TicketRecord,
         app: Arc<App>,
-        now: Timestamp,
+        (now, elapsed): (Timestamp, Duration),
         link: Arc<dyn TabLink>,
     ) -> Self {
         let limits = deputy_protocol::tab::Limits::default();
-        let clip = |text: &str, most| text.chars().filter(|c| !c.is_control()).take(most).collect();
+        // One line of display data, with nothing in it that is not seen.
+        let clip = |text: &str, most| -> String {
+            let short: String = text.chars().take(most).collect();
+            deputy_core::text::clean(&short).text.chars().filter(|c| !c.is_control()).collect()
+        };
         Self {
             document: hello.doc_id.clone(),
             user: ticket.user.clone(),
@@ -118,14 +124,14 @@ impl Tab {
             slots: Arc::new(Semaphore::new(limits.calls_in_flight)),
             waiting: AtomicUsize::new(0),
             forms: Mutex::default(),
-            heard: watch::Sender::new(now),
+            heard: watch::Sender::new(elapsed),
             inner: Mutex::new(Inner {
                 link,
                 generation: 0,
                 attached: true,
                 offers: Vec::new(),
                 last_focused: hello.focused.then_some(now),
-                last_ping: now,
+                last_ping: elapsed,
                 session_expires_at: ticket.session_expires_at,
                 calls: HashMap::new(),
                 ended: None,
@@ -151,18 +157,18 @@ impl Tab {
         self.inner().session_expires_at
     }
 
-    /// The last moment at which anything was heard from it.
+    /// The last moment at which anything was heard from it, by the clock that nobody sets.
     #[must_use]
-    pub fn last_heard(&self) -> Timestamp {
+    pub fn last_heard(&self) -> Duration {
         *self.heard.borrow()
     }
 
-    pub(crate) fn hearing(&self) -> watch::Receiver<Timestamp> {
+    pub(crate) fn hearing(&self) -> watch::Receiver<Duration> {
         self.heard.subscribe()
     }
 
-    pub(crate) fn heard(&self, now: Timestamp) {
-        self.heard.send_replace(now);
+    pub(crate) fn heard(&self, elapsed: Duration) {
+        self.heard.send_replace(elapsed);
     }
 
     pub(crate) fn focus(&self, now: Timestamp) {
@@ -284,11 +290,11 @@ impl Tab {
         }
     }
 
-    pub(crate) fn ping_if_due(&self, now: Timestamp, every: std::time::Duration) {
+    pub(crate) fn ping_if_due(&self, elapsed: Duration, every: Duration) {
         let mut inner = self.inner();
-        if inner.attached && now.since(inner.last_ping) >= every {
-            inner.last_ping = now;
-            inner.link.send(&format!("ping_{}", now.millis()), HubFrame::Ping);
+        if inner.attached && elapsed.saturating_sub(inner.last_ping) >= every {
+            inner.last_ping = elapsed;
+            inner.link.send(&format!("ping_{}", elapsed.as_millis()), HubFrame::Ping);
         }
     }
 

@@ -153,7 +153,8 @@ impl KeyRing {
     #[must_use]
     pub fn begin_scheduled(&self, now: Timestamp) -> Option<RefreshId> {
         let mut state = self.write();
-        let due = state.next_refresh.is_none_or(|at| at <= now);
+        // One that is further off than any is planned was planned before the clock was set back.
+        let due = state.next_refresh.is_none_or(|at| at <= now || at > now.plus(2 * LONGEST_REFRESH));
         (due && !state.is_fetching(now)).then(|| state.start(now))
     }
 
@@ -248,11 +249,11 @@ impl State {
     }
 
     fn is_fetching(&self, now: Timestamp) -> bool {
-        self.in_flight.is_some_and(|(_, at)| now.since(at) <= FETCH_LOST_AFTER)
+        self.in_flight.is_some_and(|(_, at)| at <= now && now.since(at) <= FETCH_LOST_AFTER)
     }
 
     fn is_cooling_down(&self, now: Timestamp) -> bool {
-        self.forced_at.is_some_and(|at| now.since(at) < COOL_DOWN)
+        self.forced_at.is_some_and(|at| at <= now && now.since(at) < COOL_DOWN)
     }
 
     fn start(&mut self, now: Timestamp) -> RefreshId {

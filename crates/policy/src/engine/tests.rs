@@ -134,3 +134,35 @@ fn time_reaches_a_policy_in_seconds() {
     assert_eq!(verdict(&policies, json!({"now": 1_699_999_999})).0, Allow);
     assert_eq!(verdict(&policies, json!({"now": 1_700_000_000})).0, Deny);
 }
+
+#[test]
+fn after_untrusted_output_policy_can_ask_and_who_cannot_tell_counts_as_tainted() {
+    let policies = engine(
+        &(rule("write", "permit", "!context.untrusted") + &rule("approved", "permit", "context.approved")),
+    );
+    assert_eq!(verdict(&policies, json!({})).0, Allow);
+    assert_eq!(verdict(&policies, json!({"untrusted": true})).0, Ask);
+    assert_eq!(verdict(&policies, json!({"untrusted": true, "approved": true})).0, Allow);
+    struct Forgetful(crate::test::Person);
+    impl Facts for Forgetful {
+        fn user(&self) -> &deputy_core::User {
+            self.0.user()
+        }
+        fn agent(&self) -> &deputy_core::Agent {
+            self.0.agent()
+        }
+        fn client(&self) -> &deputy_core::Client {
+            self.0.client()
+        }
+        fn groups(&self) -> &[String] {
+            self.0.groups()
+        }
+        fn approved(&self, _call: &Digest) -> bool {
+            false
+        }
+    }
+    let question = question(json!({}));
+    let refusal =
+        policies.decide(Forgetful(question.caller), question.call, question.now).err().expect("asks");
+    assert_eq!(refusal.verdict, Ask);
+}

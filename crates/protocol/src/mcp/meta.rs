@@ -28,6 +28,19 @@ pub const SOURCE: &str = "dev.deputy/source";
 /// Ours: the class of a tool.
 pub const CLASS: &str = "dev.deputy/class";
 
+/// Ours, on answers: the origin behind the source.
+pub const ORIGIN: &str = "dev.deputy/origin";
+/// Ours, on answers: the source's own name for the tool.
+pub const TOOL: &str = "dev.deputy/tool";
+/// Ours, on answers: the pin of the tool's definition.
+pub const DEFINITION: &str = "dev.deputy/definition";
+/// Ours, on answers: how far to believe it.
+pub const TRUST: &str = "dev.deputy/trust";
+/// Ours, on answers: how many hidden characters were taken out.
+pub const REMOVED: &str = "dev.deputy/removed";
+/// Ours, on answers that were cut: how to read on.
+pub const MORE: &str = "dev.deputy/more";
+
 /// Members of `params` that we read, in any method; a variant in another case is refused (R9).
 const PARAMS: &[&str] = &[
     "_meta",

@@ -9,6 +9,7 @@ pub mod discover;
 pub mod era;
 pub mod headers;
 pub mod initialize;
+pub mod labels;
 pub mod listen;
 pub mod meta;
 pub mod progress;

@@ -1,8 +1,9 @@
+use super::labels::{Labels, More, Trust};
 use super::version::Revision;
 use super::*;
 use crate::jsonrpc::{Id, code};
 use deputy_core::{
-    Class, Definition, Origin, PublicName, Reason, SourceKind, SourceName, Tool, ToolKind, ToolName,
+    Class, Definition, Digest, Origin, PublicName, Reason, SourceKind, SourceName, Tool, ToolKind, ToolName,
 };
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -268,12 +269,43 @@ fn gateway_rule_6_a_list_has_only_what_its_revision_knows() {
     assert_eq!(listed["annotations"], json!({"readOnlyHint": true, "own": 1, "title": "Add"}));
 }
 
+fn labels() -> Box<Labels> {
+    Box::new(Labels {
+        source: "crm".parse().expect("source"),
+        origin: "https://crm.example".parse().expect("origin"),
+        tool: "read".parse().expect("tool"),
+        definition: Digest::of_bytes(b"definition"),
+        trust: Trust::Untrusted,
+        removed: 0,
+        more: None,
+    })
+}
+
+#[test]
+fn p29_an_answer_says_where_it_comes_from_and_how_far_to_believe_it_in_every_revision() {
+    let more = Some(More { handle: "more_1".to_owned(), left_bytes: 7 });
+    let labels = Box::new(Labels { removed: 3, more, ..*labels() });
+    let (content, structured_content) = (Vec::new(), None);
+    let ending = tools::Ending::Answered { content, structured_content, is_error: false, labels };
+    let legacy = [Revision::November2025, Revision::June2025, Revision::March2025];
+    let all = legacy.map(|revision| ending.clone().legacy(revision));
+    for result in all.into_iter().chain([ending.clone().modern()]) {
+        let said = json!({
+            "dev.deputy/source": "crm", "dev.deputy/origin": "https://crm.example", "dev.deputy/tool": "read",
+            "dev.deputy/definition": Digest::of_bytes(b"definition"), "dev.deputy/trust": "untrusted",
+            "dev.deputy/removed": 3, "dev.deputy/more": {"handle": "more_1", "leftBytes": 7},
+        });
+        assert_eq!(result["_meta"], said);
+    }
+}
+
 #[test]
 fn gateway_rule_6_a_result_has_only_what_its_revision_knows_and_nothing_is_lost() {
     let ending = |content: Value, structured: Value| tools::Ending::Answered {
         content: content.as_array().expect("array").clone(),
         structured_content: Some(structured),
         is_error: false,
+        labels: labels(),
     };
     let object = || ending(json!([]), json!({"n": 1}));
     for revision in [Revision::November2025, Revision::June2025] {
@@ -311,7 +343,8 @@ fn gateway_rule_6_a_block_that_a_revision_does_not_know_is_said_as_text() {
     assert_eq!(older(link.clone()), content::text("A title: x:y"));
     assert_eq!(older(json!({"type": "resource_link", "uri": "x:y"})), content::text("x:y"));
     assert_eq!(older(json!({"type": "new"})), content::text(r#"{"type":"new"}"#));
-    let ending = tools::Ending::Answered { content: vec![link], structured_content: None, is_error: false };
+    let (content, labels) = (vec![link], labels());
+    let ending = tools::Ending::Answered { content, structured_content: None, is_error: false, labels };
     assert_eq!(ending.clone().legacy(Revision::June2025)["content"][0]["type"], "resource_link");
     assert_eq!(ending.legacy(Revision::March2025)["content"][0]["type"], "text");
 }
@@ -369,6 +402,7 @@ fn gateway_rule_24_null_as_structured_content_survives_in_the_modern_era() {
         content: Vec::new(),
         structured_content: Some(Value::Null),
         is_error: false,
+        labels: labels(),
     };
     assert_eq!(ending.clone().modern().get("structuredContent"), Some(&Value::Null));
     assert_eq!(ending.legacy(Revision::November2025).get("structuredContent"), None);

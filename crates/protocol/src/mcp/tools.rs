@@ -2,6 +2,7 @@
 
 use super::HUB;
 use super::content;
+use super::labels::Labels;
 use super::meta::{self, Params};
 use super::version::Revision;
 use crate::jsonrpc::{Fault, code};
@@ -178,6 +179,8 @@ pub enum Ending {
         structured_content: Option<Value>,
         /// Whether the tool says that it failed.
         is_error: bool,
+        /// What the hub says of it.
+        labels: Box<Labels>,
     },
     /// It was refused, or did not end well.
     Refused {
@@ -221,12 +224,13 @@ impl Ending {
     fn members(self) -> Map<String, Value> {
         let mut result = Map::new();
         match self {
-            Self::Answered { content, structured_content, is_error } => {
+            Self::Answered { content, structured_content, is_error, labels } => {
                 result.insert("content".to_owned(), Value::Array(content));
                 if let Some(structured) = structured_content {
                     result.insert("structuredContent".to_owned(), structured);
                 }
                 result.insert("isError".to_owned(), Value::Bool(is_error));
+                result.insert("_meta".to_owned(), Value::Object(labels.meta()));
             }
             Self::Refused { reason, message } => {
                 result.insert("content".to_owned(), json!([{"type": "text", "text": message}]));

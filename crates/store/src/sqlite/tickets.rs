@@ -19,6 +19,10 @@ impl Tickets for SqliteStore {
         let text = self.change(Take { hash: *hash }).await?;
         text.map(|text| from_text(&text)).transpose()
     }
+
+    async fn drop_ended_tickets(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.change(Drop { now }).await
+    }
 }
 
 struct Put {
@@ -33,10 +37,7 @@ impl Change for Put {
     type Answer = ();
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<((), Vec<Line>), sqlx::Error> {
-        sqlx::query("DELETE FROM ticket WHERE expires_at <= ?")
-            .bind(millis(self.now))
-            .execute(&mut *connection)
-            .await?;
+        drop_ended(connection, self.now).await?;
         sqlx::query("INSERT INTO ticket (hash, tenant, record, expires_at) VALUES (?, ?, ?, ?)")
             .bind(self.ticket.hash.as_bytes().as_slice())
             .bind(self.ticket.user.tenant.as_str())
@@ -46,6 +47,25 @@ impl Change for Put {
             .await?;
         Ok(((), self.line.take().into_iter().collect()))
     }
+}
+
+struct Drop {
+    now: Timestamp,
+}
+
+#[async_trait]
+impl Change for Drop {
+    type Answer = ();
+
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<((), Vec<Line>), sqlx::Error> {
+        drop_ended(connection, self.now).await?;
+        Ok(((), Vec::new()))
+    }
+}
+
+async fn drop_ended(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("DELETE FROM ticket WHERE expires_at <= ?").bind(millis(now));
+    query.execute(connection).await.map(|_| ())
 }
 
 struct Take {

@@ -55,6 +55,10 @@ impl Meaning<'_, '_> {
         hub: Option<&Hub>,
     ) -> Option<App> {
         let name = self.name(&block.name, SourceName::new);
+        if block.name.as_str() == deputy_hub::answers::SOURCE {
+            let mend = "give the application another name; tools named `deputy__…` are the hub's own";
+            self.faults.add(block.name.span(), "`deputy` is the hub's own name".to_owned(), mend);
+        }
         let tenant = self.tenant(block.tenant.as_ref(), &block.name, tenants);
         let origins = self.origins(&block.origins);
         let audiences = self.audiences(&block.audiences, hub);

@@ -315,6 +315,15 @@ deputy.toml:19:14: the audience `crm-web` is there twice
 }
 
 #[test]
+fn p25_no_application_has_the_hubs_own_name() {
+    assert_eq!(
+        changed(r#"name = "crm""#, r#"name = "deputy""#),
+        r#"deputy.toml:11:8: `deputy` is the hub's own name
+  mend: give the application another name; tools named `deputy__…` are the hub's own"#
+    );
+}
+
+#[test]
 fn two_identity_providers_share_no_issuer() {
     assert_eq!(
         changed(

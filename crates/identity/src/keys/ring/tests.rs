@@ -254,3 +254,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn b5_a_clock_that_is_set_back_holds_up_neither_a_scheduled_fetch_nor_one_that_is_needed() {
+    let ring = ring(&[key("k")], NOW);
+    let Begun::Fetch(refresh) = ring.begin_forced(after(1)) else { panic!("no fetch") };
+    ring.complete(refresh, Some(fetched(&[key("k")])), after(1)).unwrap();
+    let before = NOW.minus(Duration::from_secs(7200));
+    assert!(ring.begin_scheduled(before).is_some(), "planned for a time that is two hours off");
+    let ring = self::ring(&[key("k")], NOW);
+    let _ = ring.begin_forced(after(1));
+    assert!(
+        matches!(ring.begin_forced(before), Begun::Fetch(_)),
+        "no fetch and no cool-down lasts for hours"
+    );
+}

@@ -138,3 +138,15 @@ fn r14_a_tool_whose_policies_error_whatever_the_arguments_is_hidden() {
     let overflow = rule("broken", "forbid", "9223372036854775807 + context.now > 0");
     assert!(!shown(&(rule("yes", "permit", "true") + &overflow)));
 }
+
+#[test]
+fn a_list_does_not_depend_on_what_the_agent_has_read() {
+    for when in ["context.untrusted", "!context.untrusted"] {
+        let policies = engine(&(rule("all", "permit", "true") + &rule("after-reading", "forbid", when)));
+        for untrusted in [false, true] {
+            let question = question(json!({"untrusted": untrusted}));
+            assert!(policies.visible(&question.caller, &question.call.tool, question.now).is_visible());
+        }
+    }
+    assert!(!shown(&rule("never", "forbid", "context.untrusted || !context.untrusted")));
+}

@@ -43,8 +43,8 @@ pub(super) fn wish(asked: Asked, approval: Option<ApprovalId>) -> Wish {
 /// How it ended, in the words of the wire.
 pub(super) fn ending(done: Result<ToolAnswer, Refused>) -> Ending {
     match done {
-        Ok(ToolAnswer { content, structured_content, is_error }) => {
-            Ending::Answered { content, structured_content, is_error }
+        Ok(ToolAnswer { content, structured_content, is_error, labels }) => {
+            Ending::Answered { content, structured_content, is_error, labels }
         }
         Err(Refused { reason, message }) => Ending::Refused { reason, message },
     }

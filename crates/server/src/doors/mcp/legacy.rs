@@ -24,7 +24,7 @@ pub(super) fn open(door: &McpDoor, caller: &Caller, id: &Id, params: &Params<'_>
         Ok(opening) => opening,
         Err(fault) => return reply::fault(&fault.answering(Some(id)), Stage::Legacy),
     };
-    let session = door.sessions.open(caller.principal(), &opening, door.hub.now());
+    let session = door.sessions.open(caller.principal(), &opening, door.hub.steady());
     let named = session.and_then(|session| HeaderValue::from_str(session.id()).ok());
     let Some(named) = named else {
         let fault = Fault::new(code::INTERNAL, "no session can be opened now").answering(Some(id));
@@ -163,7 +163,7 @@ pub(super) fn stream(door: &McpDoor, caller: Caller, wire: &Wire) -> Response {
 /// The client ends its session. Calls that still run go on: nobody cancelled them.
 pub(super) fn end(door: &McpDoor, caller: &Caller, wire: &Wire) -> Response {
     let id = wire.session.value().unwrap_or_default();
-    if door.sessions.end(id, &caller.principal(), door.hub.now()) {
+    if door.sessions.end(id, &caller.principal(), door.hub.steady()) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         reply::fault(&unknown(), Stage::NoSession)
@@ -184,7 +184,7 @@ pub(super) fn session(door: &McpDoor, caller: &Caller, wire: &Wire) -> Result<Ar
         return Err((Fault::new(code::INVALID_REQUEST, words), Stage::Envelope));
     }
     let id = wire.session.value().unwrap_or_default();
-    let found = door.sessions.find(id, &caller.principal(), door.hub.now());
+    let found = door.sessions.find(id, &caller.principal(), door.hub.steady());
     found.ok_or_else(|| (unknown(), Stage::NoSession))
 }
 

@@ -122,7 +122,7 @@ struct Hearing {
 
 impl Source for Hearing {
     async fn next(&mut self) -> Option<Value> {
-        self.session.touch(self.hub.now());
+        self.session.touch(self.hub.steady());
         let list = self.watch.next().await?;
         self.session.sees(list);
         Some(listen::legacy_tools_changed())

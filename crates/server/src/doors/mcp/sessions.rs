@@ -1,5 +1,5 @@
 //! Sessions of the legacy era: in memory, bound to one principal, limited in number and time (gateway rule 26). A hub
-//! that restarted knows none; clients are told 404 and initialize anew.
+//! that restarted knows none; clients are told 404 and initialize anew. Times are those of a clock that nobody sets.
 
 use deputy_core::id::random_hex;
 use deputy_core::{Digest, Timestamp};

@@ -103,7 +103,7 @@ enum Read {
 
 async fn read(socket: &mut Socket, conversation: &mut Conversation, hub: &Hub) -> Read {
     match socket.next().await {
-        Some(Ok(Message::Text(text))) => match conversation.read(text.as_str(), hub.now()) {
+        Some(Ok(Message::Text(text))) => match conversation.read(text.as_str(), hub.steady()) {
             Ok((id, frame)) => Read::Frame(id, frame),
             Err(close) => Read::Bad(close),
         },

@@ -223,3 +223,22 @@ fn a_disk_that_has_room_again_is_found_without_anybody_calling() {
     assert_eq!(process.append(outcomes(1)).ok(), Some(0));
     process.stop();
 }
+
+#[test]
+fn p2_a_ticket_that_ended_is_dropped_so_that_no_clock_brings_it_back() {
+    let directory = directory();
+    let process = Process::start(&directory);
+    let (short, long) = (ticket(1), TicketRecord { expires_at: Timestamp::from_millis(90_000), ..ticket(2) });
+    let end = short.expires_at;
+    for one in [&short, &long] {
+        let now = Timestamp::from_millis(1_000);
+        let put = process.store.put_ticket(one.clone(), now, event(EventKind::TicketIssued, 1));
+        process.run(put).expect("put");
+    }
+    assert!(end < long.expires_at);
+    process.run(process.store.drop_ended_tickets(end)).expect("dropped");
+    assert_eq!(process.run(process.store.take_ticket(&short.hash)).expect("reads"), None);
+    assert_eq!(process.run(process.store.take_ticket(&long.hash)).expect("reads"), Some(long));
+    assert_eq!(process.verify(None).expect("good").lines, 2);
+    process.stop();
+}
