@@ -135,7 +135,8 @@ impl Switch {
     /// The line that says that it was thrown, or, with who and when of the release in it, released.
     #[must_use]
     pub fn event(&self, kind: EventKind) -> Event {
-        let mut event = Event::new(self.at, self.tenant.clone(), kind).with_detail("target", self.target.code());
+        let mut event =
+            Event::new(self.at, self.tenant.clone(), kind).with_detail("target", self.target.code());
         match &self.target {
             SwitchTarget::Tool { source, tool } => {
                 event.source = Some(source.clone());

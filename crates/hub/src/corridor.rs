@@ -1,6 +1,8 @@
 //! Carries one call from a door to its effect: decide → (ask a person) → record intent → perform → record outcome →
 //! release. There is no other way to a lane.
 
+mod gates;
+
 use crate::approvals::{Approvals, AskError, Standing};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Resolution};
@@ -8,8 +10,10 @@ use crate::events::{CallEvent, Events, Refused, ToolAnswer};
 use crate::intent::{Reach, Ready};
 use crate::journal::Journal;
 use crate::lanes::{Performed, SessionLane};
+use crate::limits::RateLimits;
 use crate::ports::{Clock, StoreError};
 use crate::supervisor::Supervisor;
+use crate::switches::Thrown;
 use deputy_core::{
     ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, Outcome, PublicName, Reason, SourceName,
     ToolName, Verdict,
@@ -95,6 +99,8 @@ pub struct Corridor {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
     pub(crate) limits: CallLimits,
+    pub(crate) rate_limits: Arc<RateLimits>,
+    pub(crate) thrown: Arc<Thrown>,
 }
 
 /// Why a call is not performed: already in the log, or still to be put there.
@@ -156,6 +162,7 @@ impl Corridor {
         let deadline = self.clock.now().plus(timeout);
         let mut call =
             Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: Some(resolved.tab) };
+        self.unless_stopped(&caller, &call).await?;
         if call.arguments.raw().get().len() > ARGUMENTS_BYTES {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::TooLarge)).await);
         }
@@ -174,7 +181,10 @@ impl Corridor {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::GrantExpired)).await);
         }
         match self.engine.decide(caller, call, self.clock.now()) {
-            Ok(authorized) => Ok(authorized),
+            Ok(authorized) => {
+                self.within_limits(&authorized).await?;
+                Ok(authorized)
+            }
             Err(refusal) => Err(self.stop(*refusal).await),
         }
     }
@@ -188,10 +198,7 @@ impl Corridor {
         cancel: &CancellationToken,
     ) -> Result<Caller, Stop> {
         let digest = call.digest(caller.user(), &caller.client().0);
-        let let_go = [cancel, self.supervisor.stopping()];
-        let hold = self.limits.approval_hold;
-        let standing = self.approvals.stand(&caller, call, approval, &digest, hold, let_go).await;
-        match standing {
+        match self.stand(&caller, call, approval, &digest, cancel).await? {
             Standing::Pending { expires_at } => {
                 Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }))
             }
@@ -268,11 +275,15 @@ impl Corridor {
         performed.answer
     }
 
-    /// Asked right before the effect: the token may have ended, or the policy changed, while the call waited.
+    /// Asked right before the effect: the token may have ended, a switch been thrown, or the policy changed, while the
+    /// call waited.
     fn still(&self, ready: &Ready) -> Result<(), Refused> {
         let authorized = ready.intent().authorized();
         if authorized.caller().expires_at() <= self.clock.now() {
             return Err(Refused::new(Reason::GrantExpired));
+        }
+        if self.thrown.stops(authorized.caller(), &authorized.call().tool).is_some() {
+            return Err(Refused::new(Reason::Stopped));
         }
         if *authorized.version() != self.engine.version() {
             return Err(Refused::because(Reason::NotStarted, "the policy changed while the call waited"));
@@ -289,7 +300,12 @@ impl Corridor {
     ) -> Performed {
         let (progress, mut moving) = mpsc::channel::<CallEvent>(16);
         let still = || self.still(ready);
-        let perform = self.session_lane.perform(ready, progress, cancel, &still);
+        let (cancel, ended) = (cancel.child_token(), CancellationToken::new());
+        let perform = async {
+            let performed = self.session_lane.perform(ready, progress, &cancel, &still).await;
+            ended.cancel();
+            performed
+        };
         let forward = async {
             let durable = ready.on_disk().await.is_ok();
             while let Some(step) = moving.recv().await {
@@ -299,8 +315,9 @@ impl Corridor {
                 }
             }
         };
-        let (performed, ()) = tokio::join!(perform, forward);
-        performed
+        let stopped = self.cancel_when_stopped(ready, &cancel, &ended);
+        let (performed, (), ()) = tokio::join!(perform, forward, stopped);
+        self.explained(ready, performed)
     }
 }
 

@@ -13,10 +13,12 @@ pub mod events;
 pub mod intent;
 pub mod journal;
 pub mod lanes;
+pub mod limits;
 pub mod policies;
 pub mod ports;
 pub mod setup;
 pub mod supervisor;
+pub mod switches;
 pub mod tabs;
 pub mod tickets;
 

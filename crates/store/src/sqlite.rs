@@ -8,8 +8,10 @@ mod job;
 mod line;
 mod log;
 mod open_calls;
+mod past_intents;
 pub mod reader;
 mod schema;
+pub mod switches;
 mod tickets;
 mod writer;
 

@@ -22,6 +22,13 @@ impl StillClock {
     }
 }
 
+impl StillClock {
+    /// Moves back, as a clock that was wrong is set right.
+    pub fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
 impl Clock for StillClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))

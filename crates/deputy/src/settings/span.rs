@@ -1,4 +1,4 @@
-//! Lengths of time as the file spells them: `500ms`, `60s`, `10m`, `24h`.
+//! Lengths of time as the file spells them: `500ms`, `60s`, `10m`, `24h`, `31d`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(super) fn parse(text: &str, bounds: RangeInclusive<Duration>) -> Result<Dura
         "s" => number.checked_mul(1000),
         "m" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
+        "d" => number.checked_mul(86_400_000),
         _ => None,
     };
     let duration = Duration::from_millis(millis.ok_or_else(wrong)?);
@@ -26,6 +27,10 @@ pub(super) fn parse(text: &str, bounds: RangeInclusive<Duration>) -> Result<Dura
 /// Spells one.
 pub(super) fn text(duration: Duration) -> String {
     let millis = duration.as_millis();
+    // A day is 24h, as everybody writes it; more are days.
+    if millis > 86_400_000 && millis.is_multiple_of(86_400_000) {
+        return format!("{}d", millis / 86_400_000);
+    }
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
         if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{unit}", millis / size);
