@@ -2,13 +2,13 @@
 
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
-use crate::doors::{approvals, health, mcp, sdk, tab, tickets, well_known};
+use crate::doors::{approvals, health, mcp, sdk, switches, tab, tickets, well_known};
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use deputy_hub::{Door, Hub};
 use std::sync::Arc;
 
@@ -45,6 +45,9 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/mcp", Who::Caller("mcp")),
     route("GET", "/api/approvals", Who::Caller("api")),
     route("POST", "/api/approvals/{id}", Who::Caller("api")),
+    route("GET", "/api/switches", Who::Caller("api")),
+    route("POST", "/api/switches", Who::Caller("api")),
+    route("DELETE", "/api/switches/{id}", Who::Caller("api")),
     route("POST", "/api/tickets", Who::TokenInside),
     route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
@@ -67,6 +70,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
     let people = Router::new()
         .route("/api/approvals", get(approvals::list))
         .route("/api/approvals/{id}", post(approvals::decide))
+        .route("/api/switches", get(switches::list).post(switches::throw))
+        .route("/api/switches/{id}", delete(switches::release))
         .with_state(Arc::clone(hub))
         .route_layer(guard(Door::Api))
         .route_layer(from_fn(layers::in_time));

@@ -4,6 +4,7 @@ pub(crate) mod approvals;
 pub(crate) mod health;
 pub(crate) mod mcp;
 pub(crate) mod sdk;
+pub(crate) mod switches;
 pub(crate) mod tab;
 pub(crate) mod tickets;
 pub(crate) mod well_known;
