@@ -82,6 +82,6 @@ pub struct Agent {
 }
 
 /// The OAuth client through which an agent speaks, as the identity provider named it in the token.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Client(pub String);

@@ -76,6 +76,10 @@ kinds! {
     PolicyLoaded = "policy_loaded";
     /// A policy set was not taken; the last good one stays.
     PolicyRejected = "policy_rejected";
+    /// An operator stopped something; `detail` says what.
+    SwitchThrown = "switch_thrown";
+    /// An operator lets it go on.
+    SwitchReleased = "switch_released";
     /// What a person left in the log was erased; `lines` says where.
     PersonErased = "person_erased";
 }

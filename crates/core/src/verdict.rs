@@ -97,6 +97,8 @@ reasons! {
     TooLarge = "too_large", "The message is larger than allowed. Ask for less at once.";
     /// Too often.
     RateLimited = "rate_limited", "Too many requests. Slow down.";
+    /// A kill switch is thrown.
+    Stopped = "stopped", "An operator has stopped this. Do not retry it; tell the user.";
     /// The log did not take the line, so nothing may happen.
     AuditUnavailable = "audit_unavailable", "The audit log cannot be written, so nothing is done. Tell the operator.";
     /// Our fault.

@@ -8,6 +8,7 @@ mod policy;
 mod progress;
 mod reference;
 mod serve;
+mod stop;
 pub mod terminal;
 mod web;
 
@@ -44,6 +45,8 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     Approve(approve::Arguments),
+    Stop(stop::StopArguments),
+    Resume(stop::ResumeArguments),
     Connect(connect::Arguments),
     /// Print a page of the reference
     #[command(hide = true)]
@@ -153,6 +156,8 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<(), Failure> {
         Command::Audit(command) => Box::pin(audit::run(command, terminal)).await,
         Command::Policy(command) => policy::run(command, terminal),
         Command::Approve(arguments) => Box::pin(approve::run(arguments, terminal)).await,
+        Command::Stop(arguments) => Box::pin(stop::stop(arguments, terminal)).await,
+        Command::Resume(arguments) => Box::pin(stop::resume(arguments, terminal)).await,
         Command::Connect(arguments) => connect::run(&arguments, terminal),
         Command::Reference(arguments) => reference::run(&arguments, terminal),
     }

@@ -25,6 +25,7 @@ pub use secret::{SecretError, SecretSource};
 use crate::publish::Target;
 use deputy_audit::arguments::Recording;
 use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
+use deputy_hub::limits::Limit;
 use deputy_identity::provider::KeysAt;
 use deputy_identity::{Audiences, Provider, ProviderName, TokenKind};
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub apps: Vec<App>,
     /// Who may do what.
     pub policy: PolicySource,
+    /// How often calls may be performed; no two share a name.
+    pub limits: Vec<Limit>,
     /// What the audit log holds.
     pub audit: Audit,
 }
@@ -76,6 +79,8 @@ pub struct Hub {
     pub call_deadline: Duration,
     /// The client with which `deputy approve` signs people in.
     pub cli_client_id: Option<String>,
+    /// The groups whose people may turn switches over the API.
+    pub operator_groups: Vec<String>,
 }
 
 /// Who vouches for people.

@@ -5,6 +5,7 @@ use crate::caller::Caller;
 use crate::journal::Journal;
 use crate::ports::{Clock, KeySource};
 use crate::supervisor::Supervisor;
+use crate::switches::Thrown;
 use deputy_core::{Client, Digest, Event, EventKind, SourceName, TenantId, Timestamp};
 use deputy_identity::TokenError;
 use deputy_identity::Verifier;
@@ -72,6 +73,8 @@ pub struct Rules {
     pub counting: TenantId,
     /// The clients through which people, not agents, come to `/api`.
     pub people_clients: Vec<Client>,
+    /// Who is stopped.
+    pub thrown: Arc<Thrown>,
 }
 
 /// Checks bearer tokens.
@@ -86,6 +89,7 @@ pub struct Authenticator {
     fetched: watch::Sender<u64>,
     signed_in: Mutex<HashMap<Digest, Timestamp>>,
     people_clients: Vec<Client>,
+    thrown: Arc<Thrown>,
 }
 
 impl Authenticator {
@@ -111,6 +115,7 @@ impl Authenticator {
             fetched: watch::Sender::new(0),
             signed_in: Mutex::default(),
             people_clients: rules.people_clients,
+            thrown: rules.thrown,
         }
     }
 
@@ -163,10 +168,16 @@ impl Authenticator {
             }
             done => done,
         };
-        verified.map_err(|error| {
+        let verified = verified.map_err(|error| {
             self.journal.count_refused(&self.tenant, door.name(), error.code());
             if error.is_unavailable() { Denied::Unavailable } else { Denied::Refused }
-        })
+        })?;
+        let user = &verified.claims().user;
+        if self.thrown.stops_user(user) {
+            self.journal.count_refused(&user.tenant, door.name(), "stopped");
+            return Err(Denied::Refused);
+        }
+        Ok(verified)
     }
 
     /// Keeps every provider's keys fresh until the hub stops (B5).

@@ -1,24 +1,28 @@
 //! Carries one call from a door to its effect: decide → (ask a person) → record intent → perform → record outcome →
 //! release. There is no other way to a lane.
 
+mod asking;
+mod gates;
+
 use crate::answers::{Answers, Paging};
-use crate::approvals::standing::Standings;
-use crate::approvals::{Approvals, AskError, Asked, Slot, Standing};
-use crate::caller::{By, Caller};
+use crate::approvals::{Approvals, Slot};
+use crate::caller::Caller;
 use crate::catalog::{Catalog, Resolution};
 use crate::events::{CallEvent, Events, Refused, ToolAnswer};
 use crate::intent::{Reach, Ready};
 use crate::journal::Journal;
 use crate::lanes::{PageLane, Performed, SessionLane};
+use crate::limits::RateLimits;
 use crate::ports::{Clock, StoreError};
 use crate::supervisor::Supervisor;
+use crate::switches::Thrown;
 use crate::tabs::Tabs;
 use crate::taint::Taint;
 use deputy_core::{
-    ApprovalId, Arguments, Call, CallId, DocumentId, EventKind, Facts as _, Outcome, PublicName, Reason,
-    SourceName, ToolName, Verdict,
+    ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, Outcome, PublicName, Reason, SourceName,
+    ToolName, Verdict,
 };
-use deputy_policy::{Authorized, Engine, Refusal};
+use deputy_policy::{Authorized, Engine};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -105,6 +109,8 @@ pub struct Corridor {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
     pub(crate) limits: CallLimits,
+    pub(crate) rate_limits: Arc<RateLimits>,
+    pub(crate) thrown: Arc<Thrown>,
 }
 
 /// Why a call is not performed: already in the log, or still to be put there.
@@ -167,6 +173,7 @@ impl Corridor {
         let deadline = self.clock.now().plus(timeout);
         let mut call =
             Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: resolved.tab };
+        self.unless_stopped(&caller, &call).await?;
         if call.arguments.raw().get().len() > ARGUMENTS_BYTES {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::TooLarge)).await);
         }
@@ -186,13 +193,7 @@ impl Corridor {
         if caller.expires_at() <= self.clock.now() {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::GrantExpired)).await);
         }
-        let decided = match self.engine.decide(caller, call, self.clock.now()) {
-            Ok(authorized) => Ok(authorized),
-            Err(refusal) if refusal.verdict == Verdict::Ask => {
-                self.ask(*refusal, slot.as_ref(), cancel).await
-            }
-            Err(refusal) => Err(self.stop(&refusal).await),
-        };
+        let decided = self.authorize(caller, call, slot.as_ref(), cancel).await;
         // Only a call that waits for a person keeps the others of its batch waiting.
         if let Some(slot) = slot.filter(|_| !asked && !matches!(decided, Err(Stop::Parked(_)))) {
             slot.settle();
@@ -200,131 +201,27 @@ impl Corridor {
         decided
     }
 
+    /// Policy's word, a person's where policy wants one, and then room within the limits.
+    async fn authorize(
+        &self,
+        caller: Caller,
+        call: Call,
+        slot: Option<&Slot>,
+        cancel: &CancellationToken,
+    ) -> Result<Authorized<Caller>, Stop> {
+        let authorized = match self.engine.decide(caller, call, self.clock.now()) {
+            Ok(authorized) => authorized,
+            Err(refusal) if refusal.verdict == Verdict::Ask => self.ask(*refusal, slot, cancel).await?,
+            Err(refusal) => return Err(self.stop(&refusal).await),
+        };
+        self.within_limits(&authorized).await?;
+        Ok(authorized)
+    }
+
     /// The caller, with what the hub remembers of it.
     fn informed(&self, caller: Caller) -> Caller {
         let untrusted = self.taint.of(caller.user(), caller.client());
         caller.with_untrusted(untrusted)
-    }
-
-    /// Spends the approval, if a person gave it for exactly this call and policy still asks for no more than that.
-    async fn with_approval(
-        &self,
-        caller: Caller,
-        call: &Call,
-        approval: &ApprovalId,
-        slot: Option<&Slot>,
-        cancel: &CancellationToken,
-    ) -> Result<Caller, Stop> {
-        let let_go = [cancel, self.supervisor.stopping()];
-        let hold = self.limits.approval_hold;
-        let standing = self.approvals.stand(&caller, call, approval, slot, hold, let_go).await;
-        let refused = match standing {
-            Standing::Pending { expires_at } => {
-                return Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }));
-            }
-            Standing::Spent => {
-                let digest = call.digest(caller.user(), &caller.client().0);
-                return Ok(caller.with_approval(digest, By::Question(approval.clone())));
-            }
-            Standing::Failed(error) => return Err(unavailable(&error)),
-            Standing::Unusable(reason) => {
-                // What was approved is not what would run: nothing of the batch runs (APR-07).
-                if let Some(slot) = slot {
-                    slot.spoil(reason);
-                }
-                Refused::new(reason)
-            }
-            Standing::Refused { said } => {
-                if let Some(slot) = slot {
-                    slot.settle();
-                }
-                refused_by_a_person(said)
-            }
-            Standing::Changed { arguments } => {
-                if let Some(slot) = slot {
-                    slot.settle();
-                }
-                let arguments = arguments.unwrap_or_else(|| "others".to_owned());
-                let words = format!("a person changed the arguments: call again with exactly {arguments}");
-                Refused::because(Reason::ApprovalStale, words)
-            }
-        };
-        Err(self.refuse_call(&caller, call, refused).await)
-    }
-
-    /// A person has to say yes: one may have, to calls of this kind or to exactly this; else one is asked.
-    async fn ask(
-        &self,
-        refusal: Refusal<Caller>,
-        slot: Option<&Slot>,
-        cancel: &CancellationToken,
-    ) -> Result<Authorized<Caller>, Stop> {
-        let refusal = match self.by_standing_grant(refusal).await? {
-            Ok(authorized) => return Ok(authorized),
-            Err(refusal) => refusal,
-        };
-        match self.approvals.ask(&refusal, slot).await {
-            Ok(Asked::Waiting { id, expires_at }) => {
-                Err(Stop::Parked(CallEvent::Parked { approval: id, expires_at }))
-            }
-            Ok(Asked::Already(id)) => {
-                let Refusal { caller, call, .. } = refusal;
-                let caller = self.with_approval(caller, &call, &id, slot, cancel).await?;
-                match self.engine.decide(caller, call, self.clock.now()) {
-                    Ok(authorized) => Ok(authorized),
-                    Err(refusal) => Err(self.stop(&refusal).await),
-                }
-            }
-            Ok(Asked::Refused { said }) => {
-                Err(self.refuse_call(&refusal.caller, &refusal.call, refused_by_a_person(said)).await)
-            }
-            Err(AskError::TooMany) => {
-                let refused = Refused::because(Reason::RateLimited, AskError::TooMany);
-                Err(self.refuse_call(&refusal.caller, &refusal.call, refused).await)
-            }
-            Err(AskError::Store(error)) => Err(unavailable(&error)),
-        }
-    }
-
-    /// Policy is asked again with the grant in hand, and only then is it used; whoever is too late asks a person.
-    async fn by_standing_grant(
-        &self,
-        refusal: Refusal<Caller>,
-    ) -> Result<Result<Authorized<Caller>, Refusal<Caller>>, Stop> {
-        let standing = self.approvals.standing();
-        let grant = match standing.covering(&refusal).await {
-            Ok(Some(grant)) => grant,
-            Ok(None) => return Ok(Err(refusal)),
-            Err(error) => return Err(unavailable(&error)),
-        };
-        let Refusal { caller, call, verdict, reason, policies, rule, version, errors } = refusal;
-        let digest = call.digest(caller.user(), &caller.client().0);
-        let lent = Standings::lend(&grant, caller, digest);
-        let (caller, call) = match self.engine.decide(lent, call, self.clock.now()) {
-            Ok(authorized) => {
-                let event = self.journal.approval_event(
-                    EventKind::GrantUsed,
-                    authorized.caller(),
-                    authorized.call(),
-                    &policies,
-                );
-                match standing.spend(&grant, authorized.caller(), event).await {
-                    Ok(true) => return Ok(Ok(authorized)),
-                    Ok(false) => authorized.into_parts(),
-                    Err(error) => return Err(unavailable(&error)),
-                }
-            }
-            Err(refusal) => (refusal.caller, refusal.call),
-        };
-        let caller = caller.without_approval();
-        Ok(Err(Refusal { caller, call, verdict, reason, policies, rule, version, errors }))
-    }
-
-    async fn stop(&self, refusal: &Refusal<Caller>) -> Stop {
-        match self.journal.refuse(refusal).await {
-            Ok(()) => Stop::Logged(Refused::new(refusal.reason)),
-            Err(error) => unavailable(&error),
-        }
     }
 
     async fn refuse_wish(&self, caller: &Caller, wish: &Wish, refused: Refused) -> Stop {
@@ -384,11 +281,15 @@ impl Corridor {
         }
     }
 
-    /// Asked right before the effect: the token may have ended, or the policy changed, while the call waited.
+    /// Asked right before the effect: the token may have ended, a switch been thrown, or the policy changed, while the
+    /// call waited.
     fn still(&self, ready: &Ready) -> Result<(), Refused> {
         let authorized = ready.intent().authorized();
         if authorized.caller().expires_at() <= self.clock.now() {
             return Err(Refused::new(Reason::GrantExpired));
+        }
+        if self.thrown.stops(authorized.caller(), &authorized.call().tool).is_some() {
+            return Err(Refused::new(Reason::Stopped));
         }
         if *authorized.version() != self.engine.version() {
             return Err(Refused::because(Reason::NotStarted, "the policy changed while the call waited"));
@@ -405,7 +306,12 @@ impl Corridor {
     ) -> Performed {
         let (progress, mut moving) = mpsc::channel::<CallEvent>(16);
         let still = || self.still(ready);
-        let perform = self.session_lane.perform(ready, progress, cancel, &still);
+        let (cancel, ended) = (cancel.child_token(), CancellationToken::new());
+        let perform = async {
+            let performed = self.session_lane.perform(ready, progress, &cancel, &still).await;
+            ended.cancel();
+            performed
+        };
         let forward = async {
             let durable = ready.on_disk().await.is_ok();
             while let Some(step) = moving.recv().await {
@@ -416,8 +322,9 @@ impl Corridor {
                 }
             }
         };
-        let (performed, ()) = tokio::join!(perform, forward);
-        performed
+        let stopped = self.cancel_when_stopped(ready, &cancel, &ended);
+        let (performed, (), ()) = tokio::join!(perform, forward, stopped);
+        self.explained(ready, performed)
     }
 }
 
@@ -429,15 +336,6 @@ const fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::NotStarted => "not_started",
         Outcome::Unknown => "unknown",
     }
-}
-
-/// What the person said is data for the agent, not an order (APR-14).
-fn refused_by_a_person(said: Option<String>) -> Refused {
-    let reason = Reason::ApprovalRefused;
-    said.map_or_else(
-        || Refused::new(reason),
-        |said| Refused::because(reason, format!("the person says: {said:?}")),
-    )
 }
 
 /// A failed append is a refusal (invariant 14).

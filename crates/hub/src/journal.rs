@@ -121,6 +121,19 @@ impl Journal {
         self.append(vec![event]).await
     }
 
+    /// The same, with the fact that says what exactly stood in the way.
+    pub(crate) async fn refuse_call_for(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        reason: Reason,
+        (name, value): (&str, &str),
+    ) -> Result<(), StoreError> {
+        let mut event = self.about(EventKind::Refusal, caller, call).with_detail(name, value);
+        event.reason = Some(reason);
+        self.append(vec![event]).await
+    }
+
     /// The line of a wish that never became a call: the tool is unknown, or the arguments are no object.
     pub(crate) async fn refuse_wish(
         &self,

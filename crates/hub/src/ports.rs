@@ -9,7 +9,9 @@ pub use approvals::{
 pub use standing::{Pattern, StandingGrant, StandingGrants};
 
 use async_trait::async_trait;
-use deputy_core::{CallId, Digest, Event, Origin, SourceName, Timestamp, User};
+use deputy_core::{
+    CallId, Digest, Event, Origin, SourceName, Switch, SwitchTarget, TenantId, Timestamp, User,
+};
 use deputy_identity::keys::Fetched;
 use deputy_identity::provider::Provider;
 use deputy_protocol::tab::{CloseCode, HubFrame};
@@ -90,6 +92,63 @@ pub trait Tickets: Send + Sync {
 pub trait OpenCalls: Send + Sync {
     /// The intents without an outcome, as they were logged before this process started.
     async fn open_calls(&self) -> Result<Vec<(CallId, Event)>, StoreError>;
+}
+
+/// Where reading of past intents goes on: those at `at` or later, after the line `after` among those at `at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntentsFrom {
+    /// Not before this moment.
+    pub at: Timestamp,
+    /// Only after this line, among those of this moment.
+    pub after: Option<u64>,
+}
+
+/// The calls that were decided to be performed, as the log has them: what limits are counted from at start.
+#[async_trait]
+pub trait PastIntents: Send + Sync {
+    /// The next intents of a tenant with the numbers of their lines, by moment and number; few enough to hold in memory.
+    /// Empty at the end.
+    async fn intents(&self, tenant: &TenantId, from: IntentsFrom) -> Result<Vec<(u64, Event)>, StoreError>;
+}
+
+/// What somebody on the hub's own machine wants of a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwitchOrder {
+    /// Throw it.
+    Throw(Switch),
+    /// Release it; who and when are those of the release.
+    Release(Switch),
+}
+
+/// A wish that waits for the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchWish {
+    /// Higher than that of every earlier wish.
+    pub id: u64,
+    /// What is wanted.
+    pub order: SwitchOrder,
+}
+
+/// Thrown switches. Each change commits with its audit line, and takes the wish that asked for it out.
+#[async_trait]
+pub trait Switches: Send + Sync {
+    /// All of them.
+    async fn switches(&self) -> Result<Vec<Switch>, StoreError>;
+    /// Keeps one, in the place of an earlier one of the same target.
+    async fn throw(&self, switch: Switch, wish: Option<u64>, event: Event) -> Result<(), StoreError>;
+    /// Takes one out.
+    async fn release(
+        &self,
+        tenant: &TenantId,
+        target: &SwitchTarget,
+        wish: Option<u64>,
+        event: Event,
+    ) -> Result<(), StoreError>;
+    /// Changes no switch: takes the wish out, and appends the line if there is one.
+    async fn note(&self, wish: Option<u64>, event: Option<Event>) -> Result<(), StoreError>;
+    /// What is wished and not done yet, in the order of their ids.
+    async fn wishes(&self) -> Result<Vec<SwitchWish>, StoreError>;
 }
 
 /// Why a key set could not be fetched.

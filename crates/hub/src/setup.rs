@@ -12,9 +12,11 @@ use crate::events::Events;
 use crate::intent::Reach;
 use crate::journal::Journal;
 use crate::lanes::{PageLane, SessionLane};
+use crate::limits::{Limit, RateLimits};
 use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
 use crate::supervisor::Supervisor;
+use crate::switches::{Parts, Switches, Thrown};
 use crate::tabs::Tabs;
 use crate::taint::Taint;
 use crate::tickets::TicketOffice;
@@ -66,6 +68,14 @@ pub struct Setup {
     pub standing: Arc<dyn ports::StandingGrants>,
     /// Calls that a crash left open.
     pub open_calls: Arc<dyn OpenCalls>,
+    /// How often calls may be performed.
+    pub limits: Vec<Limit>,
+    /// From which they are counted again at start.
+    pub intents: Arc<dyn ports::PastIntents>,
+    /// Thrown switches.
+    pub switches: Arc<dyn ports::Switches>,
+    /// The groups whose people may turn switches over the API. None: nobody can there.
+    pub operator_groups: Vec<String>,
     /// Fetches keys.
     pub keys: Arc<dyn KeySource>,
     /// The time.
@@ -93,6 +103,10 @@ pub struct Hub {
     journal: Arc<Journal>,
     sealer: Sealer,
     open_calls: Arc<dyn OpenCalls>,
+    rate_limits: Arc<RateLimits>,
+    intents: Arc<dyn ports::PastIntents>,
+    thrown: Arc<Thrown>,
+    switches: Arc<Switches>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
 }
@@ -107,12 +121,14 @@ impl Hub {
             setup.apps.into_iter().map(|app| (app.name.clone(), Arc::new(app))).collect();
         let journal = Arc::new(Journal::new(setup.log, Arc::clone(&clock), setup.recording));
         let engine = Arc::new(Engine::new(setup.policy));
+        let (thrown, rate_limits) = (Arc::new(Thrown::default()), Arc::new(RateLimits::new(setup.limits)));
         let tabs = Arc::new(Tabs::new(
             apps.clone(),
             Arc::clone(&setup.tickets),
             Arc::clone(&journal),
             Arc::clone(&clock),
             supervisor.clone(),
+            Arc::clone(&thrown),
         ));
         let answers = Arc::new(Answers::new(Arc::clone(&clock)));
         let catalog = Arc::new(Catalog::new(
@@ -122,6 +138,15 @@ impl Hub {
             Arc::clone(&answers),
             Paging::of(&setup.public_url),
         ));
+        let switches = Arc::new(Switches::new(Parts {
+            table: setup.switches,
+            thrown: Arc::clone(&thrown),
+            tabs: Arc::clone(&tabs),
+            clock: Arc::clone(&clock),
+            supervisor: supervisor.clone(),
+            apps: apps.keys().cloned().collect(),
+            operator_groups: setup.operator_groups,
+        }));
         let approvals = Arc::new(Approvals::new(
             setup.approvals,
             Arc::clone(&journal),
@@ -141,6 +166,7 @@ impl Hub {
             Rules {
                 counting: setup.tenants.first().cloned().unwrap_or_else(TenantId::single),
                 people_clients: setup.people_clients,
+                thrown: Arc::clone(&thrown),
             },
         ));
         let corridor = Arc::new(Corridor {
@@ -156,6 +182,8 @@ impl Hub {
             clock: Arc::clone(&clock),
             supervisor: supervisor.clone(),
             limits: setup.call_limits,
+            rate_limits: Arc::clone(&rate_limits),
+            thrown: Arc::clone(&thrown),
         });
         let tickets = TicketOffice::new(
             apps,
@@ -163,6 +191,7 @@ impl Hub {
             setup.tickets,
             Arc::clone(&journal),
             Arc::clone(&clock),
+            Arc::clone(&thrown),
         );
         let policies = Policies::new(
             engine,
@@ -185,6 +214,10 @@ impl Hub {
             journal,
             sealer: setup.sealer,
             open_calls: setup.open_calls,
+            rate_limits,
+            intents: setup.intents,
+            thrown,
+            switches,
             clock,
             supervisor,
         })
@@ -194,9 +227,11 @@ impl Hub {
     /// force) and starts what runs beside the doors.
     ///
     /// # Errors
-    /// The log cannot be written: a hub that cannot record does not start.
+    /// The log cannot be written, or what is stopped or used up cannot be read: such a hub does not start.
     pub async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
         let now = self.clock.now();
+        self.switches.load().await?;
+        self.rate_limits.recount(self.intents.as_ref(), &self.tenants, now).await?;
         for tenant in &self.tenants {
             self.journal.append(vec![Event::new(now, tenant.clone(), EventKind::HubStarted)]).await?;
         }
@@ -214,6 +249,7 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.tabs).keep_alive());
         self.supervisor.start_until_shutdown(Arc::clone(&self.authenticator).keep_keys());
         self.supervisor.start_until_shutdown(Arc::clone(&self.approvals).expire());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.switches).keep_up());
         let hub = Arc::clone(self);
         self.supervisor.start_until_shutdown(async move { hub.tickets.drop_ended().await });
         let hub = Arc::clone(self);
@@ -244,7 +280,9 @@ impl Hub {
     /// What this caller could call, sorted by name.
     #[must_use]
     pub fn tools(&self, reach: &Reach) -> Vec<Listed> {
-        self.catalog.tools(reach, self.clock.now())
+        let mut listed = self.catalog.tools(reach, self.clock.now());
+        listed.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
+        listed
     }
 
     /// Counts up whenever this caller's tools may have changed.
@@ -314,6 +352,12 @@ impl Hub {
     #[must_use]
     pub const fn tickets(&self) -> &TicketOffice {
         &self.tickets
+    }
+
+    /// Switches.
+    #[must_use]
+    pub const fn switches(&self) -> &Arc<Switches> {
+        &self.switches
     }
 
     /// Policy sets.

@@ -4,6 +4,7 @@ use crate::authenticate::{Authenticator, Denied, Door};
 use crate::catalog::App;
 use crate::journal::Journal;
 use crate::ports::{Clock, StoreError, TicketRecord, Tickets as Table};
+use crate::switches::Thrown;
 use deputy_core::{EventKind, Origin, Secret, SourceName, Timestamp};
 use deputy_identity::secret_hash::Ticket;
 use std::collections::HashMap;
@@ -46,6 +47,9 @@ pub enum TicketError {
     /// The session is over already.
     #[error("the session has ended")]
     SessionEnded,
+    /// An operator threw the app's switch.
+    #[error("an operator has stopped `{0}`")]
+    Stopped(SourceName),
     /// It could not be kept or recorded.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -58,6 +62,7 @@ pub struct TicketOffice {
     table: Arc<dyn Table>,
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
+    thrown: Arc<Thrown>,
 }
 
 impl TicketOffice {
@@ -69,8 +74,9 @@ impl TicketOffice {
         table: Arc<dyn Table>,
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
+        thrown: Arc<Thrown>,
     ) -> Self {
-        Self { apps, authenticator, table, journal, clock }
+        Self { apps, authenticator, table, journal, clock, thrown }
     }
 
     /// Issues one for the user of `token`, which must be meant for this app.
@@ -85,6 +91,9 @@ impl TicketOffice {
             return Err(TicketError::Origin(wish.origin));
         }
         let claims = verified.claims();
+        if self.thrown.stops_tab(&claims.user, &wish.app) {
+            return Err(TicketError::Stopped(wish.app));
+        }
         let now = self.clock.now();
         let session_expires_at =
             wish.session_expires_at.map_or(claims.expires_at, |at| at.min(claims.expires_at));

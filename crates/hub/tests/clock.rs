@@ -60,15 +60,19 @@ async fn an_approval_that_ended_unanswered_or_unused_is_not_answered_or_used_aft
     let (unanswered, unused) = (ask("note").await, ask("wipe").await);
     let person = world.person("alice").await;
     let digests: Vec<_> = world.hub.approvals().pending(&person).await.unwrap();
-    let digest = |id: &deputy_core::ApprovalId| digests.iter().find(|asked| asked.id == *id).unwrap().digest;
-    world.hub.approvals().decide(&person, &unused, digest(&unused), Say::Approve, None).await.unwrap();
+    let digest = |id: &deputy_core::ApprovalId| {
+        digests.iter().find(|asked| asked.record.id == *id).unwrap().record.digest
+    };
+    let yes = |id: &deputy_core::ApprovalId| {
+        vec![deputy_hub::approvals::Word::plain(id.clone(), digest(id), Say::Approve)]
+    };
+    world.hub.approvals().decide(&person, yes(&unused)).await.unwrap();
     world.clock.advance(Duration::from_secs(600));
     world.until("both have ended", || world.tables.of_kind(EventKind::ApprovalExpired).len() == 2).await;
     world.until("the silent tab is over", || tab.closed().is_some()).await;
     world.clock.set_back(HOUR);
     let _tab = world.tab("alice").await;
-    let late =
-        world.hub.approvals().decide(&person, &unanswered, digest(&unanswered), Say::Approve, None).await;
+    let late = world.hub.approvals().decide(&person, yes(&unanswered)).await;
     assert!(late.is_err());
     assert!(world.hub.approvals().pending(&person).await.unwrap().is_empty());
     for (name, approval) in [("note", unanswered), ("wipe", unused)] {

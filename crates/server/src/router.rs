@@ -2,7 +2,7 @@
 
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
-use crate::doors::{approvals, health, mcp, sdk, standing, tab, tickets, well_known};
+use crate::doors::{approvals, health, mcp, sdk, standing, switches, tab, tickets, well_known};
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
@@ -53,6 +53,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/delegations", Who::Caller("api")),
     route("POST", "/api/delegations", Who::Caller("api")),
     route("DELETE", "/api/delegations/{to}", Who::Caller("api")),
+    route("GET", "/api/switches", Who::Caller("api")),
+    route("POST", "/api/switches", Who::Caller("api")),
+    route("DELETE", "/api/switches/{id}", Who::Caller("api")),
     route("POST", "/api/tickets", Who::TokenInside),
     route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
@@ -81,6 +84,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/api/standing-grants/{id}", delete(standing::revoke))
         .route("/api/delegations", get(standing::delegations).post(standing::delegate))
         .route("/api/delegations/{to}", delete(standing::undelegate))
+        .route("/api/switches", get(switches::list).post(switches::throw))
+        .route("/api/switches/{id}", delete(switches::release))
         .with_state(Arc::clone(hub))
         .route_layer(guard(Door::Api))
         .route_layer(from_fn(layers::in_time));

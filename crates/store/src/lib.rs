@@ -13,6 +13,7 @@ pub mod sqlite;
 pub use place::Place;
 pub use sqlite::erasure::{Erased, wish};
 pub use sqlite::reader::{AuditReader, Filter, Listed, Onward, Which};
+pub use sqlite::switches::SwitchDesk;
 pub use sqlite::{Settings, SqliteStore};
 
 use std::path::PathBuf;

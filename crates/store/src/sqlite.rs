@@ -8,9 +8,11 @@ mod job;
 mod line;
 mod log;
 mod open_calls;
+mod past_intents;
 pub mod reader;
 mod schema;
 mod standing;
+pub mod switches;
 mod tickets;
 mod writer;
 

@@ -13,6 +13,7 @@
 mod browser;
 mod clock;
 mod issuer;
+mod stops;
 mod tables;
 mod world;
 
@@ -20,4 +21,4 @@ pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
 pub use issuer::TestIssuer;
 pub use tables::Memory;
-pub use world::{APP, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, wish};
+pub use world::{APP, OPERATORS, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, wish};

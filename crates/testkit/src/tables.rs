@@ -4,13 +4,13 @@ mod approvals;
 mod standing;
 
 use async_trait::async_trait;
-use deputy_core::{ApprovalId, CallId, Digest, Event, EventKind, Timestamp};
+use deputy_core::{ApprovalId, CallId, Digest, Event, EventKind, Switch, SwitchTarget, TenantId, Timestamp};
 use deputy_hub::ports::{
-    Appended, ApprovalRecord, AuditLog, Delegation, OpenCalls, StandingGrant, StoreError, TicketRecord,
-    Tickets,
+    Appended, ApprovalRecord, AuditLog, Delegation, OpenCalls, StandingGrant, StoreError, SwitchWish,
+    TicketRecord, Tickets,
 };
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -22,6 +22,10 @@ pub struct Memory {
     reviewed: Mutex<Vec<ApprovalId>>,
     delegations: Mutex<Vec<Delegation>>,
     grants: Mutex<Vec<StandingGrant>>,
+    pub(crate) switches: Mutex<BTreeMap<(TenantId, SwitchTarget), Switch>>,
+    pub(crate) wishes: Mutex<Vec<SwitchWish>>,
+    pub(crate) wished: AtomicU64,
+    unreadable: AtomicBool,
     broken: Arc<AtomicBool>,
     failures: Arc<AtomicUsize>,
     stalled: watch::Sender<bool>,
@@ -36,6 +40,10 @@ impl Default for Memory {
             reviewed: Mutex::default(),
             delegations: Mutex::default(),
             grants: Mutex::default(),
+            switches: Mutex::default(),
+            wishes: Mutex::default(),
+            wished: AtomicU64::default(),
+            unreadable: AtomicBool::default(),
             broken: Arc::default(),
             failures: Arc::default(),
             stalled: watch::Sender::new(false),
@@ -61,6 +69,18 @@ impl Memory {
         self.broken.store(broken, Ordering::SeqCst);
     }
 
+    /// From now on what is stopped, and what was performed, cannot be read, or it can again.
+    pub fn set_unreadable(&self, unreadable: bool) {
+        self.unreadable.store(unreadable, Ordering::SeqCst);
+    }
+
+    pub(crate) fn read(&self) -> Result<(), StoreError> {
+        match self.unreadable.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unavailable("the disk does not read".to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// How many appends have failed.
     #[must_use]
     pub fn failures(&self) -> usize {
@@ -72,7 +92,7 @@ impl Memory {
         self.stalled.send_replace(stalled);
     }
 
-    fn write(&self, events: Vec<Event>) -> Result<u64, StoreError> {
+    pub(crate) fn write(&self, events: Vec<Event>) -> Result<u64, StoreError> {
         write(&self.broken, &self.events, events)
     }
 }

@@ -4,7 +4,8 @@ use crate::{FakeTab, Memory, StillClock, TestIssuer};
 use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
-use deputy_hub::ports::Clock as _;
+use deputy_hub::limits::Limit;
+use deputy_hub::ports::{Clock as _, StoreError};
 use deputy_hub::setup::Recording;
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::{App, CallEvent, Caller, Door, Hub, Refused, Setup, Supervisor, Target, ToolAnswer, Wish};
@@ -28,6 +29,22 @@ pub const ORIGIN: &str = "https://crm.example";
 pub const OTHER_ORIGIN: &str = "https://crm-two.example";
 /// Where the hub is reached.
 pub const PUBLIC_URL: &str = "https://hub.example";
+
+/// The group whose people may turn switches.
+pub const OPERATORS: &str = "deputy-operators";
+
+/// What outlives a hub.
+struct Parts {
+    tables: Arc<Memory>,
+    clock: Arc<StillClock>,
+    issuer: Arc<TestIssuer>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { tables: Arc::default(), clock: Arc::default(), issuer: Arc::new(TestIssuer::new()) }
+    }
+}
 
 /// A hub, its tables, its clock, and an identity provider. The app's tools: `list` and `find` read, `note` writes,
 /// `wipe` destroys, `mail` reads and sends out; anything else is unclassed.
@@ -57,7 +74,7 @@ impl World {
 
     /// With the shipped policy, reached at this address instead of [`PUBLIC_URL`]; tokens stay as they are.
     pub async fn at(public_url: &str) -> Self {
-        let world = Self::reached_at(public_url, PolicySet::shipped().unwrap());
+        let world = Self::reached_at(public_url, PolicySet::shipped().unwrap(), Vec::new(), Parts::default());
         world.hub.start().await.unwrap();
         world
     }
@@ -65,12 +82,33 @@ impl World {
     /// Not started: nothing is in the log yet.
     #[must_use]
     pub fn unstarted(policy: PolicySet) -> Self {
-        Self::reached_at(PUBLIC_URL, policy)
+        Self::reached_at(PUBLIC_URL, policy, Vec::new(), Parts::default())
     }
 
-    fn reached_at(public_url: &str, policy: PolicySet) -> Self {
-        let (tables, clock) = (Arc::new(Memory::default()), Arc::new(StillClock::default()));
-        let issuer = Arc::new(TestIssuer::new());
+    /// With this policy and these limits.
+    pub async fn with_limits(policy: PolicySet, limits: Vec<Limit>) -> Self {
+        let world = Self::reached_at(PUBLIC_URL, policy, limits, Parts::default());
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// Another hub over the tables, the clock and the identity provider of this one, as after a restart.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn again(&self, policy: PolicySet, limits: Vec<Limit>) -> Result<Self, StoreError> {
+        let parts = Parts {
+            tables: Arc::clone(&self.tables),
+            clock: Arc::clone(&self.clock),
+            issuer: Arc::clone(&self.issuer),
+        };
+        let world = Self::reached_at(PUBLIC_URL, policy, limits, parts);
+        world.hub.start().await?;
+        Ok(world)
+    }
+
+    fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
+        let Parts { tables, clock, issuer } = parts;
         let provider = ProviderName::new("idp").unwrap();
         let settings =
             Provider::oidc(provider.clone(), TenantId::single(), TestIssuer::ISSUER.parse().unwrap())
@@ -112,6 +150,10 @@ impl World {
             approvals: Arc::<Memory>::clone(&tables),
             standing: Arc::<Memory>::clone(&tables),
             open_calls: Arc::<Memory>::clone(&tables),
+            limits,
+            intents: Arc::<Memory>::clone(&tables),
+            switches: Arc::<Memory>::clone(&tables),
+            operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
             clock: Arc::<StillClock>::clone(&clock),
             supervisor: Supervisor::default(),
@@ -141,6 +183,22 @@ impl World {
             "iat": now, "exp": now + 3600, "jti": format!("{subject}{path}"), "groups": groups,
         });
         self.issuer.sign("at+jwt", &claims)
+    }
+
+    /// An access token for `/api` of a person in these groups.
+    #[must_use]
+    pub fn token_in_groups(&self, subject: &str, groups: &[&str]) -> String {
+        let now = self.clock.now().seconds();
+        let claims = json!({
+            "iss": TestIssuer::ISSUER, "sub": subject, "aud": format!("{PUBLIC_URL}/api"), "client_id": "people",
+            "iat": now, "exp": now + 3600, "groups": groups,
+        });
+        self.issuer.sign("at+jwt", &claims)
+    }
+
+    /// A signed-in operator.
+    pub async fn operator(&self, subject: &str) -> Caller {
+        self.hub.authenticate(&Door::Api, &self.token_in_groups(subject, &[OPERATORS])).await.unwrap()
     }
 
     /// An ID token for the app.

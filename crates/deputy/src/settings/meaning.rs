@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod limit;
 mod provider;
 
 use super::fault::{Collector, Faults};
@@ -66,12 +67,14 @@ impl Meaning<'_, '_> {
             None => PolicySource::Shipped,
         };
         let audit = self.audit(file.audit.as_ref(), &tenants);
+        let limits = self.limits(&file.limit, &apps);
         let identity_providers: Vec<IdentityProvider> = identity_providers.into_iter().flatten().collect();
         // INVARIANT: no block of the file is dropped on the way.
-        let complete =
-            apps.len() == file.app.len() && identity_providers.len() == file.identity_provider.len();
+        let complete = apps.len() == file.app.len()
+            && identity_providers.len() == file.identity_provider.len()
+            && limits.len() == file.limit.len();
         complete.then_some(())?;
-        Some(Settings { hub: hub?, tenants, identity_providers, apps, policy, audit: audit? })
+        Some(Settings { hub: hub?, tenants, identity_providers, apps, policy, limits, audit: audit? })
     }
 
     fn hub(&mut self, hub: &raw::Hub) -> Option<Hub> {
@@ -89,6 +92,9 @@ impl Meaning<'_, '_> {
         let call_deadline =
             self.duration(hub.call_deadline.as_ref(), MINUTE, SECOND..=10 * MINUTE, "call_deadline");
         let cli_client_id = hub.cli_client_id.as_ref().map(|id| self.text(id, "cli_client_id"));
+        let groups: Vec<Option<String>> =
+            hub.operator_groups.iter().map(|group| self.text(group, "operator_groups")).collect();
+        let operator_groups: Option<Vec<String>> = groups.into_iter().collect();
         Some(Hub {
             listen: listen?,
             public_url: public_url?,
@@ -96,6 +102,7 @@ impl Meaning<'_, '_> {
             approval_wait: approval_wait?,
             approval_execution: approval_execution?,
             call_deadline: call_deadline?,
+            operator_groups: operator_groups?,
             cli_client_id: match cli_client_id {
                 Some(id) => Some(id?),
                 None => None,

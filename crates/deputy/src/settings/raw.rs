@@ -26,6 +26,10 @@ pub(super) struct File {
     pub(super) app: Vec<App>,
     /// Who may do what.
     pub(super) policy: Option<Policy>,
+    /// How often calls may be performed. A call must be within every limit that counts it.
+    #[serde(default)]
+    #[schemars(extend("examples" = [[{"name": "writes", "calls": 60, "per": "1m"}]]))]
+    pub(super) limit: Vec<Limit>,
     /// What the audit log holds. That it holds every call cannot be changed.
     pub(super) audit: Option<Audit>,
 }
@@ -54,6 +58,11 @@ pub(super) struct Hub {
     /// The client id at the identity provider with which `deputy approve` signs people in (OAuth 2.0 device grant).
     #[schemars(extend("examples" = ["deputy-cli"]))]
     pub(super) cli_client_id: Option<Located<String>>,
+    /// The groups whose people may stop and resume things over the API, as their tokens name them. By default nobody; on
+    /// the hub's own machine `deputy stop` works in any case.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["deputy-operators"]]))]
+    pub(super) operator_groups: Vec<Located<String>>,
 }
 
 /// An organisation.
@@ -175,6 +184,53 @@ pub(super) struct Policy {
     /// A directory of `*.cedar` files; relative to this file. Without it the shipped policy holds.
     #[schemars(extend("examples" = ["./policy"]))]
     pub(super) dir: Option<Located<String>>,
+}
+
+/// How often calls may be performed; each organisation has its own count.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Limit {
+    /// Its name, shown to agents and in the log: 1 to 32 of a-z, 0-9 and -.
+    #[schemars(extend("examples" = ["writes"]))]
+    pub(super) name: Located<String>,
+    /// How many calls, at least 1.
+    #[schemars(extend("examples" = [60]))]
+    pub(super) calls: Located<i64>,
+    /// In how long a time: 1s to 31d. The time slides: there are never more calls in any stretch of this length.
+    #[schemars(extend("examples" = ["1m"]))]
+    pub(super) per: Located<String>,
+    /// Counted apart for each combination of these; by default all calls together. `agent` is the verified client id.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["user", "agent", "tool"]]))]
+    pub(super) each: Vec<EachWord>,
+    /// Counts only calls of this `[[app]]`.
+    #[schemars(extend("examples" = ["crm"]))]
+    pub(super) source: Option<Located<String>>,
+    /// Counts only calls of this tool; with `source`.
+    #[schemars(extend("examples" = ["add_note"]))]
+    pub(super) tool: Option<Located<String>>,
+    /// Counts only tools of at least one of these classes: `write` counts what destroys, too.
+    #[schemars(extend("examples" = [["write"]]))]
+    pub(super) class: Option<Located<Vec<ClassWord>>>,
+}
+
+/// A word of `each`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct EachWord(pub(super) String);
+
+/// The words of [`EachWord`].
+pub(super) const EACH_WORDS: &[&str] = &["user", "agent", "tool"];
+
+impl JsonSchema for EachWord {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EachWord".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": EACH_WORDS })
+    }
 }
 
 /// What the audit log holds.

@@ -1,6 +1,7 @@
 //! What becomes of a good file, and that the documentation is true.
 
 mod faults;
+mod limits;
 mod presets;
 mod secrets;
 
@@ -155,7 +156,10 @@ fn no_setting_turns_verification_policy_or_audit_off() {
         let properties = schema.pointer(pointer).and_then(serde_json::Value::as_object);
         properties.map(|members| members.keys().cloned().collect()).unwrap_or_default()
     };
-    assert_eq!(keys("/properties"), ["hub", "tenant", "identity_provider", "app", "policy", "audit"]);
+    assert_eq!(
+        keys("/properties"),
+        ["hub", "tenant", "identity_provider", "app", "policy", "limit", "audit"]
+    );
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.
     assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "publish"]);
@@ -169,7 +173,8 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "approval_wait",
             "approval_execution",
             "call_deadline",
-            "cli_client_id"
+            "cli_client_id",
+            "operator_groups"
         ]
     );
 }

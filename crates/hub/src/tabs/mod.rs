@@ -13,6 +13,7 @@ use crate::catalog::App;
 use crate::journal::Journal;
 use crate::ports::{Clock, TabLink, TicketRecord, Tickets};
 use crate::supervisor::Supervisor;
+use crate::switches::Thrown;
 use crate::tickets::TICKET_LIFETIME;
 use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
 use deputy_protocol::tab::{CloseCode, Heartbeat, Hello, Limits, VERSION, Welcome, WelcomeUser};
@@ -25,6 +26,9 @@ use tokio::sync::watch;
 pub const TABS_PER_USER: usize = 64;
 /// How long the reason of an ended tab is remembered for its own user's agents.
 const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// What the tab of a thrown switch is told.
+const STOPPED: &str = "an operator has stopped this";
 
 /// Why a socket is not welcomed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,7 @@ pub struct Tabs {
     pub(crate) journal: Arc<Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
+    thrown: Arc<Thrown>,
     limits: Limits,
     heartbeat: Heartbeat,
 }
@@ -63,6 +68,7 @@ impl Tabs {
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
+        thrown: Arc<Thrown>,
     ) -> Self {
         Self {
             users: Mutex::default(),
@@ -71,6 +77,7 @@ impl Tabs {
             journal,
             clock,
             supervisor,
+            thrown,
             limits: Limits::default(),
             heartbeat: Heartbeat::default(),
         }
@@ -129,6 +136,11 @@ impl Tabs {
             }
             return refuse(CloseCode::RateLimited, "too many tabs of one user");
         };
+        // Thrown while the line was written: whoever threw it may have looked before this tab was listed.
+        if self.thrown.stops_tab(&tab.user, &tab.app.name) {
+            self.close_stopped();
+            return refuse(CloseCode::Revoked, STOPPED);
+        }
         let welcome = Welcome {
             version: VERSION,
             user: WelcomeUser { issuer: tab.user.issuer.clone(), subject: tab.user.subject.clone() },
@@ -157,6 +169,9 @@ impl Tabs {
         }
         if ticket.session_expires_at <= now {
             return refuse(CloseCode::AuthFailed, "the session has ended", Reason::SessionEnded);
+        }
+        if self.thrown.stops_tab(&ticket.user, &ticket.app) {
+            return refuse(CloseCode::Revoked, STOPPED, Reason::Stopped);
         }
         if ticket.origin != *origin {
             return refuse(CloseCode::Forbidden, "the ticket is for another origin", Reason::PolicyDenied);
@@ -198,6 +213,11 @@ impl Tabs {
     pub(crate) fn ended(&self, user: &User, app: &SourceName) -> Option<Reason> {
         let now = self.clock.now();
         let (reason, at) = *self.users().get(user)?.ended.get(app)?;
+        let reason = match reason {
+            // It may have been let go on since.
+            Reason::Stopped if !self.thrown.stops_tab(user, app) => Reason::TabGone,
+            reason => reason,
+        };
         (now.since(at) < REMEMBERED).then_some(reason)
     }
 
@@ -211,6 +231,18 @@ impl Tabs {
     pub fn everything_changed(&self) {
         for own in self.users().values() {
             own.changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Ends every tab that a switch stops: its calls hear `cancel`, then it is off the list, and its socket closes for
+    /// good.
+    pub(crate) fn close_stopped(&self) {
+        for tab in self.all() {
+            if self.thrown.stops_tab(&tab.user, &tab.app.name) {
+                tab.cancel_calls(Reason::Stopped);
+                self.end(&tab, Reason::Stopped);
+                tab.close(CloseCode::Revoked, STOPPED);
+            }
         }
     }
 

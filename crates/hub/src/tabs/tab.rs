@@ -260,6 +260,14 @@ impl Tab {
         }
     }
 
+    /// Tells the tab to stop every call that it has.
+    pub(crate) fn cancel_calls(&self, reason: Reason) {
+        let calls: Vec<CallId> = self.inner().calls.keys().cloned().collect();
+        for call in calls {
+            self.cancel(&call, reason);
+        }
+    }
+
     pub(crate) fn forget(&self, id: &CallId) {
         self.inner().calls.remove(id);
     }

@@ -5,6 +5,7 @@ pub(crate) mod health;
 pub(crate) mod mcp;
 pub(crate) mod sdk;
 pub(crate) mod standing;
+pub(crate) mod switches;
 pub(crate) mod tab;
 pub(crate) mod tickets;
 pub(crate) mod well_known;

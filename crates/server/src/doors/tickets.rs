@@ -86,7 +86,9 @@ async fn answer(hub: &Hub, token: &str, wish: Wish, browser: Option<&HeaderValue
         }
         Err(TicketError::Denied(Denied::Refused)) => Problem::unauthenticated_tickets().into_response(),
         Err(TicketError::Denied(Denied::Unavailable)) => Problem::unavailable().into_response(),
-        Err(error @ TicketError::Origin(_)) => Problem::forbidden(&error.to_string()).into_response(),
+        Err(error @ (TicketError::Origin(_) | TicketError::Stopped(_))) => {
+            Problem::forbidden(&error.to_string()).into_response()
+        }
         Err(error @ TicketError::SessionEnded) => Problem::bad_request(&error.to_string()).into_response(),
         Err(TicketError::Store(error)) => {
             tracing::error!(%error, "a ticket could not be kept");

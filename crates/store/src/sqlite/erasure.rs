@@ -165,6 +165,7 @@ impl Change for Erase {
             &self.user,
         )
         .await?;
+        super::switches::forget(connection, &self.user).await?;
         forget_rows(
             connection,
             "DELETE FROM erasure_wish WHERE tenant = ?1 AND issuer = ?2 AND subject = ?3",

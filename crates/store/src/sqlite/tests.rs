@@ -5,6 +5,7 @@ mod erasure;
 mod faults;
 mod log;
 mod rollback;
+mod switches;
 mod tamper;
 
 use super::*;

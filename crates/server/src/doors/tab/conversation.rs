@@ -137,7 +137,10 @@ impl Talk {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => return Some(Close::new(CloseCode::Restart, "the hub restarts")),
-                (code, reason) = link.closed() => return Some(Close::new(code, &reason)),
+                (code, reason) = link.closed() => {
+                    self.cancel_what_waits(&mut queue).await?;
+                    return Some(Close::new(code, &reason));
+                }
                 frame = queue.recv() => match frame {
                     Some((id, frame)) => self.say(&id, &frame).await?,
                     None => return Some(Close::new(CloseCode::Leaving, "the hub let go")),
@@ -154,6 +157,16 @@ impl Talk {
                 },
             }
         }
+    }
+
+    /// A socket that the hub closes still says which calls are to be stopped.
+    async fn cancel_what_waits(&mut self, queue: &mut mpsc::Receiver<(String, HubFrame)>) -> Option<()> {
+        while let Ok((id, frame)) = queue.try_recv() {
+            if matches!(frame, HubFrame::Cancel { .. }) {
+                self.say(&id, &frame).await?;
+            }
+        }
+        Some(())
     }
 
     async fn say(&mut self, id: &str, frame: &HubFrame) -> Option<()> {

@@ -1,0 +1,256 @@
+//! `deputy stop` and `deputy resume`: the kill switch on the hub's own machine, with or without a hub that runs.
+
+use super::terminal::{Mark, Terminal, harmless};
+use super::{Config, Failure, now};
+use crate::settings::Settings;
+use clap::{Args, Subcommand};
+use deputy_core::{Client, IdError, Operator, Switch, SwitchTarget, TenantId};
+use deputy_hub::Supervisor;
+use deputy_hub::ports::SwitchOrder;
+use deputy_store::{OpenError, Place, SqliteStore, SwitchDesk};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A hub that runs looks four times a second.
+const HUB_GRANTS_WITHIN: Duration = Duration::from_millis(1500);
+/// How long a hub that runs, and cannot write now, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Stop a tool, an app, a server, an agent, a person, or everything, at once
+///
+/// Refuses every matching call, hides the tools from agents, and ends matching calls that run, within a second. A stopped
+/// app or person also loses its tabs and gets no new ones; a stopped person cannot sign in. It holds until `deputy resume`,
+/// also after a restart. A hub that runs on the same data directory takes it up; without one it holds from the next start.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, args_conflicts_with_subcommands = false)]
+pub(super) struct StopArguments {
+    /// List what is stopped
+    #[arg(long, conflicts_with = "reason")]
+    list: bool,
+    /// Why, for the log and for other operators
+    #[arg(long, global = true, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    at: Where,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+/// Let something go on that was stopped
+#[derive(Debug, Args)]
+pub(super) struct ResumeArguments {
+    #[command(flatten)]
+    at: Where,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Args)]
+struct Where {
+    /// Whose, if there are several organisations
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<String>,
+    /// The configuration of the hub
+    #[arg(long, global = true, value_name = "FILE", default_value = "deputy.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// One tool of an app or a server
+    Tool {
+        /// The app or server
+        source: String,
+        /// The tool's own name
+        tool: String,
+    },
+    /// All tools of a web application, and its tabs
+    App {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// All tools of an MCP server
+    Server {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// Everything through one client
+    Agent {
+        /// The client id, as the identity provider has it
+        client: String,
+    },
+    /// Everything of one person, sign-ins too
+    User {
+        /// The issuer (`iss`)
+        issuer: String,
+        /// What it calls them (`sub`)
+        subject: String,
+    },
+    /// Every call
+    All,
+}
+
+/// What is wanted of a switch.
+enum Turn {
+    Throw,
+    Release,
+}
+
+pub(super) async fn stop(arguments: StopArguments, terminal: Terminal) -> Result<(), Failure> {
+    let StopArguments { list, reason, at, what } = arguments;
+    match what {
+        Some(what) if !list => at.turn(what, Turn::Throw, reason, terminal).await,
+        Some(_) => Err(Failure::Usage("--list takes no target: it lists them all".to_owned())),
+        None => at.list(terminal).await,
+    }
+}
+
+pub(super) async fn resume(arguments: ResumeArguments, terminal: Terminal) -> Result<(), Failure> {
+    arguments.at.turn(arguments.what, Turn::Release, None, terminal).await
+}
+
+impl Where {
+    async fn turn(
+        &self,
+        what: What,
+        turn: Turn,
+        reason: Option<String>,
+        terminal: Terminal,
+    ) -> Result<(), Failure> {
+        let settings = self.settings()?;
+        let (tenant, target) = (self.tenant(&settings)?, what.target()?);
+        let switch = Switch { tenant, target, by: Operator::Machine, reason, at: now() };
+        let place = Place::new(&settings.hub.data_dir);
+        let mut desk = SwitchDesk::open(&place).await?;
+        let order = match turn {
+            Turn::Throw => {
+                is_configured(&settings, &switch.target)?;
+                SwitchOrder::Throw(switch.clone())
+            }
+            Turn::Release => {
+                is_thrown(&mut desk, &switch).await?;
+                SwitchOrder::Release(switch.clone())
+            }
+        };
+        let by = granted(&mut desk, &place, &order).await;
+        desk.close().await?;
+        let done = match turn {
+            Turn::Throw => "stopped",
+            Turn::Release => "goes on",
+        };
+        terminal.marked(Mark::Good, &harmless(&format!("{done}: {} ({})", switch.target, by?)), None)
+    }
+
+    async fn list(&self, terminal: Terminal) -> Result<(), Failure> {
+        let settings = self.settings()?;
+        let mut desk = SwitchDesk::open(&Place::new(&settings.hub.data_dir)).await?;
+        let mut thrown = desk.thrown().await?;
+        desk.close().await?;
+        thrown.retain(|switch| self.tenant.as_ref().is_none_or(|tenant| tenant == switch.tenant.as_str()));
+        if thrown.is_empty() {
+            return terminal.line("nothing is stopped");
+        }
+        thrown.iter().try_for_each(|switch| terminal.line(&harmless(&told(switch, &settings))))
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
+        Ok(Config { config: self.config.clone() }.load()?)
+    }
+
+    fn tenant(&self, settings: &Settings) -> Result<TenantId, Failure> {
+        let names = || settings.tenants.iter().map(TenantId::as_str).collect::<Vec<_>>().join(", ");
+        match (&self.tenant, settings.tenants.as_slice()) {
+            (None, [only]) => Ok(only.clone()),
+            (None, _) => Err(Failure::Usage(format!("say whose with --tenant NAME: one of {}", names()))),
+            (Some(wanted), known) => {
+                let found = known.iter().find(|tenant| tenant.as_str() == wanted).cloned();
+                found.ok_or_else(|| {
+                    Failure::Usage(format!("there is no tenant `{wanted}`; there are: {}", names()))
+                })
+            }
+        }
+    }
+}
+
+impl What {
+    fn target(self) -> Result<SwitchTarget, Failure> {
+        let usage = |error: IdError| Failure::Usage(error.to_string());
+        Ok(match self {
+            Self::Tool { source, tool } => SwitchTarget::Tool {
+                source: source.parse().map_err(usage)?,
+                tool: tool.parse().map_err(usage)?,
+            },
+            Self::App { name } => SwitchTarget::App { name: name.parse().map_err(usage)? },
+            Self::Server { name } => SwitchTarget::Server { name: name.parse().map_err(usage)? },
+            Self::Agent { client } => SwitchTarget::Agent { client: Client(client) },
+            Self::User { issuer, subject } => SwitchTarget::User {
+                issuer: issuer.parse().map_err(usage)?,
+                subject: subject.parse().map_err(usage)?,
+            },
+            Self::All => SwitchTarget::All,
+        })
+    }
+}
+
+/// A switch for a misspelt app would stop nothing, and nobody would notice.
+fn is_configured(settings: &Settings, target: &SwitchTarget) -> Result<(), Failure> {
+    let apps = || settings.apps.iter().map(|app| app.name.as_str());
+    let unknown = match target {
+        SwitchTarget::App { name } | SwitchTarget::Tool { source: name, .. } => {
+            (!apps().any(|app| app == name.as_str())).then_some(("app", name))
+        }
+        SwitchTarget::Server { name } => Some(("server", name)),
+        _ => None,
+    };
+    let Some((kind, name)) = unknown else { return Ok(()) };
+    let known = apps().collect::<Vec<_>>().join("`, `");
+    let known = if known.is_empty() { "there is none".to_owned() } else { format!("the apps are `{known}`") };
+    Err(Failure::Usage(format!(
+        "nothing was stopped: the configuration has no {kind} `{name}`\n  mend: {known}"
+    )))
+}
+
+async fn is_thrown(desk: &mut SwitchDesk, wanted: &Switch) -> Result<(), Failure> {
+    let thrown = desk.thrown().await?;
+    if thrown.iter().any(|switch| switch.tenant == wanted.tenant && switch.target == wanted.target) {
+        return Ok(());
+    }
+    let target = harmless(&wanted.target.to_string());
+    Err(Failure::Fault(format!("{target} is not stopped\n  mend: `deputy stop --list` tells what is")))
+}
+
+/// Leaves the wish first, so that a hub that runs acts at once; only then looks whether there is one.
+async fn granted(desk: &mut SwitchDesk, place: &Place, order: &SwitchOrder) -> Result<&'static str, Failure> {
+    let wish = desk.wish(order).await?;
+    if desk.granted(wish, HUB_GRANTS_WITHIN).await? {
+        return Ok("by the hub that runs here");
+    }
+    let tables = Supervisor::default();
+    match SqliteStore::open(place.clone(), deputy_store::Settings::default(), &tables).await {
+        Ok(store) => {
+            let done = store.grant_switches().await;
+            tables.shut_down().await;
+            done.map_err(|error| Failure::Fault(format!("it could not be recorded: {error}")))?;
+            Ok("no hub runs here: it holds from the next start")
+        }
+        Err(OpenError::InUse { .. }) => match desk.granted(wish, PATIENCE).await? {
+            true => Ok("by the hub that runs here"),
+            false => Err(Failure::Fault(
+                "the hub that runs on this data directory took it up, but could not record it yet\n  \
+                 mend: see its log and /healthz; what is thrown is in force, what is released goes on once it is recorded"
+                    .to_owned(),
+            )),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn told(switch: &Switch, settings: &Settings) -> String {
+    let by = match &switch.by {
+        Operator::Machine => "on this machine".to_owned(),
+        Operator::Person(user) => format!("by `{}` of `{}`", user.subject, user.issuer),
+    };
+    let whose = if settings.tenants.len() > 1 { format!("{}: ", switch.tenant) } else { String::new() };
+    let why = switch.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("{whose}{} since {} {by}{why}", switch.target, switch.at)
+}

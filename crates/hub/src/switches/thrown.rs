@@ -1,0 +1,130 @@
+//! The thrown switches in memory: asked on each call without any wait.
+
+use deputy_core::{Facts, SourceKind, SourceName, Switch, SwitchTarget, TenantId, Tool, User};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+#[derive(Clone)]
+struct Held {
+    switch: Switch,
+    /// Tells one throw from the next of the same target.
+    throw: u64,
+}
+
+#[derive(Clone, Default)]
+struct Snapshot {
+    of: HashMap<TenantId, BTreeMap<SwitchTarget, Held>>,
+    throws: u64,
+}
+
+/// What is stopped now. Everybody who acts asks here, and can wait here.
+pub struct Thrown(watch::Sender<Arc<Snapshot>>);
+
+impl Default for Thrown {
+    fn default() -> Self {
+        Self(watch::Sender::new(Arc::default()))
+    }
+}
+
+impl Thrown {
+    /// Which switch stops this caller's calls of this tool.
+    #[must_use]
+    pub fn stops(&self, caller: &impl Facts, tool: &Tool) -> Option<SwitchTarget> {
+        let user = caller.user();
+        self.first(&user.tenant, || {
+            let (source, name) = (tool.source.clone(), tool.source.clone());
+            let source_itself = match tool.source_kind {
+                SourceKind::App => SwitchTarget::App { name },
+                SourceKind::Server => SwitchTarget::Server { name },
+            };
+            [
+                SwitchTarget::All,
+                of_user(user),
+                SwitchTarget::Agent { client: caller.client().clone() },
+                source_itself,
+                SwitchTarget::Tool { source, tool: tool.definition.name.clone() },
+            ]
+        })
+    }
+
+    /// Whether a person is stopped: they are not let in at any door.
+    #[must_use]
+    pub fn stops_user(&self, user: &User) -> bool {
+        self.first(&user.tenant, || [of_user(user)]).is_some()
+    }
+
+    /// Whether tabs of an app, for a person, are stopped. What stops calls alone leaves tabs where they are.
+    #[must_use]
+    pub fn stops_tab(&self, user: &User, app: &SourceName) -> bool {
+        self.first(&user.tenant, || [of_user(user), SwitchTarget::App { name: app.clone() }]).is_some()
+    }
+
+    /// Resolves as soon as this caller's calls of this tool are stopped.
+    pub(crate) async fn until_stopped(&self, caller: &impl Facts, tool: &Tool) {
+        let mut changes = self.0.subscribe();
+        while self.stops(caller, tool).is_none() {
+            changes.mark_unchanged();
+            // Looked at once more after marking: a throw in between is not missed.
+            if self.stops(caller, tool).is_none() && changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// A tenant's thrown switches, in the order of their targets.
+    #[must_use]
+    pub fn of(&self, tenant: &TenantId) -> Vec<Switch> {
+        let now = self.snapshot();
+        now.of.get(tenant).into_iter().flatten().map(|(_, held)| held.switch.clone()).collect()
+    }
+
+    /// In force at once. Answers which throw it was.
+    pub(super) fn throw(&self, switch: Switch) -> u64 {
+        let mut throw = 0;
+        self.0.send_modify(|now| {
+            let now = Arc::make_mut(now);
+            now.throws += 1;
+            throw = now.throws;
+            now.of
+                .entry(switch.tenant.clone())
+                .or_default()
+                .insert(switch.target.clone(), Held { switch, throw });
+        });
+        throw
+    }
+
+    /// Which throw of this target is in force.
+    pub(super) fn throw_of(&self, tenant: &TenantId, target: &SwitchTarget) -> Option<u64> {
+        Some(self.snapshot().of.get(tenant)?.get(target)?.throw)
+    }
+
+    /// Lets go of this very throw; a later one of the same target stays.
+    pub(super) fn release(&self, tenant: &TenantId, target: &SwitchTarget, throw: u64) {
+        self.0.send_modify(|now| {
+            let now = Arc::make_mut(now);
+            let Some(own) = now.of.get_mut(tenant) else { return };
+            if own.get(target).is_some_and(|held| held.throw == throw) {
+                own.remove(target);
+            }
+        });
+    }
+
+    fn first<const N: usize>(
+        &self,
+        tenant: &TenantId,
+        targets: impl FnOnce() -> [SwitchTarget; N],
+    ) -> Option<SwitchTarget> {
+        let now = self.snapshot();
+        let own = now.of.get(tenant).filter(|own| !own.is_empty())?;
+        targets().into_iter().find(|target| own.contains_key(target))
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.0.borrow())
+    }
+}
+
+fn of_user(user: &User) -> SwitchTarget {
+    SwitchTarget::User { issuer: user.issuer.clone(), subject: user.subject.clone() }
+}
