@@ -9,6 +9,7 @@ mod progress;
 mod reference;
 mod serve;
 pub mod terminal;
+mod tools;
 mod web;
 
 use crate::settings::{Settings, SettingsError};
@@ -43,6 +44,9 @@ enum Command {
     /// Check, test and explain policies, without the hub
     #[command(subcommand)]
     Policy(policy::Command),
+    /// See which tools applications registered, and accept changed ones for everybody
+    #[command(subcommand)]
+    Tools(tools::Command),
     Approve(approve::Arguments),
     Connect(connect::Arguments),
     /// Print a page of the reference
@@ -152,6 +156,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<(), Failure> {
         Command::Check(arguments) => Box::pin(check::run(arguments, terminal)).await,
         Command::Audit(command) => Box::pin(audit::run(command, terminal)).await,
         Command::Policy(command) => policy::run(command, terminal),
+        Command::Tools(command) => Box::pin(tools::run(command, terminal)).await,
         Command::Approve(arguments) => Box::pin(approve::run(arguments, terminal)).await,
         Command::Connect(arguments) => connect::run(&arguments, terminal),
         Command::Reference(arguments) => reference::run(&arguments, terminal),

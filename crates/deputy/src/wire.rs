@@ -5,7 +5,7 @@ use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
 use crate::settings::{App, PolicySource, Settings};
 use deputy_core::{Client, Issuer, Timestamp};
-use deputy_egress::{HttpClient, KeyFetcher, NamedHosts};
+use deputy_egress::{HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::ports::{Clock, StoreError};
@@ -106,6 +106,8 @@ impl Running {
             recording: settings.audit.recording,
             tickets: Arc::<SqliteStore>::clone(&store),
             approvals: Arc::<SqliteStore>::clone(&store),
+            pins: Arc::<SqliteStore>::clone(&store),
+            manifests: Arc::new(ManifestFetcher::new(client.clone())),
             open_calls: store,
             keys: Arc::new(KeyFetcher::new(client)),
             clock: Arc::new(SystemClock),
@@ -149,6 +151,10 @@ fn app(app: &App) -> deputy_hub::App {
         tenant: app.tenant.clone(),
         origins: app.origins.clone(),
         classes: app.classes.iter().map(|(name, class)| (name.clone(), *class)).collect(),
+        manifest: app.manifest.as_ref().map(|manifest| deputy_hub::ManifestAt {
+            url: manifest.url.to_string(),
+            origin: manifest.origin.clone(),
+        }),
     }
 }
 

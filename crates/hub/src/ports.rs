@@ -1,5 +1,12 @@
 //! What the hub needs from outside, as traits. Ring 3 implements them; tests implement them otherwise.
 
+mod pins;
+
+pub use pins::{
+    MOST_WAITING, ManifestSource, Pin, PinDecision, PinScope, Pinned, PinnedBy, Pins, WaitingDefinition,
+    naming,
+};
+
 use async_trait::async_trait;
 use deputy_core::{
     ApprovalId, CallId, Client, Digest, Event, Origin, PolicyId, SourceName, TenantId, Timestamp, User,
@@ -9,7 +16,6 @@ use deputy_identity::provider::Provider;
 use deputy_protocol::tab::{CloseCode, HubFrame};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
-use std::pin::Pin;
 
 /// The time. One implementation reads the machine's clock; tests hold theirs in the hand.
 pub trait Clock: Send + Sync {
@@ -29,7 +35,7 @@ pub enum StoreError {
 }
 
 /// Resolves when every line handed over together is on disk, with the number of the first one.
-pub type Appended = Pin<Box<dyn Future<Output = Result<u64, StoreError>> + Send>>;
+pub type Appended = std::pin::Pin<Box<dyn Future<Output = Result<u64, StoreError>> + Send>>;
 
 /// The audit log. Lines handed over together commit together.
 pub trait AuditLog: Send + Sync {

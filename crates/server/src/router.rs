@@ -2,7 +2,7 @@
 
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
-use crate::doors::{approvals, health, mcp, sdk, tab, tickets, well_known};
+use crate::doors::{approvals, definitions, health, mcp, sdk, tab, tickets, well_known};
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
@@ -45,6 +45,8 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/mcp", Who::Caller("mcp")),
     route("GET", "/api/approvals", Who::Caller("api")),
     route("POST", "/api/approvals/{id}", Who::Caller("api")),
+    route("GET", "/api/definitions", Who::Caller("api")),
+    route("POST", "/api/definitions/{hash}", Who::Caller("api")),
     route("POST", "/api/tickets", Who::TokenInside),
     route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
@@ -67,6 +69,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
     let people = Router::new()
         .route("/api/approvals", get(approvals::list))
         .route("/api/approvals/{id}", post(approvals::decide))
+        .route("/api/definitions", get(definitions::list))
+        .route("/api/definitions/{hash}", post(definitions::decide))
         .with_state(Arc::clone(hub))
         .route_layer(guard(Door::Api))
         .route_layer(from_fn(layers::in_time));

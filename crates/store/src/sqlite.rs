@@ -8,6 +8,7 @@ mod job;
 mod line;
 mod log;
 mod open_calls;
+pub mod pins;
 pub mod reader;
 mod schema;
 mod tickets;

@@ -13,11 +13,14 @@
 mod browser;
 mod clock;
 mod issuer;
+mod manifests;
+mod pins;
 mod tables;
 mod world;
 
 pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
 pub use issuer::TestIssuer;
+pub use manifests::FakeManifests;
 pub use tables::Memory;
 pub use world::{APP, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, wish};

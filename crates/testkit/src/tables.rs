@@ -1,5 +1,6 @@
 //! Tables in memory that behave as the ports say, and fail when told.
 
+use crate::pins::PinRows;
 use async_trait::async_trait;
 use deputy_core::{ApprovalId, CallId, Digest, Event, EventKind, TenantId, Timestamp, User};
 use deputy_hub::ports::{
@@ -16,7 +17,9 @@ pub struct Memory {
     events: Arc<Mutex<Vec<Event>>>,
     tickets: Mutex<HashMap<Digest, TicketRecord>>,
     approvals: Mutex<HashMap<ApprovalId, ApprovalRecord>>,
+    pub(crate) pins: Mutex<PinRows>,
     broken: Arc<AtomicBool>,
+    unreadable: AtomicBool,
     failures: Arc<AtomicUsize>,
     stalled: watch::Sender<bool>,
 }
@@ -27,7 +30,9 @@ impl Default for Memory {
             events: Arc::default(),
             tickets: Mutex::default(),
             approvals: Mutex::default(),
+            pins: Mutex::default(),
             broken: Arc::default(),
+            unreadable: AtomicBool::default(),
             failures: Arc::default(),
             stalled: watch::Sender::new(false),
         }
@@ -63,7 +68,17 @@ impl Memory {
         self.stalled.send_replace(stalled);
     }
 
-    fn write(&self, events: Vec<Event>) -> Result<u64, StoreError> {
+    /// From now on pins cannot be read, or they can again.
+    pub fn fail_reads(&self, fail: bool) {
+        self.unreadable.store(fail, Ordering::SeqCst);
+    }
+
+    pub(crate) fn readable(&self) -> Result<(), StoreError> {
+        let broken = self.broken.load(Ordering::SeqCst) || self.unreadable.load(Ordering::SeqCst);
+        if broken { Err(StoreError::Unavailable("the disk is gone".to_owned())) } else { Ok(()) }
+    }
+
+    pub(crate) fn write(&self, events: Vec<Event>) -> Result<u64, StoreError> {
         write(&self.broken, &self.events, events)
     }
 }

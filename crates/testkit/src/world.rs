@@ -1,13 +1,16 @@
 //! A whole hub in memory.
 
-use crate::{FakeTab, Memory, StillClock, TestIssuer};
+use crate::{FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
 use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
+use deputy_hub::definitions::Word;
 use deputy_hub::ports::Clock as _;
 use deputy_hub::setup::Recording;
 use deputy_hub::tickets::TicketWish;
-use deputy_hub::{App, CallEvent, Caller, Door, Hub, Refused, Setup, Supervisor, Target, ToolAnswer, Wish};
+use deputy_hub::{
+    App, CallEvent, Caller, Door, Hub, ManifestAt, Refused, Setup, Supervisor, Target, ToolAnswer, Wish,
+};
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
 use deputy_identity::keys::KeyRing;
@@ -40,6 +43,8 @@ pub struct World {
     pub clock: Arc<StillClock>,
     /// Who vouches for its users.
     pub issuer: Arc<TestIssuer>,
+    /// What stands where the app's manifest is, if the world has one.
+    pub manifests: Arc<FakeManifests>,
 }
 
 impl World {
@@ -68,8 +73,34 @@ impl World {
         Self::reached_at(PUBLIC_URL, policy)
     }
 
+    /// With the shipped policy, and an app whose manifest is at [`ORIGIN`].
+    pub async fn with_manifest(manifests: &Arc<FakeManifests>) -> Self {
+        Self::again(&Arc::default(), Some(manifests)).await
+    }
+
+    /// A hub that comes up over tables that an earlier one left.
+    pub async fn again(tables: &Arc<Memory>, manifests: Option<&Arc<FakeManifests>>) -> Self {
+        let world = Self::over(PUBLIC_URL, PolicySet::shipped().unwrap(), Arc::clone(tables), manifests);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     fn reached_at(public_url: &str, policy: PolicySet) -> Self {
-        let (tables, clock) = (Arc::new(Memory::default()), Arc::new(StillClock::default()));
+        Self::over(public_url, policy, Arc::default(), None)
+    }
+
+    fn over(
+        public_url: &str,
+        policy: PolicySet,
+        tables: Arc<Memory>,
+        manifests: Option<&Arc<FakeManifests>>,
+    ) -> Self {
+        let manifest = manifests.map(|_| ManifestAt {
+            url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
+            origin: ORIGIN.parse().unwrap(),
+        });
+        let manifests = manifests.cloned().unwrap_or_default();
+        let clock = Arc::new(StillClock::default());
         let issuer = Arc::new(TestIssuer::new());
         let provider = ProviderName::new("idp").unwrap();
         let settings =
@@ -99,6 +130,7 @@ impl World {
                 tenant: TenantId::single(),
                 origins: vec![ORIGIN.parse().unwrap(), OTHER_ORIGIN.parse().unwrap()],
                 classes: HashMap::from(classes),
+                manifest,
             }],
             verifier,
             doors,
@@ -110,6 +142,8 @@ impl World {
             recording: Recording::Redacted,
             tickets: Arc::<Memory>::clone(&tables),
             approvals: Arc::<Memory>::clone(&tables),
+            pins: Arc::<Memory>::clone(&tables),
+            manifests: Arc::<FakeManifests>::clone(&manifests),
             open_calls: Arc::<Memory>::clone(&tables),
             keys: Arc::<TestIssuer>::clone(&issuer),
             clock: Arc::<StillClock>::clone(&clock),
@@ -117,7 +151,7 @@ impl World {
             approval_limits: ApprovalLimits::default(),
             call_limits: CallLimits::default(),
         });
-        Self { hub, tables, clock, issuer }
+        Self { hub, tables, clock, issuer, manifests }
     }
 
     /// An access token for the hub's door at `path` (`/mcp`, `/api`).
@@ -173,6 +207,15 @@ impl World {
         let tab = FakeTab::connect(&self.hub, &ticket, &DocumentId::fresh().unwrap(), ORIGIN).await.unwrap();
         tab.offer(&["list", "find", "note", "wipe", "mail", "odd"]).await;
         tab
+    }
+
+    /// The user accepts every definition that waits for them.
+    pub async fn accept_definitions(&self, subject: &str) {
+        let (person, definitions) = (self.person(subject).await, self.hub.definitions());
+        for waiting in definitions.waiting(&person).await.unwrap() {
+            let (name, hash) = (waiting.now.definition.name, waiting.now.hash);
+            definitions.decide(&person, waiting.source, name, hash, Word::Accept).await.unwrap();
+        }
     }
 
     /// Runs a wish to its end.
