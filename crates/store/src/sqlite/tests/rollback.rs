@@ -99,7 +99,7 @@ fn sto_07_a_database_of_a_newer_program_is_refused() {
     grown(&directory, 1);
     on_disk(&directory, "PRAGMA user_version = 99");
     let refused = Process::try_start(&directory).err().expect("refused");
-    assert!(matches!(refused, OpenError::SchemaTooNew { found: 99, known: 3 }));
+    assert!(matches!(refused, OpenError::SchemaTooNew { found: 99, .. }));
 }
 
 #[test]
