@@ -44,6 +44,16 @@ kinds! {
     TabClosed = "tab_closed";
     /// A tab's tools changed.
     ToolsChanged = "tools_changed";
+    /// Definitions that were seen for the first time are pinned for the user whose tab has them (P26).
+    DefinitionPinned = "definition_pinned";
+    /// Definitions are not offered until a person accepts them.
+    DefinitionWaiting = "definition_waiting";
+    /// A person or an administrator accepted or refused a definition.
+    DefinitionDecided = "definition_decided";
+    /// An application's manifest came into force.
+    ManifestLoaded = "manifest_loaded";
+    /// An application's manifest was not taken; the last good one stays.
+    ManifestRejected = "manifest_rejected";
     /// Decided, about to be performed.
     Intent = "intent";
     /// How a call ended.

@@ -5,7 +5,7 @@ use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
 use crate::settings::{App, PolicySource, Settings};
 use deputy_core::{Client, Issuer, Timestamp};
-use deputy_egress::{HttpClient, KeyFetcher, NamedHosts};
+use deputy_egress::{HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::ports::{Clock, StoreError};
@@ -110,8 +110,10 @@ impl Running {
             open_calls: Arc::<SqliteStore>::clone(&store),
             limits: settings.limits.clone(),
             intents: Arc::<SqliteStore>::clone(&store),
-            switches: store,
+            switches: Arc::<SqliteStore>::clone(&store),
             operator_groups: settings.hub.operator_groups.clone(),
+            pins: store,
+            manifests: Arc::new(ManifestFetcher::new(client.clone())),
             keys: Arc::new(KeyFetcher::new(client)),
             clock: Arc::new(SystemClock),
             supervisor: Supervisor::new(stop),
@@ -155,6 +157,10 @@ fn app(app: &App) -> deputy_hub::App {
         tenant: app.tenant.clone(),
         origins: app.origins.clone(),
         classes: app.classes.iter().map(|(name, class)| (name.clone(), *class)).collect(),
+        manifest: app.manifest.as_ref().map(|manifest| deputy_hub::ManifestAt {
+            url: manifest.url.to_string(),
+            origin: manifest.origin.clone(),
+        }),
     }
 }
 

@@ -6,6 +6,7 @@
 mod address;
 mod client;
 mod keys;
+mod manifests;
 mod resolver;
 
 #[cfg(test)]
@@ -13,4 +14,5 @@ mod stranger;
 
 pub use client::{Answer, Ask, EgressError, Exchange, HttpClient, NamedHosts, Reply, Settings};
 pub use keys::KeyFetcher;
+pub use manifests::ManifestFetcher;
 pub use resolver::{Resolver, SystemResolver};

@@ -8,11 +8,13 @@ use crate::authenticate::{Authenticator, Denied, Door, Rules};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Listed};
 use crate::corridor::{CallLimits, Corridor, Wish};
+use crate::definitions::Definitions;
 use crate::events::Events;
 use crate::intent::Reach;
 use crate::journal::Journal;
 use crate::lanes::{PageLane, SessionLane};
 use crate::limits::{Limit, RateLimits};
+use crate::pins::Pins;
 use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
 use crate::supervisor::Supervisor;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-pub use crate::catalog::App;
+pub use crate::catalog::{App, ManifestAt};
 pub use deputy_audit::arguments::Recording;
 
 /// Everything that the hub is made of. The program fills it from the config; tests fill it otherwise.
@@ -66,6 +68,10 @@ pub struct Setup {
     pub approvals: Arc<dyn ports::Approvals>,
     /// Approvals that stand.
     pub standing: Arc<dyn ports::StandingGrants>,
+    /// Pins of definitions.
+    pub pins: Arc<dyn ports::Pins>,
+    /// Fetches manifests.
+    pub manifests: Arc<dyn ports::ManifestSource>,
     /// Calls that a crash left open.
     pub open_calls: Arc<dyn OpenCalls>,
     /// How often calls may be performed.
@@ -98,6 +104,7 @@ pub struct Hub {
     approvals: Arc<Approvals>,
     tickets: TicketOffice,
     policies: Policies,
+    definitions: Arc<Definitions>,
     tenants: Vec<TenantId>,
     assertions: Arc<Assertions>,
     journal: Arc<Journal>,
@@ -122,9 +129,13 @@ impl Hub {
         let journal = Arc::new(Journal::new(setup.log, Arc::clone(&clock), setup.recording));
         let engine = Arc::new(Engine::new(setup.policy));
         let (thrown, rate_limits) = (Arc::new(Thrown::default()), Arc::new(RateLimits::new(setup.limits)));
+        let with_manifest = apps.values().filter(|app| app.manifest.is_some());
+        let pins =
+            Arc::new(Pins::new(setup.pins, Arc::clone(&journal), with_manifest.map(|app| app.name.clone())));
         let tabs = Arc::new(Tabs::new(
             apps.clone(),
             Arc::clone(&setup.tickets),
+            Arc::clone(&pins),
             Arc::clone(&journal),
             Arc::clone(&clock),
             supervisor.clone(),
@@ -147,6 +158,14 @@ impl Hub {
             apps: apps.keys().cloned().collect(),
             operator_groups: setup.operator_groups,
         }));
+        let definitions = Arc::new(Definitions::new(
+            pins,
+            Arc::clone(&tabs),
+            Arc::clone(&journal),
+            setup.manifests,
+            Arc::clone(&clock),
+            apps.values().cloned(),
+        ));
         let approvals = Arc::new(Approvals::new(
             setup.approvals,
             Arc::clone(&journal),
@@ -209,6 +228,7 @@ impl Hub {
             approvals,
             tickets,
             policies,
+            definitions,
             tenants: setup.tenants,
             assertions,
             journal,
@@ -246,6 +266,7 @@ impl Hub {
             self.journal.append(vec![outcome.with_detail("closed_by", "start")]).await?;
         }
         self.policies.record_loaded().await;
+        self.definitions.start(&self.supervisor).await?;
         self.supervisor.start_until_shutdown(Arc::clone(&self.tabs).keep_alive());
         self.supervisor.start_until_shutdown(Arc::clone(&self.authenticator).keep_keys());
         self.supervisor.start_until_shutdown(Arc::clone(&self.approvals).expire());
@@ -364,6 +385,12 @@ impl Hub {
     #[must_use]
     pub const fn policies(&self) -> &Policies {
         &self.policies
+    }
+
+    /// Definitions that wait for people.
+    #[must_use]
+    pub const fn definitions(&self) -> &Arc<Definitions> {
+        &self.definitions
     }
 
     /// The keys that sign assertions, public halves (RFC 7517).

@@ -9,6 +9,7 @@ mod line;
 mod log;
 mod open_calls;
 mod past_intents;
+pub mod pins;
 pub mod reader;
 mod schema;
 mod standing;

@@ -167,6 +167,10 @@ pub(super) struct App {
     /// The kind of token it brings for its users. By default `access_token`.
     #[schemars(extend("enum" = ["access_token", "id_token"], "examples" = ["access_token"]))]
     pub(super) token: Option<Located<String>>,
+    /// The address of its manifest, at one of its origins: then only the definitions that it has are offered, to everybody;
+    /// any other waits for a person. Without it the first definition of each tool is pinned for its user.
+    #[schemars(extend("examples" = ["https://crm.acme.example/.well-known/deputy-tools.json"]))]
+    pub(super) manifest: Option<Located<String>>,
     /// What its tools do to the world, by tool name. A tool that is not named counts as `["write", "egress"]`.
     #[serde(default)]
     #[schemars(extend("examples" = [{"delete_contact": ["destructive"]}]))]

@@ -91,6 +91,7 @@ fn a_full_file_is_read_in_every_part() {
         audiences = ["crm-web", "crm-phone"]
         identity_provider = "acme"
         token = "id_token"
+        manifest = "https://crm.acme.example:8443/.well-known/deputy-tools.json"
         [app.class]
         delete_contact = ["destructive", "egress"]
 
@@ -127,6 +128,9 @@ fn a_full_file_is_read_in_every_part() {
     assert_eq!(provider.kinds, [TokenKind::AccessToken, TokenKind::IdToken]);
     let [app] = settings.apps.as_slice() else { panic!("one app") };
     assert_eq!(app.origins.len(), 2);
+    let manifest = app.manifest.clone().expect("a manifest");
+    assert_eq!(manifest.origin, app.origins[1]);
+    assert!(settings.named_addresses().contains(&manifest.url));
     assert_eq!(app.token, TokenKind::IdToken);
     let class = app.classes.values().next().copied();
     assert_eq!(class, Class::from_words(["destructive", "egress"]).ok());

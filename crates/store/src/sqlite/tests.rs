@@ -4,6 +4,7 @@ mod approvals;
 mod erasure;
 mod faults;
 mod log;
+mod pins;
 mod rollback;
 mod switches;
 mod tamper;
