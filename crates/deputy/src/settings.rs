@@ -55,6 +55,8 @@ pub struct Settings {
 pub struct Audit {
     /// How much of calls' arguments.
     pub recording: Recording,
+    /// How long its lines keep their bytes; `None`: for ever.
+    pub keep: Option<Duration>,
     /// Where its checkpoints are carried.
     pub publish: Vec<Target>,
 }

@@ -92,6 +92,8 @@ impl Running {
             settings.audit.publish.clone(),
             client.clone(),
         )));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
             tenants: settings.tenants.clone(),
@@ -108,7 +110,7 @@ impl Running {
             approvals: Arc::<SqliteStore>::clone(&store),
             open_calls: store,
             keys: Arc::new(KeyFetcher::new(client)),
-            clock: Arc::new(SystemClock),
+            clock,
             supervisor: Supervisor::new(stop),
             approval_limits: ApprovalLimits {
                 decide_within: settings.hub.approval_wait,
@@ -119,6 +121,9 @@ impl Running {
         hub.start().await?;
         if let PolicySource::Directory(directory) = &settings.policy {
             hub.supervisor().start_until_shutdown(watch(Arc::clone(&hub), directory.clone()));
+        }
+        if let Some(kept) = kept {
+            hub.supervisor().start_until_shutdown(kept);
         }
         let carrier = Arc::clone(&publisher);
         hub.supervisor().start_until_shutdown(async move { carrier.lock().await.run().await });

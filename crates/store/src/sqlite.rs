@@ -9,9 +9,10 @@ mod line;
 mod log;
 mod open_calls;
 pub mod reader;
+pub mod retention;
 mod schema;
 mod tickets;
-mod writer;
+pub(crate) mod writer;
 
 use crate::{OpenError, Place};
 use deputy_core::{Event, TenantId};

@@ -184,6 +184,10 @@ pub(super) struct Audit {
     /// (without what the tool's schema marks and what looks like a secret), or `full`.
     #[schemars(extend("enum" = ["none", "hash", "redacted", "full"], "examples" = ["redacted"]))]
     pub(super) arguments: Option<Located<String>>,
+    /// How long lines keep their bytes: 180d or more. Older ones are pruned: their hashes stay, so that the log and its
+    /// proofs verify as before. Without it nothing is ever pruned. For less than 180 days say so: `only 30d`.
+    #[schemars(extend("examples" = ["400d"]))]
+    pub(super) keep: Option<Located<String>>,
     /// Where signed checkpoints are carried, so that a log that was cut, put back or made anew is found out.
     #[serde(default)]
     #[schemars(extend("examples" = [[{"webhook": "https://witness.acme.example/checkpoints"}]]))]

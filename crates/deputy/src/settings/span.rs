@@ -1,4 +1,4 @@
-//! Lengths of time as the file spells them: `500ms`, `60s`, `10m`, `24h`.
+//! Lengths of time as the file spells them: `500ms`, `60s`, `10m`, `24h`, `400d`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(super) fn parse(text: &str, bounds: RangeInclusive<Duration>) -> Result<Dura
         "s" => number.checked_mul(1000),
         "m" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
+        "d" => number.checked_mul(86_400_000),
         _ => None,
     };
     let duration = Duration::from_millis(millis.ok_or_else(wrong)?);

@@ -1,5 +1,6 @@
 //! What becomes of a good file, and that the documentation is true.
 
+mod audit;
 mod faults;
 mod presets;
 mod secrets;
@@ -98,6 +99,7 @@ fn a_full_file_is_read_in_every_part() {
 
         [audit]
         arguments = "redacted"
+        keep = "400d"
         publish = [{ file = "out/{tenant}-{size}" }, { webhook = "https://witness.acme.example/c" }]
     "#;
     let settings = Settings::parse(text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
@@ -105,6 +107,7 @@ fn a_full_file_is_read_in_every_part() {
     assert_eq!(settings.tenants, std::slice::from_ref(&north));
     assert_eq!(settings.policy, PolicySource::Directory("/etc/deputy/policy".into()));
     assert_eq!(settings.audit.recording, Recording::Redacted);
+    assert_eq!(settings.audit.keep, Some(Duration::from_secs(400 * 86_400)));
     let witness = Url::parse("https://witness.acme.example/c").expect("url");
     assert!(settings.named_addresses().contains(&witness));
     assert_eq!(
@@ -158,7 +161,7 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     assert_eq!(keys("/properties"), ["hub", "tenant", "identity_provider", "app", "policy", "audit"]);
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.
-    assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "publish"]);
+    assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "keep", "publish"]);
     assert_eq!(keys("/$defs/Publish/properties"), ["file", "webhook"]);
     assert_eq!(
         keys("/$defs/Hub/properties"),

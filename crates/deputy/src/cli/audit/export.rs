@@ -61,6 +61,12 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
             cursor.next
         )));
     }
+    if let Some(gone) = reader.pruned(&tenant).await?.filter(|gone| cursor.next <= gone.last) {
+        terminal.note(&format!(
+            "the lines {} to {} were pruned before this export came to them: it goes on after them",
+            cursor.next, gone.last
+        ));
+    }
     let from = arguments.since.map(|moment| moment.from(now()));
     loop {
         let page = reader.forward(&tenant, &Onward { next: cursor.next, from }).await?;
