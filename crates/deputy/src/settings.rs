@@ -161,6 +161,7 @@ impl Settings {
         });
         let webhooks = self.audit.publish.iter().filter_map(|target| match target {
             Target::Webhook(url) => Some(url.clone()),
+            Target::Bucket(bucket) => Some(bucket.url.clone()),
             Target::File(_) => None,
         });
         of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).chain(webhooks).collect()

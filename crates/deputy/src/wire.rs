@@ -86,13 +86,14 @@ impl Running {
         let store = Arc::new(SqliteStore::open(place, deputy_store::Settings::default(), &tables).await?);
         let client =
             HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(&settings.named_addresses())))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let publisher = Arc::new(Mutex::new(Publisher::new(
             Place::new(&settings.hub.data_dir),
             settings.tenants.clone(),
             settings.audit.publish.clone(),
             client.clone(),
+            Arc::clone(&clock),
         )));
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,

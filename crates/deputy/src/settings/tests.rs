@@ -162,7 +162,10 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.
     assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "keep", "publish"]);
-    assert_eq!(keys("/$defs/Publish/properties"), ["file", "webhook"]);
+    assert_eq!(
+        keys("/$defs/Publish/properties"),
+        ["file", "webhook", "bucket", "prefix", "region", "access_key_id", "secret_access_key", "retain"]
+    );
     assert_eq!(
         keys("/$defs/Hub/properties"),
         [

@@ -25,3 +25,46 @@ fn aud_10_less_than_half_a_year_is_said_in_words() {
         assert!(said.contains("mend: write"), "{said}");
     }
 }
+
+const BUCKET: &str = r#"bucket = "https://s3.eu-central-1.amazonaws.com/acme-audit", prefix = "deputy/{tenant}/", region = "eu-central-1", access_key_id = "AKIDEXAMPLE", secret_access_key = { file = "s3.secret" }, retain = "400d""#;
+
+#[test]
+fn a_bucket_is_read_in_every_part() {
+    let settings = with(&format!("publish = [{{ {BUCKET} }}]")).expect("settings");
+    let [Target::Bucket(bucket)] = settings.audit.publish.as_slice() else { panic!("one bucket") };
+    assert_eq!((bucket.prefix.as_str(), bucket.region.as_str()), ("deputy/{tenant}/", "eu-central-1"));
+    assert_eq!(bucket.secret_access_key, SecretSource::File("s3.secret".into()));
+    assert_eq!(bucket.retain, Some(Duration::from_secs(400 * 86_400)));
+    assert!(settings.named_addresses().contains(&bucket.url));
+}
+
+#[test]
+fn r7_a_bucket_that_is_not_whole_or_not_plain_is_refused_with_the_mend() {
+    for (from, to, said) in [
+        (r#", region = "eu-central-1""#, "", "the bucket has no `region`"),
+        (r#", secret_access_key = { file = "s3.secret" }"#, "", "the bucket has no `secret_access_key`"),
+        ("/acme-audit", "", "is not the address of a bucket"),
+        ("/acme-audit", "/acme-audit/x", "is not the address of a bucket"),
+        ("deputy/{tenant}/", "../{tenant}/", "is not the beginning of an object's name"),
+        ("deputy/{tenant}/", "a b?{size}", "is not the beginning of an object's name"),
+        ("\"eu-central-1\"", "\"eu/central\"", "this is no `region`"),
+        ("400d", "1h", "`1h` is out of bounds"),
+        (
+            "retain",
+            "webhook = \"https://w.acme.example\", retain",
+            "more than one of `file`, `webhook` and `bucket`",
+        ),
+        (
+            "bucket = \"https://s3.eu-central-1.amazonaws.com/acme-audit\", ",
+            "",
+            "this is for a bucket, and there is none",
+        ),
+    ] {
+        assert!(BUCKET.contains(from), "{from}");
+        let answer = with(&format!("publish = [{{ {} }}]", BUCKET.replace(from, to))).expect_err(said);
+        assert!(answer.contains(said) && answer.contains("mend: "), "{answer}");
+    }
+    let inline = BUCKET.replace(r#"{ file = "s3.secret" }"#, r#""hunter2""#);
+    let answer = with(&format!("publish = [{{ {inline} }}]")).expect_err("refused");
+    assert!(!answer.contains("hunter2"), "{answer}");
+}
