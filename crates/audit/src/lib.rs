@@ -9,11 +9,13 @@
 //! * [`signer`]: never signs two heads that contradict each other (AUD-05);
 //! * [`arguments`]: how much of a call's arguments a line holds;
 //! * [`erasure`]: which lines an erasure was about; [`retention`]: which lines lost their bytes for their age;
+//! * [`bundle`]: a whole log as one file, checked with the public keys alone;
 //! * [`export`]: a line as other systems read it (JSONL, OCSF);
 //! * [`proof`]: one line's `tlog-proof`, checkable offline;
 //! * [`verify`]: recomputes a whole log and names the first thing that is wrong (AUD-03).
 
 pub mod arguments;
+pub mod bundle;
 pub mod checkpoint;
 pub mod erasure;
 pub mod export;

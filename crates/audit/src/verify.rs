@@ -78,14 +78,14 @@ pub struct Verifier {
     without_bytes: u64,
     /// What the newest line about a pruning says, and its own number.
     pruning: Option<(Pruning, Timestamp, u64)>,
-    personal: Parts,
+    holds: Holds,
     erased: u64,
 }
 
-/// Whether the log that is read holds its personal parts.
-enum Parts {
-    Held,
-    LeftOut,
+/// What is read: all that a store holds, or a bundle, which has neither personal parts nor stored hashes.
+enum Holds {
+    Everything,
+    PublicParts,
 }
 
 impl Verifier {
@@ -106,17 +106,17 @@ impl Verifier {
             unexplained: BTreeSet::new(),
             without_bytes: 0,
             pruning: None,
-            personal: Parts::Held,
+            holds: Holds::Everything,
             erased: 0,
         };
         verifier.heads.compare(&verifier.edge)?;
         Ok(verifier)
     }
 
-    /// The same for a copy of a log from which the personal parts were left out.
+    /// The same for a [`crate::bundle`].
     #[must_use]
-    pub fn without_personal_parts(mut self) -> Self {
-        self.personal = Parts::LeftOut;
+    pub fn of_bundle(mut self) -> Self {
+        self.holds = Holds::PublicParts;
         self
     }
 
@@ -150,7 +150,10 @@ impl Verifier {
     }
 
     fn add(&mut self, seq: u64, leaf: Hash) -> Result<(), Fault> {
-        self.pending.extend(self.edge.append(leaf).into_iter().map(|hash| (seq, hash)));
+        let stored = self.edge.append(leaf);
+        if matches!(self.holds, Holds::Everything) {
+            self.pending.extend(stored.into_iter().map(|hash| (seq, hash)));
+        }
         self.heads.compare(&self.edge)
     }
 
@@ -217,7 +220,7 @@ impl Verifier {
         let committed = public.get("personal").and_then(Value::as_str);
         match (committed, &row.personal) {
             (None, None) => {}
-            (Some(_), None) if matches!(self.personal, Parts::LeftOut) => {}
+            (Some(_), None) if matches!(self.holds, Holds::PublicParts) => {}
             (Some(_), None) => {
                 self.erased += 1;
                 self.unexplained.insert(seq);

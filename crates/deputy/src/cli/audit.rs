@@ -1,5 +1,6 @@
 //! `deputy audit`: the log is read, verified and proven without the hub, straight from its data directory.
 
+mod bundled;
 mod cursor;
 mod erase;
 mod export;
@@ -74,6 +75,9 @@ pub(super) struct VerifyArguments {
     /// The public key of this log, kept elsewhere; without it, the one in the data directory
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Verify this file of `deputy audit export --format bundle` instead of a data directory: with --key, nothing else is read
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["data_dir", "tenant"])]
+    bundle: Option<PathBuf>,
     #[command(flatten)]
     log: Log,
 }
@@ -140,6 +144,9 @@ impl From<OpenError> for Failure {
 }
 
 async fn verify(arguments: VerifyArguments, terminal: Terminal) -> Result<(), Failure> {
+    if let (Some(bundle), Some(key)) = (&arguments.bundle, &arguments.key) {
+        return bundled::verify(bundle, key, arguments.checkpoint.as_deref(), terminal);
+    }
     let (reader, tenant) = arguments.log.open().await?;
     let keys = match &arguments.key {
         Some(file) => keys(&read(file)?, &tenant)?,

@@ -9,6 +9,7 @@ use deputy_core::{CallId, Event, EventKind, SourceName, TenantId, Timestamp, Too
 use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
+mod bundle;
 mod feed;
 
 /// Lines read at once.
