@@ -92,6 +92,10 @@ kinds! {
     SwitchReleased = "switch_released";
     /// What a person left in the log was erased; `lines` says where.
     PersonErased = "person_erased";
+    /// The bytes of old lines were taken out; their hashes stay (AUD-10).
+    LinesPruned = "lines_pruned";
+    /// The log is signed with another key from here on (AUD-11).
+    LogKeyRotated = "log_key_rotated";
 }
 
 /// How a performed call ended.

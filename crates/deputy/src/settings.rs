@@ -58,6 +58,8 @@ pub struct Settings {
 pub struct Audit {
     /// How much of calls' arguments.
     pub recording: Recording,
+    /// How long its lines keep their bytes; `None`: for ever.
+    pub keep: Option<Duration>,
     /// Where its checkpoints are carried.
     pub publish: Vec<Target>,
 }
@@ -175,6 +177,7 @@ impl Settings {
         });
         let webhooks = self.audit.publish.iter().filter_map(|target| match target {
             Target::Webhook(url) => Some(url.clone()),
+            Target::Bucket(bucket) => Some(bucket.url.clone()),
             Target::File(_) => None,
         });
         let manifests =

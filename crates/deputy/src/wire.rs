@@ -86,12 +86,15 @@ impl Running {
         let store = Arc::new(SqliteStore::open(place, deputy_store::Settings::default(), &tables).await?);
         let client =
             HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(&settings.named_addresses())))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let publisher = Arc::new(Mutex::new(Publisher::new(
             Place::new(&settings.hub.data_dir),
             settings.tenants.clone(),
             settings.audit.publish.clone(),
             client.clone(),
+            Arc::clone(&clock),
         )));
+        let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
             tenants: settings.tenants.clone(),
@@ -115,7 +118,7 @@ impl Running {
             pins: store,
             manifests: Arc::new(ManifestFetcher::new(client.clone())),
             keys: Arc::new(KeyFetcher::new(client)),
-            clock: Arc::new(SystemClock),
+            clock,
             supervisor: Supervisor::new(stop),
             approval_limits: ApprovalLimits {
                 decide_within: settings.hub.approval_wait,
@@ -127,6 +130,9 @@ impl Running {
         hub.start().await?;
         if let PolicySource::Directory(directory) = &settings.policy {
             hub.supervisor().start_until_shutdown(watch(Arc::clone(&hub), directory.clone()));
+        }
+        if let Some(kept) = kept {
+            hub.supervisor().start_until_shutdown(kept);
         }
         let carrier = Arc::clone(&publisher);
         hub.supervisor().start_until_shutdown(async move { carrier.lock().await.run().await });

@@ -1,5 +1,6 @@
 //! What becomes of a good file, and that the documentation is true.
 
+mod audit;
 mod faults;
 mod limits;
 mod presets;
@@ -100,6 +101,7 @@ fn a_full_file_is_read_in_every_part() {
 
         [audit]
         arguments = "redacted"
+        keep = "400d"
         publish = [{ file = "out/{tenant}-{size}" }, { webhook = "https://witness.acme.example/c" }]
     "#;
     let settings = Settings::parse(text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
@@ -107,6 +109,7 @@ fn a_full_file_is_read_in_every_part() {
     assert_eq!(settings.tenants, std::slice::from_ref(&north));
     assert_eq!(settings.policy, PolicySource::Directory("/etc/deputy/policy".into()));
     assert_eq!(settings.audit.recording, Recording::Redacted);
+    assert_eq!(settings.audit.keep, Some(Duration::from_secs(400 * 86_400)));
     let witness = Url::parse("https://witness.acme.example/c").expect("url");
     assert!(settings.named_addresses().contains(&witness));
     assert_eq!(
@@ -166,8 +169,11 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     );
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.
-    assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "publish"]);
-    assert_eq!(keys("/$defs/Publish/properties"), ["file", "webhook"]);
+    assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "keep", "publish"]);
+    assert_eq!(
+        keys("/$defs/Publish/properties"),
+        ["file", "webhook", "bucket", "prefix", "region", "access_key_id", "secret_access_key", "retain"]
+    );
     assert_eq!(
         keys("/$defs/Hub/properties"),
         [
