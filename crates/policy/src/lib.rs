@@ -13,6 +13,7 @@ mod fixture;
 mod proof;
 mod reads;
 mod set;
+mod slices;
 pub mod test;
 mod world;
 

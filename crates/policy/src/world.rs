@@ -59,6 +59,8 @@ pub(crate) enum Given<'a> {
 /// Entities and requests of one decision.
 pub(crate) struct World {
     pub(crate) entities: Entities,
+    /// The tool's own name.
+    pub(crate) tool: String,
     principal: EntityUid,
     action: EntityUid,
     resource: EntityUid,
@@ -94,7 +96,8 @@ impl World {
             Given::Nothing | Given::Arguments(_) => entities,
         };
         let context = words.context(caller, now)?;
-        Ok(Self { entities, principal, action: words.call.clone(), resource, context })
+        let tool = tool.definition.name.as_str().to_owned();
+        Ok(Self { entities, tool, principal, action: words.call.clone(), resource, context })
     }
 
     /// The request, with or without an approval.
