@@ -29,7 +29,8 @@ impl Attached {
             TabFrame::Hello(_) => {
                 return Err(Unwelcome { code: CloseCode::BadFrame, reason: "a second hello" });
             }
-            TabFrame::Tools { tools, refused } => self.offer(tools, refused).await,
+            // Boxed: rare and large, and this future lives as long as the tab.
+            TabFrame::Tools { tools, refused } => Box::pin(self.offer(tools, refused)).await,
             TabFrame::Focus { focused } => {
                 if focused {
                     self.tab.focus(self.tabs.clock.now());
@@ -80,7 +81,7 @@ impl Attached {
     /// New tools count once their line is on disk.
     async fn offer(&self, definitions: Vec<Definition>, mut refused: Vec<String>) {
         let (tabs, tab) = (&self.tabs, &self.tab);
-        let (offers, more) = Offer::read(tab, definitions);
+        let (offers, more) = Offer::read(tab, &tabs.shelf, definitions);
         refused.extend(more);
         if refused.is_empty() && tab.has_offers(&offers) {
             return;

@@ -3,6 +3,7 @@
 mod attached;
 mod calls;
 mod liveness;
+mod shelf;
 mod tab;
 
 pub use attached::Attached;
@@ -46,6 +47,7 @@ pub struct Tabs {
     users: Mutex<HashMap<User, UserTabs>>,
     apps: HashMap<SourceName, Arc<App>>,
     tickets: Arc<dyn Tickets>,
+    shelf: shelf::Shelf,
     pub(crate) journal: Arc<Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
@@ -67,6 +69,7 @@ impl Tabs {
             users: Mutex::default(),
             apps,
             tickets,
+            shelf: shelf::Shelf::default(),
             journal,
             clock,
             supervisor,

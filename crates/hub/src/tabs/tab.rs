@@ -1,6 +1,7 @@
 //! One tab: a live document of an app, and its socket while it has one.
 
 use super::calls::{InFlight, TabEvent};
+use super::shelf::Shelf;
 use crate::catalog::App;
 use crate::ports::{TabLink, TicketRecord};
 use deputy_core::{
@@ -27,11 +28,11 @@ pub struct Offer {
 
 impl Offer {
     /// From what a tab registered. A definition whose schema is unusable is left out, and said why (P15).
-    pub(crate) fn read(tab: &Tab, definitions: Vec<Definition>) -> (Vec<Self>, Vec<String>) {
+    pub(crate) fn read(tab: &Tab, shelf: &Shelf, definitions: Vec<Definition>) -> (Vec<Self>, Vec<String>) {
         let (mut offers, mut refused) = (Vec::new(), Vec::new());
         for definition in definitions {
             let name = definition.name.clone();
-            match Self::one(tab, definition) {
+            match Self::one(tab, shelf, definition) {
                 Ok(offer) => offers.push(offer),
                 Err(error) => refused.push(format!("`{name}`: {error}")),
             }
@@ -39,27 +40,25 @@ impl Offer {
         (offers, refused)
     }
 
-    fn one(tab: &Tab, definition: Definition) -> Result<Self, String> {
+    fn one(tab: &Tab, shelf: &Shelf, definition: Definition) -> Result<Self, String> {
         let words = serde_json::to_value(&definition).map_err(|error| error.to_string())?;
         if let Some(hidden) = deputy_core::text::hidden(&words) {
             // Whoever reviews a tool must see what the model sees (P27).
             return Err(format!("it holds the invisible character U+{:04X}", u32::from(hidden)));
         }
-        let compile = |schema| Schema::compile(schema).map_err(|error| error.to_string());
-        let input = definition.input_schema.as_ref().map_or_else(|| Ok(Schema::anything()), compile)?;
-        let output = definition.output_schema.as_ref().map(compile).transpose()?;
         let hash = definition.hash(&tab.origin).map_err(|error| error.to_string())?;
         let class = definition.class(tab.app.classes.get(&definition.name).copied());
+        let compiled = shelf.take(hash, definition)?;
         let tool = Tool {
             source: tab.app.name.clone(),
             source_kind: SourceKind::App,
             origin: tab.origin.clone(),
-            definition: Arc::new(definition),
+            definition: compiled.definition,
             hash,
             class,
             owner: Some(tab.user.clone()),
         };
-        Ok(Self { tool: Arc::new(tool), input: Arc::new(input), output: output.map(Arc::new) })
+        Ok(Self { tool: Arc::new(tool), input: compiled.input, output: compiled.output })
     }
 }
 
@@ -184,6 +183,8 @@ impl Tab {
     pub(crate) fn set_offers(&self, offers: Vec<Offer>) {
         let offered = |name: &ToolName| offers.iter().any(|offer| offer.tool.definition.name == *name);
         self.forms.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| offered(name));
+        let mut offers = offers;
+        offers.shrink_to_fit();
         self.inner().offers = offers;
     }
 
