@@ -3,7 +3,7 @@
 use crate::issuer::Algorithm;
 use crate::numbers::Samples;
 use crate::wire::{Answer, Connection};
-use crate::world::{World, post};
+use crate::world::{READ, World, post};
 use crate::{Result, fail};
 use serde_json::json;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ impl Era {
         }
     }
 }
+
+/// How long tabs may take to offer their tools.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Somebody's agent.
 #[derive(Clone)]
@@ -101,7 +104,7 @@ pub(crate) fn arguments(unique: &str) -> String {
     )
 }
 
-/// Agents of these people, in the order of their names.
+/// Agents of these people, in their order, once each can call: a tab's tools count when their line is on disk.
 pub(crate) async fn agents(
     world: &World,
     people: &[String],
@@ -109,8 +112,18 @@ pub(crate) async fn agents(
     era: Era,
 ) -> Result<Vec<Agent>> {
     let mut agents = Vec::with_capacity(people.len());
+    let mut connection = Connection::open(world.port).await?;
+    let deadline = Instant::now() + PATIENCE;
     for subject in people {
-        agents.push(Agent::new(world, subject, algorithm, era).await?);
+        let agent = Agent::new(world, subject, algorithm, era).await?;
+        let call = agent.call(READ, &arguments("first"));
+        while !succeeded(&connection.ask(&call).await?) {
+            if Instant::now() > deadline {
+                return fail(format!("`{subject}` cannot call after {PATIENCE:?}"));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        agents.push(agent);
     }
     Ok(agents)
 }

@@ -2,7 +2,7 @@
 
 use super::Setting;
 use crate::issuer::Algorithm;
-use crate::load::{self, Era, Load};
+use crate::load::{self, Agent, Era, Load};
 use crate::report::Row;
 use crate::tab::Tabs;
 use crate::wire::Connection;
@@ -140,12 +140,9 @@ pub(super) async fn crowd(setting: &Setting, count: usize) -> Result<()> {
 async fn gone(world: &World, people: &[String]) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(120);
     for subject in people.iter().rev().step_by(people.len().div_ceil(20).max(1)) {
-        let agents =
-            load::agents(world, std::slice::from_ref(subject), Algorithm::Es256, Era::Modern).await?;
+        let agent = Agent::new(world, subject, Algorithm::Es256, Era::Modern).await?;
         let mut connection = Connection::open(world.port).await?;
-        let Some(request) = agents.first().map(|agent| agent.call(READ, &load::arguments("gone"))) else {
-            continue;
-        };
+        let request = agent.call(READ, &load::arguments("gone"));
         while load::succeeded(&connection.ask(&request).await?) {
             if Instant::now() > deadline {
                 return fail("a tab that left is still called");
