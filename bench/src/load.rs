@@ -116,7 +116,7 @@ pub(crate) async fn agents(
     let deadline = Instant::now() + PATIENCE;
     for subject in people {
         let agent = Agent::new(world, subject, algorithm, era).await?;
-        let call = agent.call(READ, &arguments("first"));
+        let call = agent.call(READ, &arguments(&format!("first-{subject}")));
         while !succeeded(&connection.ask(&call).await?) {
             if Instant::now() > deadline {
                 return fail(format!("`{subject}` cannot call after {PATIENCE:?}"));

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -38,25 +39,28 @@ impl Tabs {
     /// Opens one tab of each of these people, several at a time.
     pub(crate) async fn open(&mut self, world: &Arc<World>, people: &[String]) -> Result<()> {
         let mut opening = JoinSet::new();
+        let (opened, mut open) = mpsc::unbounded_channel();
         for part in people.chunks(people.len().div_ceil(16).max(1)) {
-            let (world, part) = (Arc::clone(world), part.to_vec());
+            let (world, part, opened) = (Arc::clone(world), part.to_vec(), opened.clone());
             opening.spawn(async move {
                 let mut connection = Connection::open(world.port).await?;
-                let mut open = Vec::with_capacity(part.len());
                 for subject in part {
                     let ticket = world.ticket(&mut connection, &subject).await?;
-                    open.push(greet(world.port, &ticket).await?);
+                    let _ = opened.send(greet(world.port, &ticket).await?);
                 }
-                Ok::<_, crate::Error>(open)
+                Ok::<_, crate::Error>(())
             });
         }
-        while let Some(open) = opening.join_next().await {
-            for (socket, sequence) in open?? {
-                let executed = self.executed.clone();
-                self.tasks.spawn(async move {
-                    let _ = answer(socket, sequence, executed).await;
-                });
-            }
+        drop(opened);
+        // Each answers from the beginning: one that waits for the last to come would be taken for dead.
+        while let Some((socket, sequence)) = open.recv().await {
+            let executed = self.executed.clone();
+            self.tasks.spawn(async move {
+                let _ = answer(socket, sequence, executed).await;
+            });
+        }
+        while let Some(done) = opening.join_next().await {
+            done??;
         }
         Ok(())
     }
