@@ -1,16 +1,15 @@
-//! The hub put together, and what doors may do with it.
+//! The hub put together.
+
+mod doors;
 
 use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
-use crate::authenticate::{Authenticator, Denied, Door, Rules};
-use crate::caller::Caller;
-use crate::catalog::{Catalog, Listed};
-use crate::corridor::{CallLimits, Corridor, Wish};
+use crate::authenticate::{Authenticator, Door, Rules};
+use crate::catalog::Catalog;
+use crate::corridor::{CallLimits, Corridor};
 use crate::definitions::Definitions;
-use crate::events::Events;
-use crate::intent::Reach;
 use crate::journal::Journal;
 use crate::lanes::{PageLane, SessionLane};
 use crate::limits::{Limit, RateLimits};
@@ -22,9 +21,7 @@ use crate::switches::{Parts, Switches, Thrown};
 use crate::tabs::Tabs;
 use crate::taint::Taint;
 use crate::tickets::TicketOffice;
-use deputy_core::{
-    Client, Event, EventKind, Facts as _, Issuer, Origin, Outcome, Reason, SourceName, TenantId, Timestamp,
-};
+use deputy_core::{Client, Event, EventKind, Issuer, Outcome, Reason, SourceName, TenantId};
 use deputy_identity::Verifier;
 use deputy_identity::claims::Expectations;
 use deputy_identity::mint::SigningKey;
@@ -32,8 +29,6 @@ use deputy_identity::seal::Sealer;
 use deputy_policy::{Engine, PolicySet};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
 
 pub use crate::catalog::{App, ManifestAt};
 pub use deputy_audit::arguments::Recording;
@@ -276,168 +271,5 @@ impl Hub {
         let hub = Arc::clone(self);
         self.supervisor.start(async move { hub.flush_refused().await });
         Ok(())
-    }
-
-    /// Lets somebody in at a door, or not.
-    ///
-    /// # Errors
-    /// See [`Denied`].
-    pub async fn authenticate(&self, door: &Door, token: &str) -> Result<Caller, Denied> {
-        self.authenticator.authenticate(door, token).await
-    }
-
-    /// Carries a wish through the corridor.
-    #[must_use]
-    pub fn call(&self, caller: Caller, wish: Wish) -> Events {
-        self.corridor.run(caller, wish)
-    }
-
-    /// The right to look.
-    #[must_use]
-    pub fn reach(&self, caller: Caller) -> Reach {
-        self.corridor.reach(caller)
-    }
-
-    /// What this caller could call, sorted by name.
-    #[must_use]
-    pub fn tools(&self, reach: &Reach) -> Vec<Listed> {
-        let mut listed = self.catalog.tools(reach, self.clock.now());
-        listed.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
-        listed
-    }
-
-    /// Counts up whenever this caller's tools may have changed.
-    #[must_use]
-    pub fn changes(&self, reach: &Reach) -> watch::Receiver<u64> {
-        self.tabs.changes(reach.caller().user())
-    }
-
-    /// Counts somebody who was not let in.
-    pub fn count_refused(&self, door: &'static str, code: &'static str) {
-        // A stranger belongs to no tenant; the first one's log counts them.
-        if let Some(tenant) = self.tenants.first() {
-            self.journal.count_refused(tenant, door, code);
-        }
-    }
-
-    /// Why lines of the log cannot be written now, so that calls are refused; `None` if they can. For the operator, not
-    /// for strangers.
-    #[must_use]
-    pub fn log_fault(&self) -> Option<String> {
-        self.journal.fault()
-    }
-
-    /// Where the hub is reached; no trailing slash.
-    #[must_use]
-    pub fn public_url(&self) -> &str {
-        self.public_url.as_str()
-    }
-
-    /// The issuers whose tokens are taken.
-    #[must_use]
-    pub fn issuers(&self) -> Vec<String> {
-        self.authenticator.issuers()
-    }
-
-    /// Who checks tokens.
-    #[must_use]
-    pub const fn authenticator(&self) -> &Arc<Authenticator> {
-        &self.authenticator
-    }
-
-    /// Seals continuation handles.
-    #[must_use]
-    pub const fn sealer(&self) -> &Sealer {
-        &self.sealer
-    }
-
-    /// Tabs.
-    #[must_use]
-    pub const fn tabs(&self) -> &Arc<Tabs> {
-        &self.tabs
-    }
-
-    /// Whether an app lives at this origin.
-    #[must_use]
-    pub fn knows_origin(&self, origin: &Origin) -> bool {
-        self.tabs.knows_origin(origin)
-    }
-
-    /// Questions to people.
-    #[must_use]
-    pub const fn approvals(&self) -> &Arc<Approvals> {
-        &self.approvals
-    }
-
-    /// Tickets.
-    #[must_use]
-    pub const fn tickets(&self) -> &TicketOffice {
-        &self.tickets
-    }
-
-    /// Switches.
-    #[must_use]
-    pub const fn switches(&self) -> &Arc<Switches> {
-        &self.switches
-    }
-
-    /// Policy sets.
-    #[must_use]
-    pub const fn policies(&self) -> &Policies {
-        &self.policies
-    }
-
-    /// Definitions that wait for people.
-    #[must_use]
-    pub const fn definitions(&self) -> &Arc<Definitions> {
-        &self.definitions
-    }
-
-    /// The keys that sign assertions, public halves (RFC 7517).
-    #[must_use]
-    pub fn jwks(&self) -> serde_json::Value {
-        self.assertions.jwks()
-    }
-
-    /// The time.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// Time on a clock that nobody sets, for spans: it has no date.
-    #[must_use]
-    pub fn steady(&self) -> Timestamp {
-        Timestamp::from_millis(0).plus(self.clock.elapsed())
-    }
-
-    /// Starts tasks.
-    #[must_use]
-    pub const fn supervisor(&self) -> &Supervisor {
-        &self.supervisor
-    }
-
-    /// Writes the last counted refusals; the program calls it when the doors are closed.
-    ///
-    /// # Errors
-    /// The log cannot be written.
-    pub async fn last_words(&self) -> Result<(), StoreError> {
-        self.journal.flush_refused().await
-    }
-
-    /// Writes counted refusals every few seconds, and once more at the end.
-    async fn flush_refused(&self) {
-        loop {
-            let stopping =
-                tokio::time::timeout(Duration::from_secs(5), self.supervisor.stopping().cancelled())
-                    .await
-                    .is_ok();
-            if let Err(error) = self.journal.flush_refused().await {
-                tracing::error!(%error, "refused sign-ins could not be recorded");
-            }
-            if stopping {
-                return;
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! `deputy audit`: the log is read, verified and proven without the hub, straight from its data directory.
 
+mod approvals;
 mod bundled;
 mod cursor;
 mod erase;
@@ -23,6 +24,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Command {
     /// List what happened, newest first
     List(list::Arguments),
+    /// Say how much people are asked, how often they say yes and how fast, by the policy that asks
+    Approvals(approvals::Arguments),
     /// Print the log, oldest first, for another system to keep
     ///
     /// One JSON object per line: `jsonl` is the log's own form, `ocsf` is OCSF 1.9 (docs/reference/audit-events.md has
@@ -97,6 +100,7 @@ pub(super) struct ProveArguments {
 pub(super) async fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
     match command {
         Command::List(arguments) => list::run(arguments, terminal).await,
+        Command::Approvals(arguments) => approvals::run(arguments, terminal).await,
         Command::Export(arguments) => export::run(arguments, terminal).await,
         Command::Erase(arguments) => erase::run(arguments, terminal).await,
         Command::RotateKey(arguments) => rotate::run(arguments, terminal).await,
