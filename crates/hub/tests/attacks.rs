@@ -49,6 +49,7 @@ async fn attack_tool_surface_poisoning_a_tool_swapped_in_mid_call_does_not_run_a
     let world = World::new().await;
     let mut tab = world.tab("alice").await;
     tab.offer_definitions(vec![tool("list", json!({"kind": "form"}))]).await;
+    world.accept_definitions("alice").await;
     // The second call waits for the form; what it was decided on is swapped meanwhile.
     let mut first = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
     let (id, _) = tab.start_call().await;
@@ -104,6 +105,11 @@ async fn attack_overwriting_a_second_tab_cannot_take_over_a_tool_of_the_first() 
     .unwrap();
     other.say("f", TabFrame::Focus { focused: true }).await;
     other.offer_definitions(vec![tool("list", json!({"description": "Mine now."}))]).await;
+    let run = world.run(world.caller("alice").await, wish("list", &json!({})));
+    let (answer, _) = tokio::join!(run, honest.answer("honest"));
+    assert!(answer.is_ok(), "a definition that waits takes over nothing, focused or not");
+    // Even if the user accepts it, neither of two that differ is called.
+    world.accept_definitions("alice").await;
     let refused = world.run(world.caller("alice").await, wish("list", &json!({}))).await.unwrap_err();
     assert_eq!(refused.reason, Reason::ToolChanged, "two that differ are refused, and both are named");
     assert!(honest.is_quiet());
@@ -163,6 +169,7 @@ async fn attack_lying_hints_the_operators_class_wins_and_what_is_unclassed_asks(
         tool("list", json!({"annotations": {"consequentialHint": true}})),
     ])
     .await;
+    world.accept_definitions("alice").await;
     for name in ["wipe", "odd", "list"] {
         assert_eq!(fate(&world, world.caller("alice").await, &mut tab, name).await, "asked", "{name}");
     }
@@ -179,6 +186,7 @@ async fn attack_false_intent_needless_arguments_are_refused_by_a_closed_schema_a
     let closed =
         json!({"inputSchema": {"type": "object", "properties": {"id": {}}, "additionalProperties": false}});
     tab.offer_definitions(vec![tool("find", closed), tool("list", json!({}))]).await;
+    world.accept_definitions("alice").await;
     let caller = world.caller("alice").await;
     let extra = wish("find", &json!({"id": 1, "password": "x"}));
     assert_eq!(world.run(caller.clone(), extra).await.unwrap_err().reason, Reason::ArgumentsInvalid);

@@ -64,7 +64,8 @@ async fn an_approval_that_ended_unanswered_or_unused_is_not_answered_or_used_aft
         digests.iter().find(|asked| asked.record.id == *id).unwrap().record.digest
     };
     let yes = |id: &deputy_core::ApprovalId| {
-        vec![deputy_hub::approvals::Word::plain(id.clone(), digest(id), Say::Approve)]
+        use deputy_hub::approvals::Word;
+        vec![Word { confirm: Some("wipe".to_owned()), ..Word::plain(id.clone(), digest(id), Say::Approve) }]
     };
     world.hub.approvals().decide(&person, yes(&unused)).await.unwrap();
     world.clock.advance(Duration::from_secs(600));
@@ -137,6 +138,7 @@ async fn p12_a_call_that_begins_after_the_clock_was_set_back_has_no_longer_time(
     let world = World::new().await;
     let mut tab = world.tab("alice").await;
     tab.offer_definitions(vec![json!({"name": "list", "description": "d", "kind": "form"})]).await;
+    world.accept_definitions("alice").await;
     let mut first = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
     let (id, _) = tab.start_call().await;
     let mut second = world.hub.call(world.caller("alice").await, wish("list", &json!({})));

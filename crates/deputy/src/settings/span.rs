@@ -16,6 +16,10 @@ pub(super) fn parse(text: &str, bounds: RangeInclusive<Duration>) -> Result<Dura
 /// Spells one.
 pub(super) fn text(duration: Duration) -> String {
     let millis = duration.as_millis();
+    // A day is 24h, as everybody writes it; more are days.
+    if millis > 86_400_000 && millis.is_multiple_of(86_400_000) {
+        return format!("{}d", millis / 86_400_000);
+    }
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
         if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{unit}", millis / size);
