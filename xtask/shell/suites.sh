@@ -81,9 +81,6 @@ suite_faults() {
 # The hub killed under load, over and over; under --all more often, and with ten thousand tabs.
 hub_under_load() {
   local target="${CARGO_TARGET_DIR:-target}" kills=5
-  need_rust
-  say "building the load"
-  cargo build --locked --quiet -p deputy -p deputy-bench || { count "building the load" 1; return; }
   [ -z "$DEPUTY_TEST_ALL" ] || kills=500
   fault() { "$target/debug/deputy-bench" --program "$target/debug/deputy" --dir "$DEPUTY_STATE/bench" faults "$@"; }
   check "the hub killed under load, $kills times" fault kills "$kills"
@@ -98,10 +95,16 @@ python_suite() {
   if [ -z "$small_world_ready" ]; then
     tools_or_fail need_small_world || return
     need_rust
-    build_small_world || { count "building the small world" 1; return; }
+    build_world_and_load || { count "building the small world" 1; return; }
     small_world_ready=1
   fi
   counted_pytest "$suite" "e2e/suites/$suite"
+}
+
+# All at once: cargo would build what they share again for each choice of packages.
+build_world_and_load() {
+  say "building the hub, the CRM and the load (the first time takes some minutes)"
+  cargo build --locked -p deputy -p deputy-demo -p deputy-bench
 }
 
 counted_pytest() {
