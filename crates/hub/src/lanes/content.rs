@@ -86,7 +86,7 @@ fn hints(annotations: &Map<String, Value>) -> Value {
     let mut kept = Map::new();
     if let Some(Value::Array(audience)) = annotations.get("audience") {
         let known = |who: &&Value| who.as_str().is_some_and(|who| AUDIENCES.contains(&who));
-        kept.insert("audience".to_owned(), audience.iter().filter(known).cloned().take(2).collect());
+        kept.insert("audience".to_owned(), audience.iter().filter(known).take(2).cloned().collect());
     }
     if let Some(priority) = annotations.get("priority").filter(|priority| priority.is_number()) {
         kept.insert("priority".to_owned(), priority.clone());

@@ -103,7 +103,8 @@ impl Tally {
 
     fn line(&self, policy: &PolicyId) -> String {
         let decided = self.approved + self.refused;
-        let yes = (decided > 0).then(|| format!("{} %", self.approved * 100 / decided)).unwrap_or_default();
+        let yes =
+            (self.approved * 100).checked_div(decided).map(|rate| format!("{rate} %")).unwrap_or_default();
         let median = self.median().map(|time| format!("{}.{} s", time.as_secs(), time.subsec_millis() / 100));
         format!(
             "{:<32} {:>7} {:>9} {:>8} {:>8} {:>6} {:>9}",
