@@ -111,7 +111,7 @@ pub(crate) fn log(data: &[u8]) {
     }
 }
 
-fn tamper(rows: &mut Vec<Row>, hashes: &mut Vec<Hash>, deed: u8, at: usize, with: u8) {
+fn tamper(rows: &mut Vec<Row>, hashes: &mut [Hash], deed: u8, at: usize, with: u8) {
     if rows.is_empty() {
         return;
     }

@@ -37,7 +37,10 @@ struct Saying<'a>(&'a str, String, &'a [u8]);
 impl Drop for Saying<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("target `{}`, {}: {:?}", self.0, self.1, String::from_utf8_lossy(self.2));
+            #[expect(clippy::print_stderr, reason = "the input has to be seen")]
+            {
+                eprintln!("target `{}`, {}: {:?}", self.0, self.1, String::from_utf8_lossy(self.2));
+            }
         }
     }
 }
