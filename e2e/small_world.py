@@ -181,8 +181,9 @@ class SmallWorld:
 
     @staticmethod
     def binary(name):
-        """A program that cargo built."""
-        return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / name
+        """A program that cargo built; `DEPUTY_PROFILE` says how, where it is not `debug`."""
+        target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+        return target / os.environ.get("DEPUTY_PROFILE", "debug") / name
 
     def _program(self, name, command):
         return Program(name, command, self.state / "logs" / f"{name}.log")

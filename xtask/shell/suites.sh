@@ -73,10 +73,22 @@ sdk_types() { (cd "$DEPUTY_ROOT/web/sdk" && npm run --silent check -- --checkJs 
 
 suite_e2e() { python_suite e2e; }
 suite_identity() { python_suite identity; }
-
 suite_faults() {
   python_suite faults
+  hub_under_load
   [ -z "$DEPUTY_TEST_ALL" ] || fuzz_for_long
+}
+
+# The hub killed under load, over and over; under --all more often, and with ten thousand tabs.
+hub_under_load() {
+  local target="${CARGO_TARGET_DIR:-target}" kills=5
+  need_rust
+  say "building the load"
+  cargo build --locked --quiet -p deputy -p deputy-bench || { count "building the load" 1; return; }
+  [ -z "$DEPUTY_TEST_ALL" ] || kills=500
+  fault() { "$target/debug/deputy-bench" --program "$target/debug/deputy" --dir "$DEPUTY_STATE/bench" faults "$@"; }
+  check "the hub killed under load, $kills times" fault kills "$kills"
+  [ -z "$DEPUTY_TEST_ALL" ] || check "ten thousand tabs" fault tabs 10000
 }
 
 small_world_ready=""

@@ -35,6 +35,33 @@ impl LogKey {
         Self { signing, log_id }
     }
 
+    /// The key of a log that another key began: of the 32 bytes that [`LogKey::secret`] gave, and [`LogKey::log_id`].
+    ///
+    /// # Errors
+    /// The log id is not 16 hexadecimal digits.
+    pub fn of_log(secret: &Secret<[u8; 32]>, log_id: &str) -> Result<Self, AuditError> {
+        let is_id =
+            log_id.len() == 16 && log_id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !is_id {
+            return Err(AuditError::Key(log_id.chars().take(120).collect()));
+        }
+        Ok(Self { log_id: log_id.to_owned(), ..Self::from_secret(secret) })
+    }
+
+    /// A new key for the same logs (AUD-11).
+    ///
+    /// # Errors
+    /// The operating system has no randomness to give.
+    pub fn successor(&self) -> Result<Self, AuditError> {
+        Ok(Self { log_id: self.log_id.clone(), ..Self::generate()? })
+    }
+
+    /// What tells the logs of this hub from those of others, whatever key signs them.
+    #[must_use]
+    pub fn log_id(&self) -> &str {
+        &self.log_id
+    }
+
     /// What to keep, readable by nobody else.
     #[must_use]
     pub fn secret(&self) -> Secret<[u8; 32]> {
@@ -42,7 +69,7 @@ impl LogKey {
     }
 
     /// The origin line of a tenant's checkpoints, and the name of its key: `deputy/{tenant}@{log id}`, where the log id is
-    /// the beginning of the public key's hash.
+    /// the beginning of the first public key's hash.
     #[must_use]
     pub fn origin(&self, tenant: &TenantId) -> String {
         format!("deputy/{tenant}@{}", self.log_id)
@@ -56,16 +83,25 @@ impl LogKey {
         signed_note::new_ed25519_verifier_key(&self.origin(tenant), &self.signing.verifying_key()).parse()
     }
 
-    /// Signs a tree head. Callers use [`crate::Signer`], which refuses what contradicts an earlier one.
-    pub(crate) fn sign(&self, tenant: &TenantId, size: u64, root: Hash) -> Result<String, AuditError> {
+    /// Signs a tree head; where a second key of the same log is given, with that too. Callers use [`crate::Signer`], which
+    /// refuses what contradicts an earlier one.
+    pub(crate) fn sign(
+        &self,
+        second: Option<&Self>,
+        tenant: &TenantId,
+        size: u64,
+        root: Hash,
+    ) -> Result<String, AuditError> {
         let wrong = |error: String| AuditError::Checkpoint(error);
         let origin = self.origin(tenant);
         let text = tlog_tiles::Checkpoint::new(&origin, size, root, "")
             .map_err(|e| wrong(e.to_string()))?
             .to_bytes();
         let mut note = Note::new(&text, &[]).map_err(|e| wrong(e.to_string()))?;
-        note.add_sigs(&[&NoteSigner { name: origin, key: &self.signing }])
-            .map_err(|e| wrong(e.to_string()))?;
+        for key in std::iter::once(self).chain(second) {
+            note.add_sigs(&[&NoteSigner { name: origin.clone(), key: &key.signing }])
+                .map_err(|e| wrong(e.to_string()))?;
+        }
         String::from_utf8(note.to_bytes()).map_err(|e| wrong(e.to_string()))
     }
 }
@@ -102,6 +138,12 @@ impl VerifierKey {
         self.verifier.name()
     }
 
+    /// The id that tells it from other keys of the same log: eight hexadecimal digits (C2SP `signed-note`, key id).
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.text.split('+').nth(1).unwrap_or_default()
+    }
+
     /// The text of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -116,6 +158,12 @@ impl std::str::FromStr for VerifierKey {
         let verifier =
             StandardVerifier::new(text).map_err(|_| AuditError::Key(text.chars().take(120).collect()))?;
         Ok(Self { text: text.to_owned(), verifier })
+    }
+}
+
+impl PartialEq for VerifierKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 
@@ -179,7 +227,7 @@ mod tests {
     #[test]
     fn aud_02_a_checkpoint_opens_with_its_public_key_and_no_other() {
         let tenant = TenantId::single();
-        let note = key(1).sign(&tenant, 7, Hash([3; 32])).expect("note");
+        let note = key(1).sign(None, &tenant, 7, Hash([3; 32])).expect("note");
         let verifier: VerifierKey =
             key(1).verifier_key(&tenant).expect("key").to_string().parse().expect("reads back");
         let checkpoint = Checkpoint::open(&note, &verifier).expect("good");
@@ -192,7 +240,7 @@ mod tests {
     #[test]
     fn aud_02_a_checkpoint_has_the_three_lines_and_the_signature_line_of_c2sp() {
         let tenant = TenantId::single();
-        let note = key(1).sign(&tenant, 7, Hash([3; 32])).expect("note");
+        let note = key(1).sign(None, &tenant, 7, Hash([3; 32])).expect("note");
         let origin = key(1).origin(&tenant);
         assert!(note.starts_with(&format!(
             "{origin}\n7\nAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n\n— {origin} "
@@ -204,7 +252,7 @@ mod tests {
     fn aud_03_one_changed_character_breaks_the_signature() {
         let tenant = TenantId::single();
         let verifier = key(1).verifier_key(&tenant).expect("key");
-        let note = key(1).sign(&tenant, 7, Hash([3; 32])).expect("note");
+        let note = key(1).sign(None, &tenant, 7, Hash([3; 32])).expect("note");
         assert!(Checkpoint::open(&note.replacen("\n7\n", "\n8\n", 1), &verifier).is_err());
         assert!(Checkpoint::open("", &verifier).is_err());
         assert!(Checkpoint::open("a\n\n", &verifier).is_err());

@@ -5,31 +5,37 @@
 //!
 //! * [`record`]: from an event to one line, with what names a person kept apart so that it can be erased;
 //! * [`tree`]: the Merkle tree of RFC 6962 over the lines;
-//! * [`checkpoint`]: signed tree heads (C2SP `tlog-checkpoint`) and the keys for them;
+//! * [`checkpoint`]: signed tree heads (C2SP `tlog-checkpoint`) and the keys for them; [`keys`]: all that a log ever had;
 //! * [`signer`]: never signs two heads that contradict each other (AUD-05);
 //! * [`arguments`]: how much of a call's arguments a line holds;
-//! * [`erasure`]: which lines an erasure was about;
+//! * [`erasure`]: which lines an erasure was about; [`retention`]: which lines lost their bytes for their age;
+//! * [`bundle`]: a whole log as one file, checked with the public keys alone;
 //! * [`export`]: a line as other systems read it (JSONL, OCSF);
 //! * [`proof`]: one line's `tlog-proof`, checkable offline;
 //! * [`verify`]: recomputes a whole log and names the first thing that is wrong (AUD-03).
 
 pub mod arguments;
+pub mod bundle;
 pub mod checkpoint;
 pub mod erasure;
 pub mod export;
+pub mod keys;
 pub mod proof;
 pub mod record;
+pub mod retention;
 pub mod signer;
 pub mod tree;
 pub mod verify;
 
 pub use checkpoint::{Checkpoint, LogKey, VerifierKey};
+pub use keys::VerifierKeys;
 pub use proof::Proof;
 pub use record::{Draft, Personal, Record};
+pub use retention::Pruning;
 pub use signer::Signer;
 pub use tlog_tiles::tlog::Hash;
 pub use tree::{Edge, Hashes, StoredHashes};
-pub use verify::{Fault, Report, Row, Verifier, verify};
+pub use verify::{Fault, Pruned, Report, Row, Signed, Verifier, verify};
 
 /// Why something could not be written into the log, signed, proven or read back.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! One line's proof as a text file (C2SP `tlog-proof@v1`): with the public key alone anybody can check, offline, that the
 //! line is in the log.
 
-use crate::{AuditError, Checkpoint, Hash, Hashes, VerifierKey, record, tree};
+use crate::{AuditError, Checkpoint, Hash, Hashes, VerifierKey, VerifierKeys, record, tree};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
@@ -30,13 +30,13 @@ impl Proof {
         index: u64,
         public: &[u8],
         checkpoint: &str,
-        key: &VerifierKey,
+        keys: &VerifierKeys,
         hashes: &impl Hashes,
     ) -> Result<Self, AuditError> {
-        let size = Checkpoint::open(checkpoint, key)?.size();
-        let path = tree::prove_line(size, index, hashes)?;
+        let (head, _) = keys.open(checkpoint)?;
+        let path = tree::prove_line(head.size(), index, hashes)?;
         let proof = Self { index, public: public.to_owned(), path, checkpoint: checkpoint.to_owned() };
-        proof.check(key)?;
+        proof.holds(&head)?;
         Ok(proof)
     }
 
@@ -45,7 +45,11 @@ impl Proof {
     /// # Errors
     /// Says which of both is not good.
     pub fn check(&self, key: &VerifierKey) -> Result<&[u8], AuditError> {
-        let head = Checkpoint::open(&self.checkpoint, key)?;
+        self.holds(&Checkpoint::open(&self.checkpoint, key)?)?;
+        Ok(&self.public)
+    }
+
+    fn holds(&self, head: &Checkpoint) -> Result<(), AuditError> {
         tlog_tiles::check_record(
             &self.path,
             head.size(),
@@ -58,7 +62,7 @@ impl Proof {
         if says != Some(self.index) {
             return Err(AuditError::Proof("the line says another number".to_owned()));
         }
-        Ok(&self.public)
+        Ok(())
     }
 
     /// The number of the line.
@@ -143,7 +147,8 @@ mod tests {
     fn aud_02_every_line_is_proven_and_the_text_reads_back() {
         let (records, stored, note, key) = world(13);
         for record in &records {
-            let proof = Proof::make(record.seq, &record.bytes, &note, &key, &stored).expect("proof");
+            let proof =
+                Proof::make(record.seq, &record.bytes, &note, &key.clone().into(), &stored).expect("proof");
             let again: Proof = proof.to_string().parse().expect("reads back");
             assert_eq!(again, proof);
             assert_eq!(again.check(&key).expect("holds"), record.bytes);
@@ -153,9 +158,11 @@ mod tests {
     #[test]
     fn aud_02_a_proof_of_another_line_or_place_does_not_hold() {
         let (records, stored, note, key) = world(13);
-        assert!(Proof::make(4, &records[5].bytes, &note, &key, &stored).is_err());
-        assert!(Proof::make(13, &records[5].bytes, &note, &key, &stored).is_err());
-        let text = Proof::make(5, &records[5].bytes, &note, &key, &stored).expect("proof").to_string();
+        assert!(Proof::make(4, &records[5].bytes, &note, &key.clone().into(), &stored).is_err());
+        assert!(Proof::make(13, &records[5].bytes, &note, &key.clone().into(), &stored).is_err());
+        let text = Proof::make(5, &records[5].bytes, &note, &key.clone().into(), &stored)
+            .expect("proof")
+            .to_string();
         let moved: Proof = text.replacen("index 5", "index 6", 1).parse().expect("well formed");
         assert!(moved.check(&key).is_err());
         let shorter: Vec<&str> =

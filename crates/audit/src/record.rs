@@ -8,8 +8,8 @@ use crate::{AuditError, Hash};
 use deputy_core::canonical::{self, Digest};
 use deputy_core::event::PERSONAL;
 use deputy_core::{
-    AgentType, ApprovalId, CallId, Class, Client, DocumentId, Event, EventKind, Outcome, PolicyId, Reason,
-    SourceName, TenantId, Timestamp, ToolName, User, Verification,
+    AgentType, ApprovalId, CallId, Class, Client, DocumentId, Event, EventKind, Issuer, Outcome, PolicyId,
+    Reason, SourceName, Subject, TenantId, Timestamp, ToolName, Verification,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -64,12 +64,12 @@ impl Draft {
         let (mut before, after, apart) = split(event);
         let personal = match apart.is_empty() {
             true => None,
-            false => Some(Personal { bytes: canonical::to_canonical(&apart)?, salt }),
+            false => Some(Personal { bytes: written(&apart, &apart.detail)?, salt }),
         };
         before.personal = personal.as_ref().map(Personal::commitment);
-        let mut before = canonical::to_canonical(&before)?;
+        let mut before = written(&before, &before.detail)?;
         before.pop();
-        let after = canonical::to_canonical(&after)?.split_off(1);
+        let after = written(&after, &BTreeMap::new())?.split_off(1);
         Ok(Self { before, after, personal })
     }
 
@@ -113,6 +113,15 @@ impl Personal {
     pub fn commitment(&self) -> Digest {
         Digest::of_bytes(&[&self.salt[..], &self.bytes].concat())
     }
+}
+
+/// Canonical JSON of a part. The parts below name their members in canonical order and have no number above 2^53, so
+/// that plain JSON of them is canonical already; only `detail` holds values of any shape.
+fn written<T: Serialize>(part: &T, detail: &BTreeMap<&str, &Value>) -> Result<Vec<u8>, AuditError> {
+    if detail.is_empty() {
+        return serde_json::to_vec(part).map_err(|error| AuditError::Unreadable(error.to_string()));
+    }
+    Ok(canonical::to_canonical(part)?)
 }
 
 /// The record hash (RFC 6962 section 2.1) of a public part.
@@ -197,6 +206,7 @@ fn split(event: &Event) -> (Before<'_>, After<'_>, Apart<'_>) {
     };
     let named = agent.as_ref().map(|a| NamedAgent { name: &a.name, origin: &a.origin });
     let agent = named.filter(|a| a.name.is_some() || a.origin.is_some());
+    let user = user.as_ref().map(|u| Person { issuer: &u.issuer, subject: &u.subject, tenant: &u.tenant });
     let apart = Apart { agent, arguments, client, detail: side(true), tab, user };
     (before, After { source, tenant, tool, v: VERSION }, apart)
 }
@@ -257,7 +267,7 @@ struct Apart<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tab: &'a Option<DocumentId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: &'a Option<User>,
+    user: Option<Person<'a>>,
 }
 
 impl Apart<'_> {
@@ -270,6 +280,14 @@ impl Apart<'_> {
             && tab.is_none()
             && user.is_none()
     }
+}
+
+/// A user with the members in canonical order.
+#[derive(Serialize)]
+struct Person<'a> {
+    issuer: &'a Issuer,
+    subject: &'a Subject,
+    tenant: &'a TenantId,
 }
 
 #[derive(Serialize)]

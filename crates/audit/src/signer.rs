@@ -45,13 +45,41 @@ impl Signer {
     /// # Errors
     /// [`AuditError::Inconsistent`]: smaller, or not an extension.
     pub fn sign(&mut self, edge: &Edge, extension: &[Hash]) -> Result<String, AuditError> {
+        self.sign_with(None, edge, extension)
+    }
+
+    /// Signs as [`Signer::sign`] does, with the key so far and with the one that takes over, and goes on with the latter
+    /// (AUD-11). Whoever knows either of them can check this head: it ties what the one signed to what the other will.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`]; or the next key is not of this log.
+    pub fn hand_over(
+        &mut self,
+        next: Arc<LogKey>,
+        edge: &Edge,
+        extension: &[Hash],
+    ) -> Result<String, AuditError> {
+        if next.log_id() != self.key.log_id() {
+            return Err(AuditError::Key(next.log_id().to_owned()));
+        }
+        let note = self.sign_with(Some(&next), edge, extension)?;
+        self.key = next;
+        Ok(note)
+    }
+
+    fn sign_with(
+        &mut self,
+        next: Option<&LogKey>,
+        edge: &Edge,
+        extension: &[Hash],
+    ) -> Result<String, AuditError> {
         let (size, root) = (edge.size(), edge.root());
         if let Some(highest) = &self.highest
             && !extends(highest, size, root, extension)
         {
             return Err(AuditError::Inconsistent { size, signed: highest.size() });
         }
-        let note = self.key.sign(&self.tenant, size, root)?;
+        let note = self.key.sign(next, &self.tenant, size, root)?;
         self.highest = Some(Checkpoint::open(&note, &self.key.verifier_key(&self.tenant)?)?);
         Ok(note)
     }
@@ -102,6 +130,28 @@ mod tests {
         signer.sign(&edge, &tree::prove_extension(5, 3, &stored).expect("proof")).expect("note");
         assert_eq!(signer.highest().map(Checkpoint::size), Some(5));
         signer.sign(&edge, &[]).expect("the same head again");
+    }
+
+    #[test]
+    fn aud_11_a_hand_over_is_signed_by_both_keys_and_what_follows_by_the_next() {
+        let (mut signer, _) = signed(&["a", "b", "c"]);
+        let next = Arc::new(key().successor().expect("random"));
+        let tenant = TenantId::single();
+        let (old, new) =
+            (key().verifier_key(&tenant).expect("key"), next.verifier_key(&tenant).expect("key"));
+        assert_eq!(old.origin(), new.origin());
+        let (edge, stored) = log(&["a", "b", "c", "d"]);
+        let proof = tree::prove_extension(4, 3, &stored).expect("proof");
+        let both = signer.hand_over(Arc::clone(&next), &edge, &proof).expect("note");
+        assert!(Checkpoint::open(&both, &old).is_ok() && Checkpoint::open(&both, &new).is_ok());
+        let (edge, stored) = log(&["a", "b", "c", "d", "e"]);
+        let after = signer.sign(&edge, &tree::prove_extension(5, 4, &stored).expect("proof")).expect("note");
+        assert!(Checkpoint::open(&after, &old).is_err() && Checkpoint::open(&after, &new).is_ok());
+        let again = LogKey::of_log(&next.secret(), next.log_id()).expect("key");
+        assert_eq!(again.verifier_key(&tenant).expect("key"), new);
+        let stranger = Arc::new(LogKey::generate().expect("random"));
+        assert!(signer.hand_over(stranger, &edge, &[]).is_err());
+        assert!(LogKey::of_log(&next.secret(), "x").is_err());
     }
 
     #[test]

@@ -4,11 +4,18 @@
 //! iterators. What a copied log alone cannot show (its own tail cut off, or an old copy put back) shows against a
 //! checkpoint that was kept elsewhere.
 
+mod fault;
+mod heads;
+
+pub use fault::Fault;
+pub use heads::Signed;
+
 use crate::record::{self, Personal};
-use crate::{Checkpoint, Edge, Hash, VerifierKey, erasure, tree};
-use deputy_core::EventKind;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::{Edge, Hash, Pruning, VerifierKeys, erasure, tree};
+use deputy_core::{EventKind, Timestamp};
+use heads::Heads;
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 
 /// A line as a store holds it.
@@ -37,146 +44,93 @@ pub struct Report {
     pub signed: u64,
     /// Up to where a checkpoint from outside vouches for it.
     pub external: Option<u64>,
+    /// Which keys signed, oldest first; those that signed nothing are left out.
+    pub signers: Vec<Signed>,
     /// How many lines had their personal part erased.
     pub erased: u64,
+    /// The beginning that lost its bytes for its age, if there is one.
+    pub pruned: Option<Pruned>,
 }
 
-/// What is wrong with a log, at which line. Lines count from 0.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Fault {
-    /// A number is skipped, or comes out of order.
-    #[error("line {expected} is missing or out of order: line {found} is stored in its place")]
-    Missing {
-        /// Which line should be here.
-        expected: u64,
-        /// Which is.
-        found: u64,
-    },
-    /// The public part is not what its record hash says.
-    #[error("line {seq} was changed: it does not hash to its record hash")]
-    Changed {
-        /// The line.
-        seq: u64,
-    },
-    /// The public part does not read, or says another number.
-    #[error("line {seq} is not a line of this log: {why}")]
-    Foreign {
-        /// The line.
-        seq: u64,
-        /// In which way.
-        why: String,
-    },
-    /// The personal part is not what the public part commits to.
-    #[error("the personal part of line {seq} was changed or put in")]
-    PersonalChanged {
-        /// The line.
-        seq: u64,
-    },
-    /// A personal part is gone, and no later line says that it was erased.
-    #[error("the personal part of line {seq} was removed, and no line says that somebody was erased")]
-    PersonalRemoved {
-        /// The line.
-        seq: u64,
-    },
-    /// A hash of the tree is not what the lines say.
-    #[error("stored hash {index} does not fit the lines up to {seq}: the tree or a line was changed")]
-    HashChanged {
-        /// The line that completed it.
-        seq: u64,
-        /// The index of the hash.
-        index: u64,
-    },
-    /// A checkpoint is not signed by the key of this log.
-    #[error("a checkpoint is not signed by `{origin}`: {why}")]
-    NotSigned {
-        /// Whose key was used.
-        origin: String,
-        /// In which way.
-        why: String,
-    },
-    /// The lines are not those that were signed.
-    #[error(
-        "the lines {from} to {to} are not those that were signed: a line was changed, removed, put in, or moved"
-    )]
-    Rewritten {
-        /// The first line that may be wrong.
-        from: u64,
-        /// The last.
-        to: u64,
-    },
-    /// The log is another than the one whose checkpoint was kept elsewhere.
-    #[error(
-        "the log was forked: its first {signed} lines are not those of the checkpoint that was kept elsewhere"
-    )]
-    Forked {
-        /// The size of that checkpoint.
-        signed: u64,
-    },
-    /// Fewer lines than were signed.
-    #[error(
-        "the log ends after {lines} lines but {signed} were signed: the tail was cut off, or an older copy was put back"
-    )]
-    CutOff {
-        /// How many there are.
-        lines: u64,
-        /// How many were signed.
-        signed: u64,
-    },
+/// The beginning of a log of which only the hashes are left (AUD-10).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pruned {
+    /// How many lines, from the first on.
+    pub lines: u64,
+    /// When the last of them were pruned.
+    pub at: Timestamp,
+    /// The size of the signed checkpoint that closes them.
+    pub checkpoint: u64,
+    /// Whether the line that says so is signed itself.
+    pub signed: bool,
 }
 
 /// Checks a log as it is read.
 pub struct Verifier {
     edge: Edge,
-    own: BTreeMap<u64, Vec<Hash>>,
-    external: Option<Checkpoint>,
+    heads: Heads,
     /// Stored hashes that follow from the lines so far and were not compared yet: (line, hash).
     pending: VecDeque<(u64, Hash)>,
     compared: u64,
     /// Lines without their personal part, of which no erasure said so yet.
     unexplained: BTreeSet<u64>,
-    report: Report,
+    /// How many lines at the beginning have no bytes.
+    without_bytes: u64,
+    /// What the newest line about a pruning says, and its own number.
+    pruning: Option<(Pruning, Timestamp, u64)>,
+    holds: Holds,
+    erased: u64,
+}
+
+/// What is read: all that a store holds, or a bundle, which has neither personal parts nor stored hashes.
+enum Holds {
+    Everything,
+    PublicParts,
 }
 
 impl Verifier {
     /// Takes the signed notes first: those that the log holds itself, and one that was kept elsewhere.
     ///
     /// # Errors
-    /// [`Fault::NotSigned`].
+    /// [`Fault::NotSigned`], [`Fault::OldKey`].
     pub fn new<'a>(
-        key: &VerifierKey,
+        keys: &VerifierKeys,
         own: impl IntoIterator<Item = &'a str>,
         external: Option<&str>,
     ) -> Result<Self, Fault> {
-        let open = |note: &str| {
-            Checkpoint::open(note, key)
-                .map_err(|error| Fault::NotSigned { origin: key.origin().to_owned(), why: error.to_string() })
-        };
-        let mut heads: BTreeMap<u64, Vec<Hash>> = BTreeMap::new();
-        let mut report = Report {
-            lines: 0,
-            root: Edge::default().root(),
-            checkpoints: 0,
-            signed: 0,
-            external: None,
-            erased: 0,
-        };
-        for note in own {
-            let head = open(note)?;
-            report.checkpoints += 1;
-            heads.entry(head.size()).or_default().push(head.root());
-        }
-        let external = external.map(open).transpose()?;
         let mut verifier = Self {
             edge: Edge::default(),
-            own: heads,
-            external,
+            heads: Heads::open(keys, own, external)?,
             pending: VecDeque::new(),
             compared: 0,
             unexplained: BTreeSet::new(),
-            report,
+            without_bytes: 0,
+            pruning: None,
+            holds: Holds::Everything,
+            erased: 0,
         };
-        verifier.heads()?;
+        verifier.heads.compare(&verifier.edge)?;
         Ok(verifier)
+    }
+
+    /// The same for a [`crate::bundle`].
+    #[must_use]
+    pub fn of_bundle(mut self) -> Self {
+        self.holds = Holds::PublicParts;
+        self
+    }
+
+    /// A line without bytes: its record hash stands for it. Only the first lines of a log may be such.
+    ///
+    /// # Errors
+    /// [`Fault::Missing`], or what is wrong with what was signed up to it.
+    pub fn pruned(&mut self, leaf: Hash) -> Result<(), Fault> {
+        let seq = self.edge.size();
+        if self.without_bytes != seq {
+            return Err(Fault::Missing { expected: seq, found: seq.saturating_add(1) });
+        }
+        self.without_bytes += 1;
+        self.add(seq, leaf)
     }
 
     /// The next line.
@@ -192,8 +146,15 @@ impl Verifier {
             return Err(Fault::Changed { seq });
         }
         self.parts(row)?;
-        self.pending.extend(self.edge.append(row.leaf).into_iter().map(|hash| (seq, hash)));
-        self.heads()
+        self.add(seq, row.leaf)
+    }
+
+    fn add(&mut self, seq: u64, leaf: Hash) -> Result<(), Fault> {
+        let stored = self.edge.append(leaf);
+        if matches!(self.holds, Holds::Everything) {
+            self.pending.extend(stored.into_iter().map(|hash| (seq, hash)));
+        }
+        self.heads.compare(&self.edge)
     }
 
     /// The next stored hash, in the order of their indexes. Lines go before the hashes that they complete.
@@ -213,29 +174,39 @@ impl Verifier {
     ///
     /// # Errors
     /// More was signed than there is, or stored hashes are missing.
-    pub fn finish(mut self) -> Result<Report, Fault> {
+    pub fn finish(self) -> Result<Report, Fault> {
         if let Some((seq, _)) = self.pending.front() {
             return Err(Fault::HashChanged { seq: *seq, index: self.compared });
         }
         let lines = self.edge.size();
-        let highest = self
-            .own
-            .keys()
-            .next_back()
-            .copied()
-            .into_iter()
-            .chain(self.external.as_ref().map(Checkpoint::size));
-        if let Some(signed) = highest.max()
+        if let Some(signed) = self.heads.highest()
             && signed > lines
         {
             return Err(Fault::CutOff { lines, signed });
         }
+        let explained = self.pruning.map_or(0, |(pruning, ..)| pruning.last.saturating_add(1));
+        if self.without_bytes > explained {
+            return Err(Fault::RemovedInSilence { from: explained, to: self.without_bytes - 1 });
+        }
         if let Some(seq) = self.unexplained.first() {
             return Err(Fault::PersonalRemoved { seq: *seq });
         }
-        self.report.lines = lines;
-        self.report.root = self.edge.root();
-        Ok(self.report)
+        let pruned = self.pruning.map(|(pruning, at, seq)| Pruned {
+            lines: self.without_bytes,
+            at,
+            checkpoint: pruning.checkpoint,
+            signed: seq < self.heads.signed(),
+        });
+        Ok(Report {
+            lines,
+            root: self.edge.root(),
+            checkpoints: self.heads.count(),
+            signed: self.heads.signed(),
+            external: self.heads.external(),
+            signers: self.heads.signers(),
+            erased: self.erased,
+            pruned: pruned.filter(|pruned| pruned.lines > 0),
+        })
     }
 
     /// That the public part is of this log, and the personal part belongs to it.
@@ -249,19 +220,34 @@ impl Verifier {
         let committed = public.get("personal").and_then(Value::as_str);
         match (committed, &row.personal) {
             (None, None) => {}
+            (Some(_), None) if matches!(self.holds, Holds::PublicParts) => {}
             (Some(_), None) => {
-                self.report.erased += 1;
+                self.erased += 1;
                 self.unexplained.insert(seq);
             }
             (Some(committed), Some(personal)) if personal.commitment().to_string() == committed => {}
             (_, Some(_)) => return Err(Fault::PersonalChanged { seq }),
         }
-        if public.get("kind").and_then(Value::as_str) == Some(EventKind::PersonErased.code()) {
-            let lines = public.get("detail").and_then(|detail| detail.get(erasure::LINES));
-            let lines = lines.and_then(Value::as_str).unwrap_or_default();
-            for range in erasure::ranges(lines).map_err(|error| foreign(error.to_string()))? {
+        self.takings(seq, &public).map_err(foreign)
+    }
+
+    /// What a line says of earlier lines that lost something.
+    fn takings(&mut self, seq: u64, public: &Map<String, Value>) -> Result<(), String> {
+        let kind = public.get("kind").and_then(Value::as_str);
+        let detail = public.get("detail").unwrap_or(&Value::Null);
+        if kind == Some(EventKind::PersonErased.code()) {
+            let lines = detail.get(erasure::LINES).and_then(Value::as_str).unwrap_or_default();
+            for range in erasure::ranges(lines).map_err(|error| error.to_string())? {
                 self.explained(range);
             }
+        }
+        if kind == Some(EventKind::LinesPruned.code()) {
+            let pruning = Pruning::read(detail).map_err(|error| error.to_string())?;
+            if !self.heads.signed_root(pruning.checkpoint, pruning.root) {
+                return Err("it names a closing checkpoint that was not signed before it".to_owned());
+            }
+            let at = public.get("at").and_then(Value::as_u64).unwrap_or_default();
+            self.pruning = Some((pruning, Timestamp::from_millis(at), seq));
         }
         Ok(())
     }
@@ -270,24 +256,6 @@ impl Verifier {
     fn explained(&mut self, range: RangeInclusive<u64>) {
         let beyond = self.unexplained.split_off(range.start());
         self.unexplained.extend(beyond.into_iter().filter(|seq| !range.contains(seq)));
-    }
-
-    /// Compares with whatever was signed at exactly this size.
-    fn heads(&mut self) -> Result<(), Fault> {
-        let (size, root) = (self.edge.size(), self.edge.root());
-        if let Some(roots) = self.own.remove(&size) {
-            if roots.iter().any(|signed| *signed != root) {
-                return Err(Fault::Rewritten { from: self.report.signed, to: size.saturating_sub(1) });
-            }
-            self.report.signed = size;
-        }
-        if let Some(external) = self.external.take_if(|external| external.size() == size) {
-            if external.root() != root {
-                return Err(Fault::Forked { signed: size });
-            }
-            self.report.external = Some(size);
-        }
-        Ok(())
     }
 }
 
@@ -300,9 +268,9 @@ pub fn verify<'a>(
     hashes: impl IntoIterator<Item = (u64, Hash)>,
     own: impl IntoIterator<Item = &'a str>,
     external: Option<&str>,
-    key: &VerifierKey,
+    keys: &VerifierKeys,
 ) -> Result<Report, Fault> {
-    let mut verifier = Verifier::new(key, own, external)?;
+    let mut verifier = Verifier::new(keys, own, external)?;
     let mut hashes = hashes.into_iter();
     for row in rows {
         verifier.line(&row)?;

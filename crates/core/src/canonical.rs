@@ -156,10 +156,10 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if object.contains_key(&name) {
+            let value = members.next_value_seed(Self)?;
+            if object.insert(name, value).is_some() {
                 return Err(A::Error::custom("an object has a member twice"));
             }
-            object.insert(name, members.next_value_seed(Self)?);
         }
         Ok(Value::Object(object))
     }

@@ -44,6 +44,16 @@ kinds! {
     TabClosed = "tab_closed";
     /// A tab's tools changed.
     ToolsChanged = "tools_changed";
+    /// Definitions that were seen for the first time are pinned for the user whose tab has them (P26).
+    DefinitionPinned = "definition_pinned";
+    /// Definitions are not offered until a person accepts them.
+    DefinitionWaiting = "definition_waiting";
+    /// A person or an administrator accepted or refused a definition.
+    DefinitionDecided = "definition_decided";
+    /// An application's manifest came into force.
+    ManifestLoaded = "manifest_loaded";
+    /// An application's manifest was not taken; the last good one stays.
+    ManifestRejected = "manifest_rejected";
     /// Decided, about to be performed.
     Intent = "intent";
     /// How a call ended.
@@ -82,6 +92,10 @@ kinds! {
     SwitchReleased = "switch_released";
     /// What a person left in the log was erased; `lines` says where.
     PersonErased = "person_erased";
+    /// The bytes of old lines were taken out; their hashes stay (AUD-10).
+    LinesPruned = "lines_pruned";
+    /// The log is signed with another key from here on (AUD-11).
+    LogKeyRotated = "log_key_rotated";
 }
 
 /// How a performed call ended.

@@ -25,7 +25,7 @@ macro_rules! identifier {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// Checks and wraps.
@@ -35,7 +35,7 @@ macro_rules! identifier {
             pub fn new(value: impl Into<String>) -> Result<Self, $crate::id::IdError> {
                 let value = value.into();
                 let check: fn(&str) -> bool = $check;
-                if check(&value) { Ok(Self(value)) } else { Err($crate::id::IdError::new($what, &value, $rule)) }
+                if check(&value) { Ok(Self(value.into())) } else { Err($crate::id::IdError::new($what, &value, $rule)) }
             }
 
             /// The identifier as text.
@@ -60,7 +60,7 @@ macro_rules! identifier {
 
         impl From<$name> for String {
             fn from(value: $name) -> Self {
-                value.0
+                value.0.as_ref().to_owned()
             }
         }
 
@@ -115,7 +115,7 @@ impl TenantId {
     /// The tenant of a hub that serves one organisation.
     #[must_use]
     pub fn single() -> Self {
-        Self("default".to_owned())
+        Self("default".into())
     }
 }
 
@@ -135,7 +135,7 @@ impl CallId {
     /// # Errors
     /// The operating system has no randomness to give.
     pub fn fresh() -> Result<Self, getrandom::Error> {
-        Ok(Self(format!("call_{}", random_hex()?)))
+        Ok(Self(format!("call_{}", random_hex()?).into()))
     }
 }
 
@@ -145,7 +145,7 @@ impl ApprovalId {
     /// # Errors
     /// The operating system has no randomness to give.
     pub fn fresh() -> Result<Self, getrandom::Error> {
-        Ok(Self(format!("apr_{}", random_hex()?)))
+        Ok(Self(format!("apr_{}", random_hex()?).into()))
     }
 }
 
@@ -155,7 +155,7 @@ impl GrantId {
     /// # Errors
     /// The operating system has no randomness to give.
     pub fn fresh() -> Result<Self, getrandom::Error> {
-        Ok(Self(format!("grant_{}", random_hex()?)))
+        Ok(Self(format!("grant_{}", random_hex()?).into()))
     }
 }
 
@@ -165,7 +165,7 @@ impl DocumentId {
     /// # Errors
     /// The operating system has no randomness to give.
     pub fn fresh() -> Result<Self, getrandom::Error> {
-        Ok(Self(format!("doc_{}", random_hex()?)))
+        Ok(Self(format!("doc_{}", random_hex()?).into()))
     }
 }
 

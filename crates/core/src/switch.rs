@@ -82,7 +82,7 @@ impl SwitchTarget {
         let [kind, first, second] = parts.map(str::as_bytes);
         let digest = Digest::of_parts(&[tenant.as_str().as_bytes(), kind, first, second]);
         let digits: String = hex::encode(digest.as_bytes()).chars().take(32).collect();
-        SwitchId(format!("swi_{digits}"))
+        SwitchId(format!("swi_{digits}").into())
     }
 }
 

@@ -25,12 +25,12 @@ impl PublicName {
     pub fn of(source: &SourceName, tool: &ToolName) -> Self {
         let plain = format!("{source}__{tool}");
         if plain.len() <= 64 && !plain.contains('.') {
-            return Self(plain);
+            return Self(plain.into());
         }
         let digest = Digest::of_parts(&[source.as_str().as_bytes(), tool.as_str().as_bytes()]);
         let hash = hex::encode(digest.as_bytes());
         let kept: String = plain.chars().take(53).map(|c| if c == '.' { '-' } else { c }).collect();
-        Self(format!("{kept}-{}", hash.get(..10).unwrap_or_default()))
+        Self(format!("{kept}-{}", hash.get(..10).unwrap_or_default()).into())
     }
 }
 

@@ -10,6 +10,7 @@ mod reference;
 mod serve;
 mod stop;
 pub mod terminal;
+mod tools;
 mod web;
 
 use crate::settings::{Settings, SettingsError};
@@ -44,6 +45,9 @@ enum Command {
     /// Check, test and explain policies, without the hub
     #[command(subcommand)]
     Policy(policy::Command),
+    /// See which tools applications registered, and accept changed ones for everybody
+    #[command(subcommand)]
+    Tools(tools::Command),
     Approve(approve::Arguments),
     Stop(stop::StopArguments),
     Resume(stop::ResumeArguments),
@@ -155,6 +159,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<(), Failure> {
         Command::Check(arguments) => Box::pin(check::run(arguments, terminal)).await,
         Command::Audit(command) => Box::pin(audit::run(command, terminal)).await,
         Command::Policy(command) => policy::run(command, terminal),
+        Command::Tools(command) => Box::pin(tools::run(command, terminal)).await,
         Command::Approve(arguments) => Box::pin(approve::run(arguments, terminal)).await,
         Command::Stop(arguments) => Box::pin(stop::stop(arguments, terminal)).await,
         Command::Resume(arguments) => Box::pin(stop::resume(arguments, terminal)).await,

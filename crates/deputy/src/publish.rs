@@ -3,13 +3,20 @@
 //! A checkpoint is signed and names nobody, so a receiver needs no secret of ours: it checks the signature. What could not be
 //! carried is tried again every [`EVERY`]; when it is [`LATE`], that is an alarm.
 
+mod bucket;
+
+pub use bucket::BucketTarget;
+
+use crate::settings::SecretError;
 use deputy_core::TenantId;
 use deputy_egress::{Ask, EgressError, Exchange, HttpClient};
+use deputy_hub::ports::Clock;
 use deputy_store::{OpenError, Place};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
@@ -28,6 +35,8 @@ pub enum Target {
     File(PathBuf),
     /// `POST` of a JSON object with `log`, `size` and `checkpoint`.
     Webhook(Url),
+    /// An object for each checkpoint, in an S3-like bucket.
+    Bucket(BucketTarget),
 }
 
 /// Why a checkpoint was not carried.
@@ -42,8 +51,13 @@ pub enum PublishError {
         error: std::io::Error,
     },
     /// Somebody else's history.
-    #[error("`{}` holds another checkpoint of as many lines: the log was put back or made anew; run `deputy audit verify --checkpoint` with it", .0.display())]
-    Another(PathBuf),
+    #[error(
+        "`{0}` holds another checkpoint of as many lines: the log was put back or made anew; run `deputy audit verify --checkpoint` with it"
+    )]
+    Another(String),
+    /// The key of a bucket is not there.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The receiver cannot be reached.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -66,6 +80,7 @@ pub struct Publisher {
     tenants: Vec<TenantId>,
     targets: Vec<Target>,
     client: HttpClient,
+    clock: Arc<dyn Clock>,
     /// What each target has, and since when it lacks a newer one; by tenant and the target's number.
     state: HashMap<(TenantId, usize), Carried>,
 }
@@ -80,8 +95,14 @@ struct Carried {
 impl Publisher {
     /// Nothing is carried yet: what a target has is learned by giving it the newest again.
     #[must_use]
-    pub fn new(place: Place, tenants: Vec<TenantId>, targets: Vec<Target>, client: HttpClient) -> Self {
-        Self { place, tenants, targets, client, state: HashMap::new() }
+    pub fn new(
+        place: Place,
+        tenants: Vec<TenantId>,
+        targets: Vec<Target>,
+        client: HttpClient,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { place, tenants, targets, client, clock, state: HashMap::new() }
     }
 
     /// Carries for as long as it is polled.
@@ -109,7 +130,7 @@ impl Publisher {
                 if self.state.get(&key).is_some_and(|carried| carried.note.as_ref() == Some(&note)) {
                     continue;
                 }
-                let done = carry(&self.client, target, &tenant, &note).await;
+                let done = carry(&self.client, self.clock.as_ref(), target, &tenant, &note).await;
                 self.state.entry(key).or_default().note_down(done, &note, &tenant);
             }
         }
@@ -142,6 +163,7 @@ impl Carried {
 
 async fn carry(
     client: &HttpClient,
+    clock: &dyn Clock,
     target: &Target,
     tenant: &TenantId,
     note: &str,
@@ -154,6 +176,7 @@ async fn carry(
             let path = PathBuf::from(template.replace("{tenant}", tenant.as_str()).replace("{size}", size));
             write(&path, note, template.contains("{size}"))
         }
+        Target::Bucket(bucket) => bucket.put(client, clock.now(), tenant, size, note).await,
         Target::Webhook(url) => {
             let body = json!({ "log": log, "size": size.parse::<u64>().ok(), "checkpoint": note });
             let reply =
@@ -172,7 +195,7 @@ fn write(path: &Path, note: &str, once: bool) -> Result<(), PublishError> {
     if once && path.exists() {
         return match std::fs::read_to_string(path).map_err(failed)? == note {
             true => Ok(()),
-            false => Err(PublishError::Another(path.to_owned())),
+            false => Err(PublishError::Another(path.display().to_string())),
         };
     }
     let folder = path.parent().unwrap_or_else(|| Path::new("."));

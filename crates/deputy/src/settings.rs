@@ -58,6 +58,8 @@ pub struct Settings {
 pub struct Audit {
     /// How much of calls' arguments.
     pub recording: Recording,
+    /// How long its lines keep their bytes; `None`: for ever.
+    pub keep: Option<Duration>,
     /// Where its checkpoints are carried.
     pub publish: Vec<Target>,
 }
@@ -118,6 +120,17 @@ pub struct App {
     pub token: TokenKind,
     /// What its tools do to the world.
     pub classes: BTreeMap<ToolName, Class>,
+    /// Where its manifest is.
+    pub manifest: Option<Manifest>,
+}
+
+/// Where an application's manifest is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its address.
+    pub url: Url,
+    /// The origin of that address: one of the application's own.
+    pub origin: Origin,
 }
 
 /// Where the policy set is.
@@ -164,8 +177,12 @@ impl Settings {
         });
         let webhooks = self.audit.publish.iter().filter_map(|target| match target {
             Target::Webhook(url) => Some(url.clone()),
+            Target::Bucket(bucket) => Some(bucket.url.clone()),
             Target::File(_) => None,
         });
+        let manifests =
+            self.apps.iter().filter_map(|app| app.manifest.as_ref().map(|manifest| manifest.url.clone()));
+        let of_providers = of_providers.chain(manifests);
         of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).chain(webhooks).collect()
     }
 }

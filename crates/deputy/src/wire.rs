@@ -5,7 +5,7 @@ use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
 use crate::settings::{App, PolicySource, Settings};
 use deputy_core::{Client, Issuer, Timestamp};
-use deputy_egress::{HttpClient, KeyFetcher, NamedHosts};
+use deputy_egress::{HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::ports::{Clock, StoreError};
@@ -86,12 +86,15 @@ impl Running {
         let store = Arc::new(SqliteStore::open(place, deputy_store::Settings::default(), &tables).await?);
         let client =
             HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(&settings.named_addresses())))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let publisher = Arc::new(Mutex::new(Publisher::new(
             Place::new(&settings.hub.data_dir),
             settings.tenants.clone(),
             settings.audit.publish.clone(),
             client.clone(),
+            Arc::clone(&clock),
         )));
+        let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
             tenants: settings.tenants.clone(),
@@ -110,10 +113,12 @@ impl Running {
             open_calls: Arc::<SqliteStore>::clone(&store),
             limits: settings.limits.clone(),
             intents: Arc::<SqliteStore>::clone(&store),
-            switches: store,
+            switches: Arc::<SqliteStore>::clone(&store),
             operator_groups: settings.hub.operator_groups.clone(),
+            pins: store,
+            manifests: Arc::new(ManifestFetcher::new(client.clone())),
             keys: Arc::new(KeyFetcher::new(client)),
-            clock: Arc::new(SystemClock),
+            clock,
             supervisor: Supervisor::new(stop),
             approval_limits: ApprovalLimits {
                 decide_within: settings.hub.approval_wait,
@@ -125,6 +130,9 @@ impl Running {
         hub.start().await?;
         if let PolicySource::Directory(directory) = &settings.policy {
             hub.supervisor().start_until_shutdown(watch(Arc::clone(&hub), directory.clone()));
+        }
+        if let Some(kept) = kept {
+            hub.supervisor().start_until_shutdown(kept);
         }
         let carrier = Arc::clone(&publisher);
         hub.supervisor().start_until_shutdown(async move { carrier.lock().await.run().await });
@@ -155,6 +163,10 @@ fn app(app: &App) -> deputy_hub::App {
         tenant: app.tenant.clone(),
         origins: app.origins.clone(),
         classes: app.classes.iter().map(|(name, class)| (name.clone(), *class)).collect(),
+        manifest: app.manifest.as_ref().map(|manifest| deputy_hub::ManifestAt {
+            url: manifest.url.to_string(),
+            origin: manifest.origin.clone(),
+        }),
     }
 }
 

@@ -17,6 +17,7 @@ const KNOWN: &[&str] = &[
     "app.audiences",
     "app.class",
     "app.identity_provider",
+    "app.manifest",
     "app.name",
     "app.origins",
     "app.tenant",

@@ -176,7 +176,7 @@ impl HttpClient {
     }
 
     /// Which client may go there. An address in the URL itself never meets the resolver, so it is checked here.
-    fn client_for(&self, url: &Url, ask: Ask<'_>) -> Result<&reqwest::Client, EgressError> {
+    pub(crate) fn client_for(&self, url: &Url, ask: Ask<'_>) -> Result<&reqwest::Client, EgressError> {
         let not_allowed = |why: &str| EgressError::NotAllowed { url: shown(url), why: why.to_owned() };
         let host = host_of(url).ok_or_else(|| not_allowed("it has no host"))?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -233,7 +233,7 @@ fn build(settings: &Settings, zone: Zone) -> Result<reqwest::Client, EgressError
 }
 
 /// Reads an answer to its end, whatever its status.
-async fn whole(
+pub(crate) async fn whole(
     url: &Url,
     mut response: reqwest::Response,
     limit_bytes: usize,
@@ -256,7 +256,7 @@ async fn whole(
     Ok(Answer { headers: std::mem::take(response.headers_mut()), body: body.freeze() })
 }
 
-fn failed(url: &Url, error: reqwest::Error) -> EgressError {
+pub(crate) fn failed(url: &Url, error: reqwest::Error) -> EgressError {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(refused) = cause.downcast_ref::<Refused>() {

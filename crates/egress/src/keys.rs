@@ -51,7 +51,7 @@ impl KeySource for KeyFetcher {
     }
 }
 
-fn told(url: &Url, error: &EgressError) -> FetchError {
+pub(crate) fn told(url: &Url, error: &EgressError) -> FetchError {
     let url = url.to_string();
     let why = match error {
         EgressError::NotAllowed { why, .. } | EgressError::Unreachable { why, .. } => why.clone(),

@@ -1,16 +1,21 @@
 //! What talks to strangers, so that no stranger meets a table.
 //!
 //! One [`HttpClient`] for everything: it resolves once, checks the address it then connects to, follows no redirect,
-//! and reads no more than it was told to (R6, B1). [`KeyFetcher`] brings identity providers' keys with it.
+//! and reads no more than it was told to (R6, B1). [`KeyFetcher`] brings identity providers' keys with it;
+//! [`Bucket`] takes what is written once.
 
 mod address;
+mod bucket;
 mod client;
 mod keys;
+mod manifests;
 mod resolver;
 
 #[cfg(test)]
 mod stranger;
 
+pub use bucket::{Bucket, Stored};
 pub use client::{Answer, Ask, EgressError, Exchange, HttpClient, NamedHosts, Reply, Settings};
 pub use keys::KeyFetcher;
+pub use manifests::ManifestFetcher;
 pub use resolver::{Resolver, SystemResolver};

@@ -4,6 +4,7 @@
 pub mod alarm;
 pub mod batch;
 pub mod deciding;
+pub mod places;
 pub mod standing;
 
 pub use batch::{Batch, Slot};

@@ -26,6 +26,17 @@ pub struct App {
     pub origins: Vec<Origin>,
     /// What the operator says its tools do.
     pub classes: HashMap<ToolName, Class>,
+    /// Where its manifest is, if the operator named it.
+    pub manifest: Option<ManifestAt>,
+}
+
+/// Where an app's manifest is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestAt {
+    /// Its address.
+    pub url: String,
+    /// The origin of that address: one of the app's own.
+    pub origin: Origin,
 }
 
 /// One tab among several that offer the same tool.
@@ -170,6 +181,9 @@ impl Catalog {
 
     /// Says why there is nothing, as far as this user may know: their own tab may have ended a moment ago.
     fn unknown(&self, user: &User, target: &Target, chosen: Option<&DocumentId>, none: bool) -> Refused {
+        if self.is_held_back(user, target, chosen) {
+            return Refused::because(Reason::ToolChanged, "the user has not accepted the new one yet");
+        }
         if chosen.is_some() && !none {
             return Refused::because(Reason::TabGone, "the chosen tab is not connected; others are");
         }
@@ -183,6 +197,16 @@ impl Catalog {
             if listed { None } else { self.tabs.ended(user, app) }
         });
         Refused::new(ended.unwrap_or(Reason::ToolUnknown))
+    }
+
+    /// Whether the agent's own user has this tool with a definition that waits for them, and the agent knew the tool before
+    /// it changed: only then is the name that it sent back no news to it (P27).
+    fn is_held_back(&self, user: &User, target: &Target, chosen: Option<&DocumentId>) -> bool {
+        self.tabs
+            .of(user)
+            .iter()
+            .filter(|tab| chosen.is_none_or(|id| tab.document == *id))
+            .any(|tab| tab.holds_back(|offer| is_for_agents(offer) && means(target, &offer.tool)))
     }
 }
 

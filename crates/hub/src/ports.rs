@@ -7,6 +7,12 @@ pub use approvals::{
     ApprovalRecord, ApprovalState, Approvals, Ballot, Cast, Delegation, Edit, Review, Spending,
 };
 pub use standing::{Pattern, StandingGrant, StandingGrants};
+mod pins;
+
+pub use pins::{
+    MOST_WAITING, ManifestSource, Pin, PinDecision, PinScope, Pinned, PinnedBy, Pins, WaitingDefinition,
+    naming,
+};
 
 use async_trait::async_trait;
 use deputy_core::{
@@ -17,7 +23,6 @@ use deputy_identity::provider::Provider;
 use deputy_protocol::tab::{CloseCode, HubFrame};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -45,7 +50,7 @@ pub enum StoreError {
 }
 
 /// Resolves when every line handed over together is on disk, with the number of the first one.
-pub type Appended = Pin<Box<dyn Future<Output = Result<u64, StoreError>> + Send>>;
+pub type Appended = std::pin::Pin<Box<dyn Future<Output = Result<u64, StoreError>> + Send>>;
 
 /// The audit log. Lines handed over together commit together.
 pub trait AuditLog: Send + Sync {

@@ -1,18 +1,19 @@
-//! The hub put together, and what doors may do with it.
+//! The hub put together.
+
+mod doors;
 
 use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
-use crate::authenticate::{Authenticator, Denied, Door, Rules};
-use crate::caller::Caller;
-use crate::catalog::{Catalog, Listed};
-use crate::corridor::{CallLimits, Corridor, Wish};
-use crate::events::Events;
-use crate::intent::Reach;
+use crate::authenticate::{Authenticator, Door, Rules};
+use crate::catalog::Catalog;
+use crate::corridor::{CallLimits, Corridor};
+use crate::definitions::Definitions;
 use crate::journal::Journal;
 use crate::lanes::{PageLane, SessionLane};
 use crate::limits::{Limit, RateLimits};
+use crate::pins::Pins;
 use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
 use crate::supervisor::Supervisor;
@@ -20,9 +21,7 @@ use crate::switches::{Parts, Switches, Thrown};
 use crate::tabs::Tabs;
 use crate::taint::Taint;
 use crate::tickets::TicketOffice;
-use deputy_core::{
-    Client, Event, EventKind, Facts as _, Issuer, Origin, Outcome, Reason, SourceName, TenantId, Timestamp,
-};
+use deputy_core::{Client, Event, EventKind, Issuer, Outcome, Reason, SourceName, TenantId};
 use deputy_identity::Verifier;
 use deputy_identity::claims::Expectations;
 use deputy_identity::mint::SigningKey;
@@ -30,10 +29,8 @@ use deputy_identity::seal::Sealer;
 use deputy_policy::{Engine, PolicySet};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
 
-pub use crate::catalog::App;
+pub use crate::catalog::{App, ManifestAt};
 pub use deputy_audit::arguments::Recording;
 
 /// Everything that the hub is made of. The program fills it from the config; tests fill it otherwise.
@@ -66,6 +63,10 @@ pub struct Setup {
     pub approvals: Arc<dyn ports::Approvals>,
     /// Approvals that stand.
     pub standing: Arc<dyn ports::StandingGrants>,
+    /// Pins of definitions.
+    pub pins: Arc<dyn ports::Pins>,
+    /// Fetches manifests.
+    pub manifests: Arc<dyn ports::ManifestSource>,
     /// Calls that a crash left open.
     pub open_calls: Arc<dyn OpenCalls>,
     /// How often calls may be performed.
@@ -98,6 +99,7 @@ pub struct Hub {
     approvals: Arc<Approvals>,
     tickets: TicketOffice,
     policies: Policies,
+    definitions: Arc<Definitions>,
     tenants: Vec<TenantId>,
     assertions: Arc<Assertions>,
     journal: Arc<Journal>,
@@ -122,9 +124,13 @@ impl Hub {
         let journal = Arc::new(Journal::new(setup.log, Arc::clone(&clock), setup.recording));
         let engine = Arc::new(Engine::new(setup.policy));
         let (thrown, rate_limits) = (Arc::new(Thrown::default()), Arc::new(RateLimits::new(setup.limits)));
+        let with_manifest = apps.values().filter(|app| app.manifest.is_some());
+        let pins =
+            Arc::new(Pins::new(setup.pins, Arc::clone(&journal), with_manifest.map(|app| app.name.clone())));
         let tabs = Arc::new(Tabs::new(
             apps.clone(),
             Arc::clone(&setup.tickets),
+            Arc::clone(&pins),
             Arc::clone(&journal),
             Arc::clone(&clock),
             supervisor.clone(),
@@ -147,6 +153,14 @@ impl Hub {
             apps: apps.keys().cloned().collect(),
             operator_groups: setup.operator_groups,
         }));
+        let definitions = Arc::new(Definitions::new(
+            pins,
+            Arc::clone(&tabs),
+            Arc::clone(&journal),
+            setup.manifests,
+            Arc::clone(&clock),
+            apps.values().cloned(),
+        ));
         let approvals = Arc::new(Approvals::new(
             setup.approvals,
             Arc::clone(&journal),
@@ -209,6 +223,7 @@ impl Hub {
             approvals,
             tickets,
             policies,
+            definitions,
             tenants: setup.tenants,
             assertions,
             journal,
@@ -246,6 +261,7 @@ impl Hub {
             self.journal.append(vec![outcome.with_detail("closed_by", "start")]).await?;
         }
         self.policies.record_loaded().await;
+        self.definitions.start(&self.supervisor).await?;
         self.supervisor.start_until_shutdown(Arc::clone(&self.tabs).keep_alive());
         self.supervisor.start_until_shutdown(Arc::clone(&self.authenticator).keep_keys());
         self.supervisor.start_until_shutdown(Arc::clone(&self.approvals).expire());
@@ -255,162 +271,5 @@ impl Hub {
         let hub = Arc::clone(self);
         self.supervisor.start(async move { hub.flush_refused().await });
         Ok(())
-    }
-
-    /// Lets somebody in at a door, or not.
-    ///
-    /// # Errors
-    /// See [`Denied`].
-    pub async fn authenticate(&self, door: &Door, token: &str) -> Result<Caller, Denied> {
-        self.authenticator.authenticate(door, token).await
-    }
-
-    /// Carries a wish through the corridor.
-    #[must_use]
-    pub fn call(&self, caller: Caller, wish: Wish) -> Events {
-        self.corridor.run(caller, wish)
-    }
-
-    /// The right to look.
-    #[must_use]
-    pub fn reach(&self, caller: Caller) -> Reach {
-        self.corridor.reach(caller)
-    }
-
-    /// What this caller could call, sorted by name.
-    #[must_use]
-    pub fn tools(&self, reach: &Reach) -> Vec<Listed> {
-        let mut listed = self.catalog.tools(reach, self.clock.now());
-        listed.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
-        listed
-    }
-
-    /// Counts up whenever this caller's tools may have changed.
-    #[must_use]
-    pub fn changes(&self, reach: &Reach) -> watch::Receiver<u64> {
-        self.tabs.changes(reach.caller().user())
-    }
-
-    /// Counts somebody who was not let in.
-    pub fn count_refused(&self, door: &'static str, code: &'static str) {
-        // A stranger belongs to no tenant; the first one's log counts them.
-        if let Some(tenant) = self.tenants.first() {
-            self.journal.count_refused(tenant, door, code);
-        }
-    }
-
-    /// Why lines of the log cannot be written now, so that calls are refused; `None` if they can. For the operator, not
-    /// for strangers.
-    #[must_use]
-    pub fn log_fault(&self) -> Option<String> {
-        self.journal.fault()
-    }
-
-    /// Where the hub is reached; no trailing slash.
-    #[must_use]
-    pub fn public_url(&self) -> &str {
-        self.public_url.as_str()
-    }
-
-    /// The issuers whose tokens are taken.
-    #[must_use]
-    pub fn issuers(&self) -> Vec<String> {
-        self.authenticator.issuers()
-    }
-
-    /// Who checks tokens.
-    #[must_use]
-    pub const fn authenticator(&self) -> &Arc<Authenticator> {
-        &self.authenticator
-    }
-
-    /// Seals continuation handles.
-    #[must_use]
-    pub const fn sealer(&self) -> &Sealer {
-        &self.sealer
-    }
-
-    /// Tabs.
-    #[must_use]
-    pub const fn tabs(&self) -> &Arc<Tabs> {
-        &self.tabs
-    }
-
-    /// Whether an app lives at this origin.
-    #[must_use]
-    pub fn knows_origin(&self, origin: &Origin) -> bool {
-        self.tabs.knows_origin(origin)
-    }
-
-    /// Questions to people.
-    #[must_use]
-    pub const fn approvals(&self) -> &Arc<Approvals> {
-        &self.approvals
-    }
-
-    /// Tickets.
-    #[must_use]
-    pub const fn tickets(&self) -> &TicketOffice {
-        &self.tickets
-    }
-
-    /// Switches.
-    #[must_use]
-    pub const fn switches(&self) -> &Arc<Switches> {
-        &self.switches
-    }
-
-    /// Policy sets.
-    #[must_use]
-    pub const fn policies(&self) -> &Policies {
-        &self.policies
-    }
-
-    /// The keys that sign assertions, public halves (RFC 7517).
-    #[must_use]
-    pub fn jwks(&self) -> serde_json::Value {
-        self.assertions.jwks()
-    }
-
-    /// The time.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// Time on a clock that nobody sets, for spans: it has no date.
-    #[must_use]
-    pub fn steady(&self) -> Timestamp {
-        Timestamp::from_millis(0).plus(self.clock.elapsed())
-    }
-
-    /// Starts tasks.
-    #[must_use]
-    pub const fn supervisor(&self) -> &Supervisor {
-        &self.supervisor
-    }
-
-    /// Writes the last counted refusals; the program calls it when the doors are closed.
-    ///
-    /// # Errors
-    /// The log cannot be written.
-    pub async fn last_words(&self) -> Result<(), StoreError> {
-        self.journal.flush_refused().await
-    }
-
-    /// Writes counted refusals every few seconds, and once more at the end.
-    async fn flush_refused(&self) {
-        loop {
-            let stopping =
-                tokio::time::timeout(Duration::from_secs(5), self.supervisor.stopping().cancelled())
-                    .await
-                    .is_ok();
-            if let Err(error) = self.journal.flush_refused().await {
-                tracing::error!(%error, "refused sign-ins could not be recorded");
-            }
-            if stopping {
-                return;
-            }
-        }
     }
 }

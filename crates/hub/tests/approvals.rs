@@ -84,6 +84,8 @@ async fn apr_01_a_changed_definition_makes_an_approval_stale() {
     say(&world, "alice", &id, Say::Approve).await.unwrap();
     tab.offer_definitions(vec![json!({"name": "note", "description": "changed", "kind": "imperative"})])
         .await;
+    assert_eq!(refusal(&world, note("x", Some(id.clone()))).await, Reason::ToolChanged, "it waits");
+    world.accept_definitions("alice").await;
     assert_eq!(refusal(&world, note("x", Some(id))).await, Reason::ApprovalStale);
 }
 

@@ -126,6 +126,7 @@ async fn p15_arguments_that_do_not_fit_the_schema_are_refused_before_policy_and_
         json!({"name": "list", "description": "d", "kind": "imperative", "inputSchema": schema}),
     ])
     .await;
+    world.accept_definitions("alice").await;
     let refused = world.run(world.caller("alice").await, wish("list", &json!({"n": "x"}))).await.unwrap_err();
     assert_eq!(refused.reason, Reason::ArgumentsInvalid);
     assert!(refused.message.contains('n'), "{}", refused.message);
@@ -259,6 +260,7 @@ async fn r14_a_right_that_ends_while_a_call_waits_is_no_right() {
     let world = World::new().await;
     let mut tab = world.tab("alice").await;
     tab.offer_definitions(vec![json!({"name": "list", "description": "d", "kind": "form"})]).await;
+    world.accept_definitions("alice").await;
     let _first = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
     let (id, _) = tab.start_call().await;
     let mut second = world.hub.call(world.caller("alice").await, wish("list", &json!({})));

@@ -170,3 +170,28 @@ async fn b5_the_hub_starts_without_the_provider_and_heals_alone() {
     world.clock.advance(std::time::Duration::from_secs(31));
     assert!(world.hub.authenticate(&Door::Mcp, &world.access_token("alice", "/mcp")).await.is_ok());
 }
+
+#[tokio::test]
+async fn p5_what_a_page_says_of_itself_is_shown_and_decides_nothing() {
+    let world = World::new().await;
+    let page = deputy_protocol::tab::Page {
+        url: "https://bank.example/alice".to_owned(),
+        title: "Alice's bank\u{7}".to_owned(),
+    };
+    let (ticket, document) = (world.ticket("bob").await, deputy_core::DocumentId::fresh().unwrap());
+    let tab =
+        deputy_testkit::FakeTab::connect_saying(&world.hub, &ticket, &document, deputy_testkit::ORIGIN, page);
+    let mut tab = tab.await.unwrap();
+    tab.offer(&["list"]).await;
+    assert!(world.hub.tools(&world.hub.reach(world.caller("alice").await)).is_empty());
+    let listed = world.hub.tools(&world.hub.reach(world.caller("bob").await));
+    assert_eq!(listed[0].tabs[0].title, "Alice's bank", "display data, without controls");
+    assert_eq!(
+        listed[0].tool.origin.as_str(),
+        deputy_testkit::ORIGIN,
+        "the socket's and the ticket's, not the page's"
+    );
+    let (answer, _) =
+        tokio::join!(world.run(world.caller("bob").await, wish("list", &json!({}))), tab.answer("x"));
+    assert!(answer.is_ok());
+}

@@ -151,6 +151,7 @@ async fn p22_tabs_that_define_a_tool_differently_are_refused_by_name() {
     second
         .offer_definitions(vec![json!({"name": "list", "description": "another", "kind": "imperative"})])
         .await;
+    world.accept_definitions("alice").await;
     let refused = world.run(world.caller("alice").await, wish("list", &json!({}))).await.unwrap_err();
     assert_eq!(refused.reason, Reason::ToolChanged);
     for tab in [&first, &second] {
@@ -253,7 +254,8 @@ async fn p7_a_tab_that_answers_its_probe_gets_the_call() {
 #[tokio::test]
 async fn p28_debugging_tools_are_neither_listed_nor_callable() {
     let world = World::new().await;
-    let tab = world.tab("alice").await;
+    let ticket = world.ticket("alice").await;
+    let tab = FakeTab::connect(&world.hub, &ticket, &document(), ORIGIN).await.unwrap();
     let hidden =
         json!({"name": "list", "description": "d", "kind": "imperative", "annotations": {"debugging": true}});
     tab.offer_definitions(vec![hidden]).await;
@@ -322,6 +324,7 @@ async fn p24_a_call_that_waits_for_its_place_does_not_begin_in_a_tab_that_is_ove
     let world = World::new().await;
     let mut tab = world.tab("alice").await;
     tab.offer_definitions(vec![json!({"name": "list", "description": "d", "kind": "form"})]).await;
+    world.accept_definitions("alice").await;
     let mut first = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
     let Said::Call(id, _) = tab.hear().await else { panic!("no call") };
     let mut second = world.hub.call(world.caller("alice").await, wish("list", &json!({})));
@@ -385,7 +388,8 @@ async fn p13_a_risky_call_whose_socket_is_lost_before_started_may_have_run() {
 #[tokio::test]
 async fn p27_a_definition_with_hidden_text_is_not_taken() {
     let world = World::new().await;
-    let tab = world.tab("alice").await;
+    let ticket = world.ticket("alice").await;
+    let tab = FakeTab::connect(&world.hub, &ticket, &document(), ORIGIN).await.unwrap();
     let tool = |name: &str, text: &str| json!({"name": name, "description": text, "kind": "imperative"});
     tab.offer_definitions(vec![tool("list", "Reads.\u{200b}"), tool("find", "Finds.")]).await;
     let listed = world.hub.tools(&world.hub.reach(world.caller("alice").await));
@@ -425,6 +429,7 @@ async fn p22_a_page_that_reloads_is_called_in_its_new_document_at_once() {
     second
         .offer_definitions(vec![json!({"name": "list", "description": "newer", "kind": "imperative"})])
         .await;
+    world.accept_definitions("alice").await;
     let run = world.run(world.caller("alice").await, wish("list", &json!({})));
     let (answer, _) = tokio::join!(run, second.answer("new"));
     assert_eq!(answer.unwrap().content[0]["text"], "new");

@@ -167,11 +167,9 @@ fn split(token: &str) -> Result<(&str, &str, &str), TokenError> {
     let (Some(header), Some(payload), Some(signature), None) = three else {
         return Err(TokenError::Malformed("a token has three parts"));
     };
-    for part in [header, payload, signature] {
-        let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if part.is_empty() || !part.bytes().all(base64url) {
-            return Err(TokenError::Malformed("a part is empty or not base64url"));
-        }
+    // What is not base64url does not decode.
+    if [header, payload, signature].iter().any(|part| part.is_empty()) {
+        return Err(TokenError::Malformed("a part is empty"));
     }
     Ok((header, payload, signature))
 }

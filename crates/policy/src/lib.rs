@@ -14,6 +14,7 @@ mod fixture;
 mod proof;
 mod reads;
 mod set;
+mod slices;
 pub mod test;
 mod world;
 

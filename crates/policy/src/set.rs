@@ -3,6 +3,7 @@
 use crate::asking;
 use crate::error::{PolicyError, Position};
 use crate::reads::Reads;
+use crate::slices::Slices;
 use crate::world::Vocabulary;
 use cedar_policy::{Policy, Schema, ValidationMode, ValidationWarning, Validator};
 use deputy_core::{ApprovalRule, Digest, PolicyId};
@@ -20,6 +21,7 @@ pub struct PolicySet(Arc<Parsed>);
 
 pub(crate) struct Parsed {
     pub(crate) cedar: cedar_policy::PolicySet,
+    pub(crate) slices: Slices,
     pub(crate) ids: Vec<PolicyId>,
     rules: BTreeMap<String, ApprovalRule>,
     pub(crate) reads: Reads,
@@ -43,7 +45,9 @@ impl PolicySet {
         loading.validate(schema, files)?;
         let mut reads = Reads::default();
         loading.cedar.policies().for_each(|policy| reads.add(policy));
+        let slices = Slices::of(&loading.cedar).map_err(|error| PolicyError::Schema(error.to_string()))?;
         Ok(Self(Arc::new(Parsed {
+            slices,
             cedar: loading.cedar,
             ids: loading.ids,
             rules: loading.rules,

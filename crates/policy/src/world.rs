@@ -59,6 +59,8 @@ pub(crate) enum Given<'a> {
 /// Entities and requests of one decision.
 pub(crate) struct World {
     pub(crate) entities: Entities,
+    /// The tool's own name.
+    pub(crate) tool: String,
     principal: EntityUid,
     action: EntityUid,
     resource: EntityUid,
@@ -97,7 +99,8 @@ impl World {
         };
         let context = words.context(caller, now)?;
         let (action, untrusted) = (words.call.clone(), caller.untrusted());
-        Ok(Self { entities, principal, action, resource, context, untrusted })
+        let tool = tool.definition.name.as_str().to_owned();
+        Ok(Self { entities, tool, principal, action, resource, context, untrusted })
     }
 
     /// The request, with or without an approval.

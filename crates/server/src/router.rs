@@ -2,7 +2,7 @@
 
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
-use crate::doors::{approvals, health, mcp, sdk, standing, switches, tab, tickets, well_known};
+use crate::doors::{approvals, definitions, health, mcp, sdk, standing, switches, tab, tickets, well_known};
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
@@ -56,6 +56,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/switches", Who::Caller("api")),
     route("POST", "/api/switches", Who::Caller("api")),
     route("DELETE", "/api/switches/{id}", Who::Caller("api")),
+    route("GET", "/api/definitions", Who::Caller("api")),
+    route("POST", "/api/definitions/{hash}", Who::Caller("api")),
     route("POST", "/api/tickets", Who::TokenInside),
     route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
@@ -86,6 +88,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/api/delegations/{to}", delete(standing::undelegate))
         .route("/api/switches", get(switches::list).post(switches::throw))
         .route("/api/switches/{id}", delete(switches::release))
+        .route("/api/definitions", get(definitions::list))
+        .route("/api/definitions/{hash}", post(definitions::decide))
         .with_state(Arc::clone(hub))
         .route_layer(guard(Door::Api))
         .route_layer(from_fn(layers::in_time));

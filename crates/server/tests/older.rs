@@ -86,6 +86,7 @@ async fn gateway_rule_6_titles_and_structure_reach_the_revisions_that_know_them_
     tab.offer_definitions(vec![json!({"name": "list", "title": "All", "description": "all", "kind": "imperative",
         "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}})])
         .await;
+    doors.world.accept_definitions("alice").await;
     for (version, knows) in [("2025-11-25", true), ("2025-06-18", true), ("2025-03-26", false)] {
         let session = opened(&doors, "alice", version).await;
         let listed =

@@ -12,8 +12,11 @@ pub mod sqlite;
 
 pub use place::Place;
 pub use sqlite::erasure::{Erased, wish};
+pub use sqlite::pins::{AcceptedTool, PinReader, PinnedTool, leave_accepted};
 pub use sqlite::reader::{AuditReader, Filter, Listed, Onward, Which};
+pub use sqlite::retention::Gone;
 pub use sqlite::switches::SwitchDesk;
+pub use sqlite::writer::{Rotated, rotate_key};
 pub use sqlite::{Settings, SqliteStore};
 
 use std::path::PathBuf;
@@ -72,6 +75,22 @@ pub enum OpenError {
     Key {
         /// The file.
         file: PathBuf,
+    },
+    /// AUD-11.
+    #[error(
+        "`{file}` is there: the log key was about to be rotated, and that did not end. Run `deputy audit rotate-key` again: it goes on where it stopped"
+    )]
+    Rotating {
+        /// The key that was to take over.
+        file: PathBuf,
+    },
+    /// AUD-10.
+    #[error("line {seq} was pruned on {at}: its bytes are gone, only its hash is left in the tree")]
+    Pruned {
+        /// The line.
+        seq: u64,
+        /// When.
+        at: deputy_core::Timestamp,
     },
     /// There is no database.
     #[error("there is no database at `{0}`")]

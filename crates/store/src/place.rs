@@ -4,12 +4,13 @@
 //! data_dir/deputy.db                    everything
 //! data_dir/audit/lock                   locked by the one hub that writes
 //! data_dir/audit/log.key                the secret that signs checkpoints (0600)
-//! data_dir/audit/log.vkey               the public keys, one line per tenant: copy it off the machine
+//! data_dir/audit/log.key.next           the one that is about to take over, while `deputy audit rotate-key` works
+//! data_dir/audit/log.vkey               the public keys, per tenant oldest first: copy it off the machine
 //! data_dir/audit/{tenant}.checkpoint    the newest signed checkpoint, outside the database (AUD-05)
 //! ```
 
 use crate::OpenError;
-use deputy_audit::{LogKey, VerifierKey};
+use deputy_audit::{LogKey, VerifierKey, VerifierKeys};
 use deputy_core::{Secret, TenantId};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -42,6 +43,12 @@ impl Place {
     #[must_use]
     pub fn key(&self) -> PathBuf {
         self.0.join("audit/log.key")
+    }
+
+    /// The secret that is about to take over.
+    #[must_use]
+    pub fn next_key(&self) -> PathBuf {
+        self.0.join("audit/log.key.next")
     }
 
     /// The public keys of the logs.
@@ -92,12 +99,12 @@ impl Place {
 
     /// The log key, if there is one.
     pub(crate) fn read_key(&self) -> Result<Option<LogKey>, OpenError> {
-        let file = self.key();
-        let Some(text) = read(&file)? else { return Ok(None) };
-        let text = Secret::new(text);
-        let mut bytes = [0_u8; 32];
-        hex::decode_to_slice(text.expose().trim(), &mut bytes).map_err(|_| OpenError::Key { file })?;
-        Ok(Some(LogKey::from_secret(&Secret::new(bytes))))
+        read_key(self.key())
+    }
+
+    /// The key that is about to take over, if there is one.
+    pub(crate) fn read_next_key(&self) -> Result<Option<LogKey>, OpenError> {
+        read_key(self.next_key())
     }
 
     /// Makes the log key.
@@ -106,6 +113,22 @@ impl Place {
         let text = Secret::new(format!("{}\n", hex::encode(key.secret().expose())));
         write_durably(&self.key(), text.expose(), 0o600)?;
         Ok(key)
+    }
+
+    /// Makes the key that is about to take over.
+    pub(crate) fn make_next_key(&self, key: &LogKey) -> Result<LogKey, OpenError> {
+        let next = key.successor()?;
+        let text = Secret::new(format!("{}\nlog {}\n", hex::encode(next.secret().expose()), next.log_id()));
+        write_durably(&self.next_key(), text.expose(), 0o600)?;
+        Ok(next)
+    }
+
+    /// The next key takes over: from here on it is the log key.
+    pub(crate) fn take_over(&self) -> Result<(), OpenError> {
+        let file = self.key();
+        fs::rename(self.next_key(), &file)
+            .and_then(|()| file.parent().map_or(Ok(()), sync_directory))
+            .map_err(at(&file))
     }
 
     /// Adds a tenant's public key to the file of public keys, if it is not there yet.
@@ -119,16 +142,22 @@ impl Place {
         write_durably(&file, &text, 0o644)
     }
 
-    /// The public key of a tenant's log.
+    /// The public keys of a tenant's log.
+    ///
+    /// # Errors
+    /// The file is missing, or holds no good key for this tenant.
+    pub fn verifier_keys_of(&self, tenant: &TenantId) -> Result<VerifierKeys, OpenError> {
+        let file = self.verifier_keys();
+        let text = read(&file)?.ok_or(OpenError::Missing { file })?;
+        Ok(VerifierKeys::read(&text, tenant)?)
+    }
+
+    /// The public key with which a tenant's log is signed now.
     ///
     /// # Errors
     /// The file is missing, or holds no good key for this tenant.
     pub fn verifier_key(&self, tenant: &TenantId) -> Result<VerifierKey, OpenError> {
-        let file = self.verifier_keys();
-        let text = read(&file)?.ok_or(OpenError::Missing { file })?;
-        let begins = format!("deputy/{tenant}@");
-        let line = text.lines().rev().find(|line| line.starts_with(&begins));
-        Ok(line.unwrap_or_default().parse()?)
+        Ok(self.verifier_keys_of(tenant)?.newest().clone())
     }
 
     /// The newest checkpoint of a tenant's log, if one was signed.
@@ -141,6 +170,24 @@ impl Place {
 
     pub(crate) fn write_checkpoint(&self, tenant: &TenantId, note: &str) -> Result<(), OpenError> {
         write_durably(&self.checkpoint(tenant), note, 0o644)
+    }
+}
+
+/// 64 hexadecimal digits; for a key that took over, the log in a second line.
+fn read_key(file: PathBuf) -> Result<Option<LogKey>, OpenError> {
+    let Some(text) = read(&file)? else { return Ok(None) };
+    let text = Secret::new(text);
+    let mut lines = text.expose().trim().lines();
+    let mut bytes = [0_u8; 32];
+    let digits = lines.next().unwrap_or_default().trim();
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| OpenError::Key { file: file.clone() })?;
+    let secret = Secret::new(bytes);
+    match lines.next().map(|line| line.trim().strip_prefix("log ")) {
+        None => Ok(Some(LogKey::from_secret(&secret))),
+        Some(log) => {
+            let key = log.and_then(|log| LogKey::of_log(&secret, log).ok());
+            Ok(Some(key.ok_or(OpenError::Key { file })?))
+        }
     }
 }
 

@@ -9,12 +9,14 @@ mod line;
 mod log;
 mod open_calls;
 mod past_intents;
+pub mod pins;
 pub mod reader;
+pub mod retention;
 mod schema;
 mod standing;
 pub mod switches;
 mod tickets;
-mod writer;
+pub(crate) mod writer;
 
 use crate::{OpenError, Place};
 use deputy_core::{Event, TenantId};

@@ -62,6 +62,21 @@ impl FakeTab {
         document: &DocumentId,
         origin: &str,
     ) -> Result<Self, Unwelcome> {
+        let page = Page { url: "https://crm.example/x".to_owned(), title: "CRM".to_owned() };
+        Self::connect_saying(hub, ticket, document, origin, page).await
+    }
+
+    /// The same, with a page that says this of itself.
+    ///
+    /// # Errors
+    /// As the hub says.
+    pub async fn connect_saying(
+        hub: &Hub,
+        ticket: &str,
+        document: &DocumentId,
+        origin: &str,
+        page: Page,
+    ) -> Result<Self, Unwelcome> {
         let (said, heard) = mpsc::unbounded_channel();
         let closed = Arc::new(Mutex::new(None));
         let link = Arc::new(Link { said, closed: Arc::clone(&closed) });
@@ -70,7 +85,7 @@ impl FakeTab {
             ticket: ticket.to_owned(),
             doc_id: document.clone(),
             tools_hash: None,
-            page: Page { url: "https://crm.example/x".to_owned(), title: "CRM".to_owned() },
+            page,
             focused: false,
         };
         let (attached, welcome) = hub.tabs().open(hello, &origin.parse().unwrap(), link).await?;

@@ -13,6 +13,8 @@
 mod browser;
 mod clock;
 mod issuer;
+mod manifests;
+mod pins;
 mod stops;
 mod tables;
 mod world;
@@ -20,5 +22,6 @@ mod world;
 pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
 pub use issuer::TestIssuer;
+pub use manifests::FakeManifests;
 pub use tables::Memory;
 pub use world::{APP, OPERATORS, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, wish};

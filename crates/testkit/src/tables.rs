@@ -3,6 +3,7 @@
 mod approvals;
 mod standing;
 
+use crate::pins::PinRows;
 use async_trait::async_trait;
 use deputy_core::{ApprovalId, CallId, Digest, Event, EventKind, Switch, SwitchTarget, TenantId, Timestamp};
 use deputy_hub::ports::{
@@ -25,8 +26,9 @@ pub struct Memory {
     pub(crate) switches: Mutex<BTreeMap<(TenantId, SwitchTarget), Switch>>,
     pub(crate) wishes: Mutex<Vec<SwitchWish>>,
     pub(crate) wished: AtomicU64,
-    unreadable: AtomicBool,
+    pub(crate) pins: Mutex<PinRows>,
     broken: Arc<AtomicBool>,
+    unreadable: AtomicBool,
     failures: Arc<AtomicUsize>,
     stalled: watch::Sender<bool>,
 }
@@ -43,8 +45,9 @@ impl Default for Memory {
             switches: Mutex::default(),
             wishes: Mutex::default(),
             wished: AtomicU64::default(),
-            unreadable: AtomicBool::default(),
+            pins: Mutex::default(),
             broken: Arc::default(),
+            unreadable: AtomicBool::default(),
             failures: Arc::default(),
             stalled: watch::Sender::new(false),
         }
@@ -69,7 +72,7 @@ impl Memory {
         self.broken.store(broken, Ordering::SeqCst);
     }
 
-    /// From now on what is stopped, and what was performed, cannot be read, or it can again.
+    /// From now on what is stopped, pinned, and what was performed, cannot be read, or it can again.
     pub fn set_unreadable(&self, unreadable: bool) {
         self.unreadable.store(unreadable, Ordering::SeqCst);
     }
@@ -90,6 +93,11 @@ impl Memory {
     /// From now on commits do not return, or they do again.
     pub fn set_stalled(&self, stalled: bool) {
         self.stalled.send_replace(stalled);
+    }
+
+    pub(crate) fn readable(&self) -> Result<(), StoreError> {
+        let broken = self.broken.load(Ordering::SeqCst) || self.unreadable.load(Ordering::SeqCst);
+        if broken { Err(StoreError::Unavailable("the disk is gone".to_owned())) } else { Ok(()) }
     }
 
     pub(crate) fn write(&self, events: Vec<Event>) -> Result<u64, StoreError> {

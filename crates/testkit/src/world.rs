@@ -1,14 +1,17 @@
 //! A whole hub in memory.
 
-use crate::{FakeTab, Memory, StillClock, TestIssuer};
+use crate::{FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
 use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
+use deputy_hub::definitions::Word;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{Clock as _, StoreError};
 use deputy_hub::setup::Recording;
 use deputy_hub::tickets::TicketWish;
-use deputy_hub::{App, CallEvent, Caller, Door, Hub, Refused, Setup, Supervisor, Target, ToolAnswer, Wish};
+use deputy_hub::{
+    App, CallEvent, Caller, Door, Hub, ManifestAt, Refused, Setup, Supervisor, Target, ToolAnswer, Wish,
+};
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
 use deputy_identity::keys::KeyRing;
@@ -38,11 +41,14 @@ struct Parts {
     tables: Arc<Memory>,
     clock: Arc<StillClock>,
     issuer: Arc<TestIssuer>,
+    /// What stands where the app's manifest is, if it has one.
+    manifests: Option<Arc<FakeManifests>>,
 }
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { tables: Arc::default(), clock: Arc::default(), issuer: Arc::new(TestIssuer::new()) }
+        let issuer = Arc::new(TestIssuer::new());
+        Self { tables: Arc::default(), clock: Arc::default(), issuer, manifests: None }
     }
 }
 
@@ -57,6 +63,8 @@ pub struct World {
     pub clock: Arc<StillClock>,
     /// Who vouches for its users.
     pub issuer: Arc<TestIssuer>,
+    /// What stands where the app's manifest is, if the world has one.
+    pub manifests: Arc<FakeManifests>,
 }
 
 impl World {
@@ -92,6 +100,20 @@ impl World {
         world
     }
 
+    /// With the shipped policy, and an app whose manifest is at [`ORIGIN`].
+    pub async fn with_manifest(manifests: &Arc<FakeManifests>) -> Self {
+        Self::over(&Arc::default(), Some(manifests)).await
+    }
+
+    /// A hub that comes up over tables that an earlier one left.
+    pub async fn over(tables: &Arc<Memory>, manifests: Option<&Arc<FakeManifests>>) -> Self {
+        let (tables, manifests) = (Arc::clone(tables), manifests.cloned());
+        let parts = Parts { tables, manifests, ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, PolicySet::shipped().unwrap(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// Another hub over the tables, the clock and the identity provider of this one, as after a restart.
     ///
     /// # Errors
@@ -101,6 +123,7 @@ impl World {
             tables: Arc::clone(&self.tables),
             clock: Arc::clone(&self.clock),
             issuer: Arc::clone(&self.issuer),
+            manifests: None,
         };
         let world = Self::reached_at(PUBLIC_URL, policy, limits, parts);
         world.hub.start().await?;
@@ -108,7 +131,12 @@ impl World {
     }
 
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
-        let Parts { tables, clock, issuer } = parts;
+        let Parts { tables, clock, issuer, manifests } = parts;
+        let manifest = manifests.as_ref().map(|_| ManifestAt {
+            url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
+            origin: ORIGIN.parse().unwrap(),
+        });
+        let manifests = manifests.unwrap_or_default();
         let provider = ProviderName::new("idp").unwrap();
         let settings =
             Provider::oidc(provider.clone(), TenantId::single(), TestIssuer::ISSUER.parse().unwrap())
@@ -137,6 +165,7 @@ impl World {
                 tenant: TenantId::single(),
                 origins: vec![ORIGIN.parse().unwrap(), OTHER_ORIGIN.parse().unwrap()],
                 classes: HashMap::from(classes),
+                manifest,
             }],
             verifier,
             doors,
@@ -149,6 +178,8 @@ impl World {
             tickets: Arc::<Memory>::clone(&tables),
             approvals: Arc::<Memory>::clone(&tables),
             standing: Arc::<Memory>::clone(&tables),
+            pins: Arc::<Memory>::clone(&tables),
+            manifests: Arc::<FakeManifests>::clone(&manifests),
             open_calls: Arc::<Memory>::clone(&tables),
             limits,
             intents: Arc::<Memory>::clone(&tables),
@@ -160,7 +191,7 @@ impl World {
             approval_limits: ApprovalLimits::default(),
             call_limits: CallLimits::default(),
         });
-        Self { hub, tables, clock, issuer }
+        Self { hub, tables, clock, issuer, manifests }
     }
 
     /// An access token for the hub's door at `path` (`/mcp`, `/api`).
@@ -242,6 +273,15 @@ impl World {
         let tab = FakeTab::connect(&self.hub, &ticket, &DocumentId::fresh().unwrap(), ORIGIN).await.unwrap();
         tab.offer(&["list", "find", "note", "wipe", "mail", "odd"]).await;
         tab
+    }
+
+    /// The user accepts every definition that waits for them.
+    pub async fn accept_definitions(&self, subject: &str) {
+        let (person, definitions) = (self.person(subject).await, self.hub.definitions());
+        for waiting in definitions.waiting(&person).await.unwrap() {
+            let (name, hash) = (waiting.now.definition.name, waiting.now.hash);
+            definitions.decide(&person, waiting.source, name, hash, Word::Accept).await.unwrap();
+        }
     }
 
     /// Runs a wish to its end.

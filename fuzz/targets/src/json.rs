@@ -2,9 +2,12 @@
 
 use crate::first_line;
 use deputy_core::canonical::{Digest, parse_strict, to_canonical};
+use deputy_core::text::hidden;
 use deputy_core::{Class, Definition, Origin, PublicName, SourceName};
 use deputy_protocol::schema::{MAXIMUM_BYTES, Schema};
+use deputy_protocol::tab::Manifest;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What the strict parser takes the lenient one reads alike, and the canonical form is one: read and written again it is
 /// the same bytes.
@@ -68,4 +71,19 @@ pub(crate) fn definition(data: &[u8]) {
     let source: SourceName = "crm".parse().expect("name");
     let public = PublicName::of(&source, &definition.name);
     assert_eq!(PublicName::new(public.as_str()).as_ref(), Ok(&public));
+}
+
+/// A manifest. What it pins has a hash of its own making, is there once, and hides nothing.
+pub(crate) fn manifest(data: &[u8]) {
+    let origin: Origin = "https://crm.acme.example".parse().expect("origin");
+    let Ok(manifest) = Manifest::parse(data, &origin) else { return };
+    let said = parse_strict(data).expect("JSON");
+    assert_eq!(said["origin"], origin.as_str());
+    let names: BTreeSet<&str> = manifest.tools.iter().map(|tool| tool.definition.name.as_str()).collect();
+    assert_eq!(names.len(), manifest.tools.len());
+    for tool in &manifest.tools {
+        assert_eq!(tool.definition.hash(&origin), Ok(tool.hash));
+        let words = serde_json::to_value(&tool.definition).expect("written");
+        assert_eq!(hidden(&words), None);
+    }
 }

@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     target("canonical", json::canonical, 4000),
     target("schema", json::schema, 1500),
     target("definition", json::definition, 3000),
+    target("manifest", json::manifest, 2000),
     target("tab", wire::tab, 3000),
     target("jsonrpc", wire::jsonrpc, 4000),
     target("headers", wire::headers, 4000),
@@ -61,6 +62,7 @@ pub const TARGETS: &[Target] = &[
     target("proof", log::proof, 2000),
     target("line", log::line, 3000),
     target("log", log::log, 500),
+    target("bundle", log::bundle, 1000),
     target("settings", settings::settings, 500),
     target("doors", doors::doors, 2000),
 ];

@@ -2,9 +2,13 @@
 
 use crate::{first_line, text};
 use deputy_audit::export::{self, Line, ocsf};
-use deputy_audit::{Checkpoint, Edge, Hash, LogKey, Proof, Record, Row, Signer, VerifierKey, record, verify};
+use deputy_audit::{
+    Checkpoint, Edge, Hash, LogKey, Proof, Pruning, Record, Row, Signer, VerifierKey, VerifierKeys, bundle,
+    record, verify,
+};
 use deputy_core::canonical::parse_strict;
 use deputy_core::{Event, EventKind, Secret, TenantId, Timestamp};
+use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 
 /// A log as its keeper has it: eight lines, a checkpoint after four and after eight.
@@ -14,6 +18,7 @@ struct Kept {
     notes: Vec<String>,
     heads: Vec<(u64, Hash)>,
     key: VerifierKey,
+    keys: VerifierKeys,
 }
 
 const LINES: u64 = 8;
@@ -22,6 +27,7 @@ static KEPT: LazyLock<Kept> = LazyLock::new(|| {
     let tenant = TenantId::single();
     let key = Arc::new(LogKey::from_secret(&Secret::new([1; 32])));
     let verifier = key.verifier_key(&tenant).expect("key");
+    let keys = VerifierKeys::read(verifier.as_str(), &tenant).expect("keys");
     let (mut edge, mut rows, mut hashes) = (Edge::default(), Vec::new(), Vec::new());
     let (mut notes, mut heads) = (Vec::new(), Vec::new());
     for seq in 0..LINES {
@@ -34,7 +40,7 @@ static KEPT: LazyLock<Kept> = LazyLock::new(|| {
             heads.push((edge.size(), edge.root()));
         }
     }
-    Kept { rows, hashes, notes, heads, key: verifier }
+    Kept { rows, hashes, notes, heads, key: verifier, keys }
 });
 
 fn event(seq: u64) -> Event {
@@ -53,6 +59,9 @@ pub(crate) fn checkpoint(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Ok(head) = Checkpoint::open(text, &KEPT.key) {
         assert!(KEPT.heads.contains(&(head.size(), head.root())), "nobody signed that: {head:?}");
+    }
+    if let Ok(keys) = VerifierKeys::read(text, &TenantId::single()) {
+        assert!(keys.iter().all(|key| key.origin() == keys.origin() && text.contains(key.as_str())));
     }
     if let Ok(key) = text.parse::<VerifierKey>() {
         let again: VerifierKey = key.to_string().parse().expect("read again");
@@ -80,6 +89,9 @@ pub(crate) fn line(data: &[u8]) {
         for text in [written, event].into_iter().flatten() {
             assert!(!text.contains('\n') && parse_strict(text.as_bytes()).is_ok(), "{text}");
         }
+        if let Ok(pruning) = Pruning::read(&Value::Object(line.event.detail.clone())) {
+            assert!(pruning.first <= pruning.last && pruning.last < pruning.checkpoint);
+        }
         if let Ok(record) = Record::of(&line.event, 3, [7; 32]) {
             assert_eq!(record.event().expect("read again"), line.event);
         }
@@ -88,6 +100,20 @@ pub(crate) fn line(data: &[u8]) {
 
 fn chain() -> ocsf::Chain {
     ocsf::Chain { uid: "chain".to_owned(), previous: None }
+}
+
+/// A bundle, against the checkpoint over eight lines that was kept elsewhere. It is good only if these lines are in it, in
+/// this order, untouched (AUD-04).
+pub(crate) fn bundle(data: &[u8]) {
+    let external = KEPT.notes.last().map(String::as_str);
+    let Ok((tenant, Ok(report))) = bundle::verify(data, KEPT.key.as_str(), external) else { return };
+    assert_eq!((tenant, report.external, report.pruned), (TenantId::single(), Some(LINES), None));
+    let lines = data.split(|byte| *byte == b'\n').filter_map(|line| match serde_json::from_slice(line) {
+        Ok(bundle::Entry::Line { public }) => Some(public.into_bytes()),
+        _ => None,
+    });
+    let kept = KEPT.rows.iter().map(|row| row.public.clone());
+    assert!(lines.take(KEPT.rows.len()).eq(kept), "a bundle of another log");
 }
 
 /// What somebody does to a copied log, three bytes a deed: what, where, with what. If the first byte is odd they build the
@@ -105,7 +131,7 @@ pub(crate) fn log(data: &[u8]) {
     let stored = (0..).zip(hashes);
     let own = KEPT.notes.iter().map(String::as_str).take(usize::from(first / 2 % 3));
     let external = KEPT.notes.last().map(String::as_str);
-    match verify(rows, stored, own, external, &KEPT.key) {
+    match verify(rows, stored, own, external, &KEPT.keys) {
         Ok(report) => assert!(signed && report.lines >= LINES, "{report:?}"),
         Err(fault) => assert!(!fault.to_string().is_empty()),
     }
@@ -167,12 +193,23 @@ mod tests {
     fn the_seeds_are_of_this_log() {
         let row = &KEPT.rows[5];
         let stored: StoredHashes = (0..).zip(KEPT.hashes.iter().copied()).collect();
-        let proof = Proof::make(5, &row.public, &KEPT.notes[1], &KEPT.key, &stored).expect("proof");
+        let proof = Proof::make(5, &row.public, &KEPT.notes[1], &KEPT.keys, &stored).expect("proof");
+        let entry = |row: &Row| bundle::Entry::line(row.public.clone()).expect("text").text().expect("text");
+        let head = bundle::Entry::head(KEPT.key.origin()).text().expect("text");
+        let notes = KEPT
+            .notes
+            .iter()
+            .map(|note| bundle::Entry::Checkpoint { checkpoint: note.clone() }.text().expect("text"));
+        let whole: Vec<String> =
+            std::iter::once(head).chain(notes).chain(KEPT.rows.iter().map(entry)).collect();
+        let whole = whole.join("\n");
+        bundle::verify(whole.as_bytes(), KEPT.key.as_str(), None).expect("a bundle").1.expect("good");
         for (seed, now) in [
             (include_str!("../../corpus/checkpoint/four"), KEPT.notes[0].clone()),
             (include_str!("../../corpus/checkpoint/eight"), KEPT.notes[1].clone()),
             (include_str!("../../corpus/checkpoint/key"), KEPT.key.to_string()),
             (include_str!("../../corpus/proof/five"), proof.to_string()),
+            (include_str!("../../corpus/bundle/whole"), whole),
         ] {
             assert_eq!(seed, now, "write the seed anew");
         }

@@ -98,6 +98,7 @@ holds! {
     a7_hostile_json_has_one_canonical_form_or_none: "canonical",
     r9_hostile_schemas_are_bounded_and_let_nothing_else_pass: "schema",
     p26_hostile_definitions_have_one_hash_and_never_lower_a_class: "definition",
+    p26_hostile_manifests_pin_only_what_they_are_right_about: "manifest",
     p17_hostile_frames_keep_order_and_limits_or_close_the_socket: "tab",
     r9_hostile_bodies_are_checked_as_the_bytes_that_came: "jsonrpc",
     r9_hostile_headers_agree_with_a_body_only_if_they_say_the_same: "headers",
@@ -116,6 +117,7 @@ holds! {
     aud_02_hostile_proofs_prove_only_lines_of_the_log: "proof",
     aud_10_hostile_lines_are_exported_as_one_line_or_not_at_all: "line",
     aud_03_hostile_copies_of_a_log_verify_only_if_what_was_signed_is_untouched: "log",
+    aud_04_hostile_bundles_are_good_only_with_the_lines_that_were_signed: "bundle",
     hostile_settings_are_refused_with_their_line_or_leave_nothing_open: "settings",
     invariant_6_hostile_requests_get_a_stranger_nothing: "doors",
 }

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { canonical } from "../src/canonical.js";
 import { definitionOf, hashDefinition, hashTools } from "../src/definition.js";
 import { digest } from "../src/digest.js";
+import { manifestOf } from "../src/manifest.js";
 import { readFrame, writeFrame } from "../src/frame.js";
 import { World } from "./world.js";
 
@@ -34,6 +35,12 @@ test("P26 what a page registers becomes the definition of the vectors", async ()
     assert.deepEqual((await socket.said("tools")).tools, [definition], name);
     assert.equal(world.hashes[tool.name], hash, name);
   }
+});
+
+test("P26 a manifest is made as the vectors say, and the hub reads the same", async () => {
+  const { origin, definitions, manifest } = read("manifest.json");
+  const list = () => Promise.all(definitions.map(async (definition) => ({ definition, hash: await hashDefinition(origin, definition) })));
+  assert.deepEqual(JSON.parse(JSON.stringify(await manifestOf({ list }, origin))), manifest);
 });
 
 test("P1 frames of the hub are read or refused as the vectors say", () => {

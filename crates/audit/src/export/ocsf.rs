@@ -188,7 +188,9 @@ fn classified(event: &Event) -> (Kind, u64, &'static str) {
         EventKind::HubStarted | EventKind::TabOpened => (LIFECYCLE, 3, "Start"),
         EventKind::TabClosed => (LIFECYCLE, 4, "Stop"),
         EventKind::ApprovalRequested => (ENTITY, 1, "Create"),
-        EventKind::ApprovalExpired | EventKind::PersonErased => (ENTITY, 4, "Delete"),
+        EventKind::ApprovalExpired | EventKind::PersonErased | EventKind::LinesPruned => {
+            (ENTITY, 4, "Delete")
+        }
         // Whatever else happens changes something that the hub keeps.
         _ => (ENTITY, 3, "Update"),
     }

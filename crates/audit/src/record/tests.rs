@@ -1,7 +1,7 @@
 //! Lines are canonical, keep persons apart, and give the event back.
 
 use super::*;
-use deputy_core::{Agent, Effect, Issuer, Subject};
+use deputy_core::{Agent, Effect, Issuer, Subject, User};
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
@@ -135,5 +135,22 @@ proptest! {
         prop_assert_eq!(record.event().expect("event"), event);
         let again = canonical::to_canonical(&object(&record.bytes).expect("object")).expect("canonical");
         prop_assert_eq!(again, record.bytes);
+    }
+}
+
+#[test]
+fn plain_json_of_a_part_without_details_is_canonical_json() {
+    let bare = Event { detail: Map::new(), ..full() };
+    let odd = Event {
+        lane: Some("\u{1}\u{1f}\u{7f}\"\\/\n\t\u{8}\u{c}\r\u{20ac}\u{1f600}".into()),
+        client: Some(Client("\u{0}<>&'\u{2028}".into())),
+        ..bare.clone()
+    };
+    let none = Event::new(Timestamp::from_millis(0), TenantId::single(), EventKind::HubStarted);
+    for event in [bare, odd, none] {
+        let (before, after, apart) = split(&event);
+        assert_eq!(written(&before, &before.detail).ok(), canonical::to_canonical(&before).ok());
+        assert_eq!(written(&after, &BTreeMap::new()).ok(), canonical::to_canonical(&after).ok());
+        assert_eq!(written(&apart, &apart.detail).ok(), canonical::to_canonical(&apart).ok());
     }
 }

@@ -2,7 +2,7 @@
 //! rebuilds hashes and tree, and one who moreover holds the log's key (the operator).
 
 use super::*;
-use crate::{LogKey, Record, Signer};
+use crate::{LogKey, Record, Signer, VerifierKey};
 use deputy_core::{Event, EventKind, Secret, TenantId, Timestamp};
 use std::sync::Arc;
 
@@ -75,7 +75,13 @@ impl Model {
 
     fn verify(&self, external: Option<&str>) -> Result<Report, Fault> {
         let hashes = self.hashes.iter().enumerate().map(|(index, hash)| (index as u64, *hash));
-        verify(self.rows.clone(), hashes, self.notes.iter().map(String::as_str), external, &verifier_key())
+        verify(
+            self.rows.clone(),
+            hashes,
+            self.notes.iter().map(String::as_str),
+            external,
+            &verifier_key().into(),
+        )
     }
 
     fn newest(&self) -> Option<&str> {
@@ -236,7 +242,7 @@ fn aud_06_a_personal_part_cannot_be_changed_or_put_in() {
 fn a_checkpoint_of_another_key_is_not_taken() {
     let model = Model::letters(4);
     let other = LogKey::from_secret(&Secret::new([2; 32])).verifier_key(&TenantId::single()).expect("key");
-    assert!(matches!(Verifier::new(&other, [], model.newest()), Err(Fault::NotSigned { .. })));
+    assert!(matches!(Verifier::new(&other.into(), [], model.newest()), Err(Fault::NotSigned { .. })));
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! `deputy audit`: the log is read, verified and proven without the hub, straight from its data directory.
 
+mod approvals;
+mod bundled;
 mod cursor;
 mod erase;
 mod export;
 mod list;
 mod moment;
+mod rotate;
+mod verified;
 
 use super::progress::visible;
 use super::terminal::{Mark, Terminal};
 use super::{Config, Failure};
 use clap::{Args, Subcommand};
-use deputy_audit::VerifierKey;
+use deputy_audit::VerifierKeys;
 use deputy_core::{CallId, TenantId};
 use deputy_store::{AuditReader, OpenError, Place, Which};
 use std::path::{Path, PathBuf};
@@ -20,6 +24,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Command {
     /// List what happened, newest first
     List(list::Arguments),
+    /// Say how much people are asked, how often they say yes and how fast, by the policy that asks
+    Approvals(approvals::Arguments),
     /// Print the log, oldest first, for another system to keep
     ///
     /// One JSON object per line: `jsonl` is the log's own form, `ocsf` is OCSF 1.9 (docs/reference/audit-events.md has
@@ -39,6 +45,11 @@ pub(super) enum Command {
     /// copy was put back, shows only against a checkpoint that was kept elsewhere: give it with --checkpoint. Without,
     /// the newest one of the data directory is taken.
     Verify(VerifyArguments),
+    /// Sign with another key from here on; what the one before signed stays good
+    ///
+    /// No hub may run here meanwhile. Each log gets a line `log_key_rotated` and a checkpoint that both keys sign. Copy
+    /// `audit/log.vkey` off the machine again afterwards: it holds all public keys, oldest first.
+    RotateKey(rotate::Arguments),
     /// Prove that a line is in the log
     ///
     /// Writes a C2SP tlog-proof, which anybody can check with the log's public key alone. A call has several lines (its
@@ -67,6 +78,9 @@ pub(super) struct VerifyArguments {
     /// The public key of this log, kept elsewhere; without it, the one in the data directory
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Verify this file of `deputy audit export --format bundle` instead of a data directory: with --key, nothing else is read
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["data_dir", "tenant"])]
+    bundle: Option<PathBuf>,
     #[command(flatten)]
     log: Log,
 }
@@ -86,8 +100,10 @@ pub(super) struct ProveArguments {
 pub(super) async fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
     match command {
         Command::List(arguments) => list::run(arguments, terminal).await,
+        Command::Approvals(arguments) => approvals::run(arguments, terminal).await,
         Command::Export(arguments) => export::run(arguments, terminal).await,
         Command::Erase(arguments) => erase::run(arguments, terminal).await,
+        Command::RotateKey(arguments) => rotate::run(arguments, terminal).await,
         Command::Verify(arguments) => verify(arguments, terminal).await,
         Command::Prove(arguments) => prove(arguments, terminal).await,
     }
@@ -124,35 +140,34 @@ impl From<OpenError> for Failure {
             OpenError::Missing { .. }
             | OpenError::Key { .. }
             | OpenError::File { .. }
-            | OpenError::InUse { .. } => Self::Usage(error.to_string()),
+            | OpenError::InUse { .. }
+            | OpenError::Rotating { .. } => Self::Usage(error.to_string()),
             other => Self::Fault(other.to_string()),
         }
     }
 }
 
 async fn verify(arguments: VerifyArguments, terminal: Terminal) -> Result<(), Failure> {
+    if let (Some(bundle), Some(key)) = (&arguments.bundle, &arguments.key) {
+        return bundled::verify(bundle, key, arguments.checkpoint.as_deref(), terminal);
+    }
     let (reader, tenant) = arguments.log.open().await?;
-    let key = match &arguments.key {
-        Some(file) => key(&read(file)?, &tenant)?,
-        None => reader.place().verifier_key(&tenant)?,
+    let keys = match &arguments.key {
+        Some(file) => keys(&read(file)?, &tenant)?,
+        None => reader.place().verifier_keys_of(&tenant)?,
     };
     let checkpoint = match &arguments.checkpoint {
         Some(file) => Some(read(file)?),
         None => reader.place().read_checkpoint(&tenant)?,
     };
-    let work = reader.verify(&tenant, &key, checkpoint.as_deref());
+    let work = reader.verify(&tenant, &keys, checkpoint.as_deref());
     let report = match visible(terminal, "the log", work).await? {
         Ok(report) => report,
         Err(fault) => {
-            let mend = "keep this data directory as it is, and compare it with your backups and checkpoints";
-            terminal.marked(Mark::Bad, &format!("the log of `{tenant}`: {fault}"), Some(mend))?;
-            return Err(Failure::told());
+            return verified::wrong(terminal, &tenant, &fault);
         }
     };
-    terminal.line(&format!("      root {}\n      key  {key}", report.root))?;
-    if report.erased > 0 {
-        terminal.line(&format!("      {} lines had their personal part erased", report.erased))?;
-    }
+    verified::told(terminal, &report, &keys)?;
     if arguments.checkpoint.is_none() {
         let text = match checkpoint {
             Some(_) => "compared with the data directory's own newest checkpoint only",
@@ -162,19 +177,19 @@ async fn verify(arguments: VerifyArguments, terminal: Terminal) -> Result<(), Fa
             "to see a cut or an old copy, keep checkpoints elsewhere and give one with --checkpoint FILE";
         terminal.marked(Mark::Warning, text, Some(mend))?;
     }
-    // The last line is the result, for those who read no other.
-    let (lines, signed) = (report.lines, report.signed);
-    let text = format!(
-        "the log of `{tenant}` is what it was: {lines} lines, of which the first {signed} are signed"
-    );
-    terminal.marked(Mark::Good, &text, None)
+    verified::good(terminal, &tenant, &report)
 }
 
 async fn prove(arguments: ProveArguments, terminal: Terminal) -> Result<(), Failure> {
     let (reader, tenant) = arguments.log.open().await?;
     let proofs = reader.prove(&tenant, &arguments.which).await?;
     match (arguments.output, proofs.as_slice()) {
-        (_, []) => Err(Failure::Fault("there is no such line in the log".to_owned())),
+        (_, []) => Err(Failure::Fault(match reader.pruned(&tenant).await? {
+            Some(gone) => {
+                format!("there is no such line in the log; the lines 0 to {} were pruned", gone.last)
+            }
+            None => "there is no such line in the log".to_owned(),
+        })),
         (None, [only]) => terminal.line(only.to_string().trim_end_matches('\n')),
         (None, several) => {
             Err(Failure::Usage(format!("the call has {} lines: give a file with -o FILE", several.len())))
@@ -198,11 +213,9 @@ fn read(file: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::Usage(format!("`{}` cannot be read: {error}", file.display())))
 }
 
-/// The tenant's key out of a file with one key per line.
-fn key(text: &str, tenant: &TenantId) -> Result<VerifierKey, Failure> {
-    let begins = format!("deputy/{tenant}@");
-    let line = text.lines().rev().find(|line| line.starts_with(&begins)).unwrap_or_else(|| text.trim());
-    line.parse().map_err(|error: deputy_audit::AuditError| Failure::Usage(error.to_string()))
+/// The tenant's keys out of a file with one key per line.
+fn keys(text: &str, tenant: &TenantId) -> Result<VerifierKeys, Failure> {
+    VerifierKeys::read(text, tenant).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn tenant(text: &str) -> Result<TenantId, String> {

@@ -1,5 +1,6 @@
 //! `deputy check`: reads the configuration, reaches each identity provider, and says what is wrong and how to mend it.
 
+mod manifest;
 mod place;
 mod provider;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use url::Url;
 
 /// Say what is wrong with an installation, and how to mend it
 ///
-/// Reads the configuration, reaches each identity provider, and looks at the data directory, the policies, the secrets and
+/// Reads the configuration, reaches each identity provider and each application's manifest, and looks at the data directory, the policies, the secrets and
 /// the address to listen on. Changes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -76,6 +77,13 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
         let finding =
             visible(terminal, &what, provider::reach(&keys as &dyn KeySource, &entry.provider)).await;
         tally.tell(&finding)?;
+    }
+    let manifests = web.manifest_source();
+    for app in &settings.apps {
+        if let Some(at) = &app.manifest {
+            let what = format!("manifest of `{}`", app.name);
+            tally.tell(&visible(terminal, &what, manifest::reach(&manifests, &app.name, at)).await)?;
+        }
     }
     tally.finish()
 }

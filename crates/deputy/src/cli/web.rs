@@ -2,7 +2,7 @@
 
 use super::Failure;
 use deputy_core::Secret;
-use deputy_egress::{Ask, Exchange, HttpClient, KeyFetcher, NamedHosts};
+use deputy_egress::{Ask, Exchange, HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
 use std::future::Future;
 use url::Url;
 
@@ -63,6 +63,11 @@ impl Egress {
     /// What fetches the keys of identity providers, as in the hub.
     pub(super) fn key_source(&self) -> KeyFetcher {
         KeyFetcher::new(self.0.clone())
+    }
+
+    /// What fetches manifests, as in the hub.
+    pub(super) fn manifest_source(&self) -> ManifestFetcher {
+        ManifestFetcher::new(self.0.clone())
     }
 }
 

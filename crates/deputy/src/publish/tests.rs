@@ -26,10 +26,17 @@ async fn signed(data_dir: &Path) -> String {
 fn publisher(data_dir: &Path, target: Target) -> Publisher {
     let urls = match &target {
         Target::Webhook(url) => vec![url.clone()],
+        Target::Bucket(bucket) => vec![bucket.url.clone()],
         Target::File(_) => Vec::new(),
     };
     let client = HttpClient::new(deputy_egress::Settings::new(NamedHosts::of(&urls))).expect("client");
-    Publisher::new(Place::new(data_dir), vec![TenantId::single()], vec![target], client)
+    Publisher::new(
+        Place::new(data_dir),
+        vec![TenantId::single()],
+        vec![target],
+        client,
+        Arc::new(crate::wire::SystemClock),
+    )
 }
 
 /// Answers one request per status, and gives their bodies.
@@ -75,7 +82,7 @@ async fn a_file_of_its_own_is_written_for_each_checkpoint_and_a_fork_is_found() 
     assert_eq!(std::fs::read_to_string(kept(2)).expect("the second"), second);
     std::fs::write(kept(2), &first).expect("another history");
     let (client, tenant) = (publisher.client.clone(), TenantId::single());
-    let refused = carry(&client, &target, &tenant, &second).await;
+    let refused = carry(&client, &crate::wire::SystemClock, &target, &tenant, &second).await;
     assert!(matches!(refused, Err(PublishError::Another(_))));
     assert_eq!(std::fs::read_to_string(kept(2)).expect("untouched"), first);
 }
@@ -110,6 +117,24 @@ async fn a_webhook_that_refused_is_given_the_checkpoint_again_and_then_no_more()
         assert_eq!((&body["size"], &body["checkpoint"]), (&json!(1), &json!(note)));
         assert!(body["log"].as_str().expect("text").starts_with("deputy/default@"));
     }
+}
+
+#[tokio::test]
+async fn a_bucket_without_its_key_is_told_by_the_file_and_asked_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let note = signed(folder.path()).await;
+    let target = Target::Bucket(BucketTarget {
+        url: Url::parse("https://s3.acme.example/audit").expect("url"),
+        prefix: "deputy/{tenant}/".to_owned(),
+        region: "eu-central-1".to_owned(),
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: crate::settings::SecretSource::File(folder.path().join("s3.secret")),
+        retain: None,
+    });
+    let publisher = publisher(folder.path(), target.clone());
+    let tenant = TenantId::single();
+    let refused = carry(&publisher.client, &crate::wire::SystemClock, &target, &tenant, &note).await;
+    assert!(matches!(&refused, Err(PublishError::Secret(error)) if error.to_string().contains("s3.secret")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,10 +12,6 @@ pub(super) struct Later {
 pub(super) fn key(path: &str) -> Option<Later> {
     let (name, mend) = match path {
         "server" => ("[[server]]", "MCP servers as sources come later; remove the block"),
-        "app.manifest" => (
-            "manifest",
-            "manifests come later; remove the key: until then a tool is pinned for its user alone",
-        ),
         "identity_provider.client.private_key_jwt" => {
             ("private_key_jwt", "it comes later; use `secret = { file = \"idp.secret\" }`")
         }

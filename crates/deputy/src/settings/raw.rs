@@ -167,6 +167,10 @@ pub(super) struct App {
     /// The kind of token it brings for its users. By default `access_token`.
     #[schemars(extend("enum" = ["access_token", "id_token"], "examples" = ["access_token"]))]
     pub(super) token: Option<Located<String>>,
+    /// The address of its manifest, at one of its origins: then only the definitions that it has are offered, to everybody;
+    /// any other waits for a person. Without it the first definition of each tool is pinned for its user.
+    #[schemars(extend("examples" = ["https://crm.acme.example/.well-known/deputy-tools.json"]))]
+    pub(super) manifest: Option<Located<String>>,
     /// What its tools do to the world, by tool name. A tool that is not named counts as `["write", "egress"]`.
     #[serde(default)]
     #[schemars(extend("examples" = [{"delete_contact": ["destructive"]}]))]
@@ -240,13 +244,17 @@ pub(super) struct Audit {
     /// (without what the tool's schema marks and what looks like a secret), or `full`.
     #[schemars(extend("enum" = ["none", "hash", "redacted", "full"], "examples" = ["redacted"]))]
     pub(super) arguments: Option<Located<String>>,
+    /// How long lines keep their bytes: 180d or more. Older ones are pruned: their hashes stay, so that the log and its
+    /// proofs verify as before. Without it nothing is ever pruned. For less than 180 days say so: `only 30d`.
+    #[schemars(extend("examples" = ["400d"]))]
+    pub(super) keep: Option<Located<String>>,
     /// Where signed checkpoints are carried, so that a log that was cut, put back or made anew is found out.
     #[serde(default)]
     #[schemars(extend("examples" = [[{"webhook": "https://witness.acme.example/checkpoints"}]]))]
     pub(super) publish: Vec<Located<Publish>>,
 }
 
-/// A place for checkpoints: a file or a webhook, one of the two.
+/// A place for checkpoints: a file, a webhook or a bucket, one of the three.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Publish {
     /// A path; relative to this file. `{tenant}` and `{size}` stand for the log's tenant and its number of lines: with
@@ -256,6 +264,25 @@ pub(super) struct Publish {
     /// An address that takes a `POST` of JSON with `log`, `size` and `checkpoint`.
     #[schemars(extend("examples" = ["https://witness.acme.example/checkpoints"]))]
     pub(super) webhook: Option<Located<String>>,
+    /// An S3-like bucket, as `https://host/bucket`: each checkpoint is an object of its own, written once.
+    #[schemars(extend("examples" = ["https://s3.eu-central-1.amazonaws.com/acme-audit"]))]
+    pub(super) bucket: Option<Located<String>>,
+    /// For a bucket: where the names of its objects begin. `{tenant}` stands for the log's tenant; the number of lines and
+    /// `.checkpoint` come after it.
+    #[schemars(extend("examples" = ["deputy/{tenant}/"]))]
+    pub(super) prefix: Option<Located<String>>,
+    /// For a bucket, required: its region, as signatures name it.
+    #[schemars(extend("examples" = ["eu-central-1"]))]
+    pub(super) region: Option<Located<String>>,
+    /// For a bucket, required: the id of the access key.
+    #[schemars(extend("examples" = ["AKIAIOSFODNN7EXAMPLE"]))]
+    pub(super) access_key_id: Option<Located<String>>,
+    /// For a bucket, required: where the access key's secret is. Never the secret itself.
+    #[schemars(extend("examples" = [{"file": "s3.secret"}]))]
+    pub(super) secret_access_key: Option<Located<SecretSource>>,
+    /// For a bucket with object lock: for how long nobody may delete or change a checkpoint, 1d or more.
+    #[schemars(extend("examples" = ["400d"]))]
+    pub(super) retain: Option<Located<String>>,
 }
 
 /// The words of [`ClassWord`].

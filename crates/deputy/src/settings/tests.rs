@@ -1,5 +1,6 @@
 //! What becomes of a good file, and that the documentation is true.
 
+mod audit;
 mod faults;
 mod limits;
 mod presets;
@@ -91,6 +92,7 @@ fn a_full_file_is_read_in_every_part() {
         audiences = ["crm-web", "crm-phone"]
         identity_provider = "acme"
         token = "id_token"
+        manifest = "https://crm.acme.example:8443/.well-known/deputy-tools.json"
         [app.class]
         delete_contact = ["destructive", "egress"]
 
@@ -99,6 +101,7 @@ fn a_full_file_is_read_in_every_part() {
 
         [audit]
         arguments = "redacted"
+        keep = "400d"
         publish = [{ file = "out/{tenant}-{size}" }, { webhook = "https://witness.acme.example/c" }]
     "#;
     let settings = Settings::parse(text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
@@ -106,6 +109,7 @@ fn a_full_file_is_read_in_every_part() {
     assert_eq!(settings.tenants, std::slice::from_ref(&north));
     assert_eq!(settings.policy, PolicySource::Directory("/etc/deputy/policy".into()));
     assert_eq!(settings.audit.recording, Recording::Redacted);
+    assert_eq!(settings.audit.keep, Some(Duration::from_secs(400 * 86_400)));
     let witness = Url::parse("https://witness.acme.example/c").expect("url");
     assert!(settings.named_addresses().contains(&witness));
     assert_eq!(
@@ -127,6 +131,9 @@ fn a_full_file_is_read_in_every_part() {
     assert_eq!(provider.kinds, [TokenKind::AccessToken, TokenKind::IdToken]);
     let [app] = settings.apps.as_slice() else { panic!("one app") };
     assert_eq!(app.origins.len(), 2);
+    let manifest = app.manifest.clone().expect("a manifest");
+    assert_eq!(manifest.origin, app.origins[1]);
+    assert!(settings.named_addresses().contains(&manifest.url));
     assert_eq!(app.token, TokenKind::IdToken);
     let class = app.classes.values().next().copied();
     assert_eq!(class, Class::from_words(["destructive", "egress"]).ok());
@@ -162,8 +169,11 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     );
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.
-    assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "publish"]);
-    assert_eq!(keys("/$defs/Publish/properties"), ["file", "webhook"]);
+    assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "keep", "publish"]);
+    assert_eq!(
+        keys("/$defs/Publish/properties"),
+        ["file", "webhook", "bucket", "prefix", "region", "access_key_id", "secret_access_key", "retain"]
+    );
     assert_eq!(
         keys("/$defs/Hub/properties"),
         [

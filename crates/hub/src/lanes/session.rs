@@ -108,6 +108,7 @@ impl SessionLane {
         match offer {
             Some(offer) if offer.tool.hash == call.tool.hash => Ok((tab, offer)),
             Some(_) => Err(Refused::new(Reason::ToolChanged)),
+            None if tab.told_of(name) => Err(Refused::new(Reason::ToolChanged)),
             None => Err(Refused::new(Reason::ToolUnknown)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::tab::{Offer, Tab};
 use super::{Tabs, Unwelcome};
+use crate::pins::Moment;
 use deputy_core::{Definition, EventKind, Reason};
 use deputy_protocol::tab::{ByeReason, CloseCode, HubFrame, TabFrame, Welcome};
 use std::sync::Arc;
@@ -77,12 +78,13 @@ impl Attached {
         HubFrame::Welcome(Box::new(welcome))
     }
 
-    /// New tools count once their line is on disk.
+    /// New tools count once their line is on disk, and are offered if their definitions count (P26, P27).
     async fn offer(&self, definitions: Vec<Definition>, mut refused: Vec<String>) {
         let (tabs, tab) = (&self.tabs, &self.tab);
-        let (offers, more) = Offer::read(tab, definitions);
+        let _alone = tab.sorting.lock().await;
+        let (offers, more) = Offer::read(tab, &tabs.interned, definitions);
         refused.extend(more);
-        if refused.is_empty() && tab.has_offers(&offers) {
+        if refused.is_empty() && tab.has_registered(&offers) {
             return;
         }
         let pins: Vec<String> =
@@ -92,16 +94,23 @@ impl Attached {
             // The page chose these words: they can be erased, and they are few and short.
             event = event.with_detail("refused", refused.len()).with_personal("refused", shortened(refused));
         }
-        if let Err(error) = tabs.journal.append(vec![event]).await {
-            tracing::error!(%error, "a tab's tools are not offered: their line cannot be written");
-            tab.close(CloseCode::Restart, "the audit log cannot be written");
-            return;
-        }
+        let recorded = async {
+            tabs.journal.append(vec![event]).await?;
+            tabs.pins.judge(tab, offers, Moment::Registered).await
+        };
+        let judged = match recorded.await {
+            Ok(judged) => judged,
+            Err(error) => {
+                tracing::error!(%error, "a tab's tools are not offered: their lines and pins cannot be written");
+                tab.close(CloseCode::Restart, "the audit log cannot be written");
+                return;
+            }
+        };
         // A newer socket may have spoken while the line was written (P20).
         if !tab.is_current(self.generation) {
             return;
         }
-        tab.set_offers(offers);
+        tab.set_tools(judged);
         tabs.bump(&tab.user);
     }
 }

@@ -2,15 +2,19 @@
 
 mod attached;
 mod calls;
+mod interned;
 mod liveness;
+mod sorting;
 mod tab;
 
 pub use attached::Attached;
 pub use calls::{InFlight, TabEvent};
+pub(crate) use tab::Held;
 pub use tab::{Offer, Tab};
 
 use crate::catalog::App;
 use crate::journal::Journal;
+use crate::pins::Pins;
 use crate::ports::{Clock, TabLink, TicketRecord, Tickets};
 use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
@@ -18,7 +22,7 @@ use crate::tickets::TICKET_LIFETIME;
 use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
 use deputy_protocol::tab::{CloseCode, Heartbeat, Hello, Limits, VERSION, Welcome, WelcomeUser};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -51,6 +55,10 @@ pub struct Tabs {
     users: Mutex<HashMap<User, UserTabs>>,
     apps: HashMap<SourceName, Arc<App>>,
     tickets: Arc<dyn Tickets>,
+    interned: interned::Interned,
+    pub(crate) pins: Arc<Pins>,
+    /// Tabs whose definitions could not be sorted, to be sorted again.
+    unsorted: Mutex<Vec<Weak<Tab>>>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
@@ -65,6 +73,7 @@ impl Tabs {
     pub fn new(
         apps: HashMap<SourceName, Arc<App>>,
         tickets: Arc<dyn Tickets>,
+        pins: Arc<Pins>,
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
@@ -74,6 +83,9 @@ impl Tabs {
             users: Mutex::default(),
             apps,
             tickets,
+            interned: interned::Interned::default(),
+            pins,
+            unsorted: Mutex::default(),
             journal,
             clock,
             supervisor,

@@ -1,7 +1,9 @@
 //! One tab: a live document of an app, and its socket while it has one.
 
 use super::calls::{InFlight, TabEvent};
+use super::interned::{Compiled, Interned};
 use crate::catalog::App;
+use crate::pins::Judged;
 use crate::ports::{TabLink, TicketRecord};
 use deputy_core::{
     Call, CallId, Definition, Digest, DocumentId, Origin, Reason, SourceKind, Timestamp, Tool, ToolKind,
@@ -9,7 +11,7 @@ use deputy_core::{
 };
 use deputy_protocol::schema::Schema;
 use deputy_protocol::tab::{CloseCode, Hello, HubFrame, Page, TabFrame, tools_hash};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,11 +30,15 @@ pub struct Offer {
 
 impl Offer {
     /// From what a tab registered. A definition whose schema is unusable is left out, and said why (P15).
-    pub(crate) fn read(tab: &Tab, definitions: Vec<Definition>) -> (Vec<Self>, Vec<String>) {
+    pub(crate) fn read(
+        tab: &Tab,
+        interned: &Interned,
+        definitions: Vec<Definition>,
+    ) -> (Vec<Self>, Vec<String>) {
         let (mut offers, mut refused) = (Vec::new(), Vec::new());
         for definition in definitions {
             let name = definition.name.clone();
-            match Self::one(tab, definition) {
+            match Self::one(tab, interned, definition) {
                 Ok(offer) => offers.push(offer),
                 Err(error) => refused.push(format!("`{name}`: {error}")),
             }
@@ -40,28 +46,35 @@ impl Offer {
         (offers, refused)
     }
 
-    fn one(tab: &Tab, definition: Definition) -> Result<Self, String> {
+    fn one(tab: &Tab, interned: &Interned, definition: Definition) -> Result<Self, String> {
         let words = serde_json::to_value(&definition).map_err(|error| error.to_string())?;
         if let Some(hidden) = deputy_core::text::hidden(&words) {
             // Whoever reviews a tool must see what the model sees (P27).
             return Err(format!("it holds the invisible character U+{:04X}", u32::from(hidden)));
         }
-        let compile = |schema| Schema::compile(schema).map_err(|error| error.to_string());
-        let input = definition.input_schema.as_ref().map_or_else(|| Ok(Schema::anything()), compile)?;
-        let output = definition.output_schema.as_ref().map(compile).transpose()?;
         let hash = definition.hash(&tab.origin).map_err(|error| error.to_string())?;
         let class = definition.class(tab.app.classes.get(&definition.name).copied());
+        let Compiled { definition, input, output } = interned.share(hash, definition)?;
         let tool = Tool {
             source: tab.app.name.clone(),
             source_kind: SourceKind::App,
             origin: tab.origin.clone(),
-            definition: Arc::new(definition),
+            definition,
             hash,
             class,
             owner: Some(tab.user.clone()),
         };
-        Ok(Self { tool: Arc::new(tool), input: Arc::new(input), output: output.map(Arc::new) })
+        Ok(Self { tool: Arc::new(tool), input, output })
     }
+}
+
+/// A definition that is offered to nobody (yet): nothing of it leaves the hub (P27).
+#[derive(Clone)]
+pub(crate) struct Held {
+    /// What the page registered.
+    pub(crate) offer: Offer,
+    /// The user's agents knew a tool of this name before it changed.
+    pub(crate) was_known: bool,
 }
 
 struct Inner {
@@ -69,6 +82,7 @@ struct Inner {
     generation: u64,
     attached: bool,
     offers: Vec<Offer>,
+    held: Vec<Held>,
     last_focused: Option<Timestamp>,
     /// By the clock that nobody sets.
     last_ping: Duration,
@@ -97,6 +111,8 @@ pub struct Tab {
     pub(crate) waiting: AtomicUsize,
     forms: Mutex<HashMap<ToolName, Arc<Semaphore>>>,
     heard: watch::Sender<Duration>,
+    /// One at a time sorts its definitions.
+    pub(crate) sorting: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -125,11 +141,13 @@ impl Tab {
             waiting: AtomicUsize::new(0),
             forms: Mutex::default(),
             heard: watch::Sender::new(elapsed),
+            sorting: tokio::sync::Mutex::const_new(()),
             inner: Mutex::new(Inner {
                 link,
                 generation: 0,
                 attached: true,
                 offers: Vec::new(),
+                held: Vec::new(),
                 last_focused: hello.focused.then_some(now),
                 last_ping: elapsed,
                 session_expires_at: ticket.session_expires_at,
@@ -175,10 +193,29 @@ impl Tab {
         self.inner().last_focused = Some(now);
     }
 
+    /// Everything that the page registered, offered or not.
+    pub(crate) fn registered(&self) -> Vec<Offer> {
+        let inner = self.inner();
+        let held = inner.held.iter().map(|held| held.offer.clone());
+        inner.offers.iter().cloned().chain(held).collect()
+    }
+
     /// Whether these are the tools it has already.
-    pub(crate) fn has_offers(&self, offers: &[Offer]) -> bool {
-        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.tool.hash).collect::<Vec<_>>();
-        pins(&self.inner().offers) == pins(offers)
+    pub(crate) fn has_registered(&self, offers: &[Offer]) -> bool {
+        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.tool.hash).collect::<HashSet<_>>();
+        pins(&self.registered()) == pins(offers)
+    }
+
+    /// Whether agents were told of a tool of this name in this tab, before it changed.
+    pub(crate) fn told_of(&self, name: &ToolName) -> bool {
+        let inner = self.inner();
+        inner.offers.iter().any(|offer| offer.tool.definition.name == *name)
+            || inner.held.iter().any(|held| held.was_known && held.offer.tool.definition.name == *name)
+    }
+
+    /// Whether it holds a definition back that fits, of a tool that agents knew before it changed.
+    pub(crate) fn holds_back(&self, fits: impl Fn(&Offer) -> bool) -> bool {
+        self.inner().held.iter().any(|held| held.was_known && fits(&held.offer))
     }
 
     /// Whether a socket of this generation still speaks for the tab.
@@ -187,15 +224,21 @@ impl Tab {
         inner.generation == generation && inner.ended.is_none()
     }
 
-    pub(crate) fn set_offers(&self, offers: Vec<Offer>) {
-        let offered = |name: &ToolName| offers.iter().any(|offer| offer.tool.definition.name == *name);
-        self.forms.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| offered(name));
-        self.inner().offers = offers;
+    /// From now on these are offered, and those are not. Whether agents see other tools than before.
+    pub(crate) fn set_tools(&self, judged: Judged) -> bool {
+        let Judged { offered, held } = judged;
+        let is_there = |name: &ToolName| offered.iter().any(|offer| offer.tool.definition.name == *name);
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_there(name));
+        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.tool.hash).collect::<HashSet<_>>();
+        let mut inner = self.inner();
+        let changed = pins(&inner.offers) != pins(&offered);
+        (inner.offers, inner.held) = (offered, held);
+        changed
     }
 
     /// Whether the set of tools with this hash is still known (P9): SHA-256 over the canonical array of sorted pins.
     pub(crate) fn has_tools(&self, hash: Option<&Digest>) -> bool {
-        let pins: Vec<_> = self.inner().offers.iter().map(|offer| offer.tool.hash).collect();
+        let pins: Vec<_> = self.registered().iter().map(|offer| offer.tool.hash).collect();
         let own = tools_hash(&pins);
         hash.is_some_and(|hash| own.is_ok_and(|own| own == *hash))
     }

@@ -2,10 +2,12 @@
 
 mod conversation;
 mod frame;
+mod manifest;
 mod outgoing;
 
 pub use conversation::{Close, Conversation, HELLO_BYTES};
 pub use frame::{ByeReason, FrameError, Hello, Page, TabFrame, ToolResult};
+pub use manifest::{Manifest, ManifestError, Pinned};
 pub use outgoing::{CallFrame, HubFrame, ToolReference, Welcome, WelcomeUser};
 
 use deputy_core::canonical::JsonError;

@@ -1,6 +1,7 @@
 //! One endpoint per file.
 
 pub(crate) mod approvals;
+pub(crate) mod definitions;
 pub(crate) mod health;
 pub(crate) mod mcp;
 pub(crate) mod sdk;

@@ -158,6 +158,7 @@ impl Change for Erase {
         .execute(&mut *connection)
         .await?;
         let approvals = forget_questions(connection, &self.user, &key).await?;
+        super::pins::forget_pins(connection, &self.user).await?;
         let tickets = forget_rows(
             connection,
             "DELETE FROM ticket WHERE tenant = ?1 AND json_extract(record, '$.user.issuer') = ?2

@@ -64,28 +64,62 @@ impl Log {
         place: &Place,
         tenant: &TenantId,
     ) -> Result<Option<String>, OpenError> {
-        let size = self.edge.size();
         if self.unsigned() == 0 {
             return Ok(None);
         }
-        let earlier = self.signer.highest().map_or(0, |highest| highest.size());
-        // What is on disk vouches for itself: the proof is made from stored hashes, not from the edge in memory.
-        let hashes = hashes(connection, tenant, &tree::indexes_for_extension_proof(size, earlier)).await?;
-        let extension = match earlier {
-            0 => Vec::new(),
-            _ => tree::prove_extension(size, earlier, &hashes)?,
-        };
+        let extension = self.extension(connection, tenant).await?;
         let note = self.signer.sign(&self.edge, &extension)?;
-        write_aside(place.clone(), tenant.clone(), note.clone()).await?;
+        self.keep(connection, place, tenant, &note).await?;
+        Ok(Some(note))
+    }
+
+    /// Signs what was committed with the key so far and with the next one, which signs from here on (AUD-11).
+    pub(crate) async fn hand_over(
+        &mut self,
+        connection: &mut SqliteConnection,
+        place: &Place,
+        tenant: &TenantId,
+        next: Arc<LogKey>,
+    ) -> Result<(), OpenError> {
+        let extension = self.extension(connection, tenant).await?;
+        let note = self.signer.hand_over(next, &self.edge, &extension)?;
+        self.keep(connection, place, tenant, &note).await
+    }
+
+    /// That what is on disk goes on from what was signed. It vouches for itself: the proof is made from stored hashes, not
+    /// from the edge in memory.
+    async fn extension(
+        &self,
+        connection: &mut SqliteConnection,
+        tenant: &TenantId,
+    ) -> Result<Vec<Hash>, OpenError> {
+        let size = self.edge.size();
+        let earlier = self.signer.highest().map_or(0, |highest| highest.size());
+        let hashes = hashes(connection, tenant, &tree::indexes_for_extension_proof(size, earlier)).await?;
+        match earlier {
+            0 => Ok(Vec::new()),
+            _ => Ok(tree::prove_extension(size, earlier, &hashes)?),
+        }
+    }
+
+    async fn keep(
+        &mut self,
+        connection: &mut SqliteConnection,
+        place: &Place,
+        tenant: &TenantId,
+        note: &str,
+    ) -> Result<(), OpenError> {
+        let size = self.edge.size();
+        write_aside(place.clone(), tenant.clone(), note.to_owned()).await?;
         self.published = size;
         self.unsigned_since = None;
         sqlx::query("INSERT OR REPLACE INTO audit_checkpoint (tenant, size, note) VALUES (?, ?, ?)")
             .bind(tenant.as_str())
             .bind(number(size)?)
-            .bind(&note)
+            .bind(note)
             .execute(connection)
             .await?;
-        Ok(Some(note))
+        Ok(())
     }
 }
 

@@ -1,12 +1,16 @@
 //! Reads the audit log: for the command line without a hub, and for the hub beside its writer.
 
 use super::log::{self, number};
+use super::retention::{Gone, gone};
 use super::schema;
 use crate::{OpenError, Place};
-use deputy_audit::{Fault, Hash, Personal, Proof, Report, Row, Verifier, VerifierKey, export, tree};
+use deputy_audit::{Fault, Proof, Report, Verifier, VerifierKeys, export, tree};
 use deputy_core::{CallId, Event, EventKind, SourceName, TenantId, Timestamp, ToolName, User};
 use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
+
+mod bundle;
+mod feed;
 
 /// Lines read at once.
 const PAGE: i64 = 1000;
@@ -177,7 +181,7 @@ impl AuditReader {
     pub async fn verify(
         &self,
         tenant: &TenantId,
-        key: &VerifierKey,
+        keys: &VerifierKeys,
         external: Option<&str>,
     ) -> Result<Result<Report, Fault>, OpenError> {
         // One snapshot, so that a running hub does not add lines between two pages.
@@ -187,23 +191,36 @@ impl AuditReader {
                 .bind(tenant.as_str())
                 .fetch_all(&mut *snapshot)
                 .await?;
-        let mut verifier = match Verifier::new(key, notes.iter().map(String::as_str), external) {
+        let mut verifier = match Verifier::new(keys, notes.iter().map(String::as_str), external) {
             Ok(verifier) => verifier,
             Err(fault) => return Ok(Err(fault)),
         };
-        if let Err(fault) = feed(&mut snapshot, tenant, &mut verifier).await? {
+        if let Err(fault) = feed::all(&mut snapshot, tenant, &mut verifier).await? {
             return Ok(Err(fault));
         }
         Ok(verifier.finish())
     }
 
+    /// How far a tenant's log is pruned.
+    ///
+    /// # Errors
+    /// The database does not read.
+    pub async fn pruned(&self, tenant: &TenantId) -> Result<Option<Gone>, OpenError> {
+        Ok(gone(&mut *self.readers.acquire().await?, tenant).await?)
+    }
+
     /// Proves lines against the newest checkpoint that covers them. Empty if there is no such line.
     ///
     /// # Errors
-    /// The database does not read, or a line is newer than every checkpoint.
+    /// The database does not read, or a line is newer than every checkpoint, or was pruned.
     pub async fn prove(&self, tenant: &TenantId, which: &Which) -> Result<Vec<Proof>, OpenError> {
-        let key = self.place.verifier_key(tenant)?;
+        let keys = self.place.verifier_keys_of(tenant)?;
         let mut snapshot = self.readers.begin().await?;
+        if let Which::Seq(seq) = which
+            && let Some(gone) = gone(&mut snapshot, tenant).await?.filter(|gone| *seq <= gone.last)
+        {
+            return Err(OpenError::Pruned { seq: *seq, at: gone.at });
+        }
         let rows = match which {
             Which::Seq(seq) => {
                 sqlx::query("SELECT seq, public FROM audit_event WHERE tenant = ? AND seq = ?")
@@ -235,7 +252,7 @@ impl AuditReader {
             })?;
             let (seq, size) = (u64::try_from(seq).unwrap_or(u64::MAX), u64::try_from(*size).unwrap_or(0));
             let hashes = log::hashes(&mut snapshot, tenant, &tree::indexes_for_line_proof(size, seq)).await?;
-            proofs.push(Proof::make(seq, &public, note, &key, &hashes)?);
+            proofs.push(Proof::make(seq, &public, note, &keys, &hashes)?);
         }
         Ok(proofs)
     }
@@ -280,74 +297,4 @@ fn fits(filter: &Filter, event: &Event) -> bool {
         && same(&filter.kind, &Some(event.kind))
         && same(&filter.source, &event.source)
         && same(&filter.tool, &event.tool)
-}
-
-/// Gives the verifier all lines and stored hashes, page by page.
-async fn feed(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    verifier: &mut Verifier,
-) -> Result<Result<(), Fault>, OpenError> {
-    let (mut after_line, mut after_hash) = (i64::MIN, i64::MIN);
-    loop {
-        let rows = sqlx::query(
-            "SELECT seq, public, leaf, personal, salt FROM audit_event
-             WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?",
-        )
-        .bind(tenant.as_str())
-        .bind(after_line)
-        .bind(PAGE)
-        .fetch_all(&mut *connection)
-        .await?;
-        let mut last = None;
-        for row in &rows {
-            let row = stored(row)?;
-            if let Err(fault) = verifier.line(&row) {
-                return Ok(Err(fault));
-            }
-            last = Some(row.seq);
-        }
-        // The hashes that these lines complete; after the last page, whatever else there is.
-        let up_to = match last {
-            Some(seq) => number(tree::stored_count(seq.saturating_add(1)))?,
-            None => i64::MAX,
-        };
-        let hashes = sqlx::query(
-            "SELECT idx, hash FROM audit_hash WHERE tenant = ? AND idx > ? AND idx < ? ORDER BY idx LIMIT ?",
-        )
-        .bind(tenant.as_str())
-        .bind(after_hash)
-        .bind(up_to)
-        .bind(PAGE * 3)
-        .fetch_all(&mut *connection)
-        .await?;
-        for row in &hashes {
-            let (index, hash): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
-            if let Err(fault) = verifier.hash(u64::try_from(index).unwrap_or(u64::MAX), exact(hash)) {
-                return Ok(Err(fault));
-            }
-            after_hash = index;
-        }
-        match last {
-            Some(seq) => after_line = number(seq)?,
-            None => return Ok(Ok(())),
-        }
-    }
-}
-
-fn stored(row: &SqliteRow) -> Result<Row, OpenError> {
-    let seq: i64 = row.try_get(0)?;
-    let (personal, salt): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.try_get(3)?, row.try_get(4)?);
-    let personal = personal.map(|bytes| Personal { bytes, salt: exact(salt.unwrap_or_default()).0 });
-    Ok(Row {
-        seq: u64::try_from(seq).unwrap_or(u64::MAX),
-        public: row.try_get(1)?,
-        leaf: exact(row.try_get(2)?),
-        personal,
-    })
-}
-
-/// 32 bytes; anything else becomes zeros, which fit nothing.
-fn exact(bytes: Vec<u8>) -> Hash {
-    bytes.try_into().map_or_else(|_| Hash::default(), Hash)
 }

@@ -4,7 +4,10 @@ mod approvals;
 mod erasure;
 mod faults;
 mod log;
+mod pins;
+mod retention;
 mod rollback;
+mod rotation;
 mod switches;
 mod tamper;
 
@@ -65,8 +68,8 @@ impl Process {
     }
 
     fn verify(&self, external: Option<&str>) -> Result<Report, Fault> {
-        let key = self.store.place.verifier_key(&tenant()).expect("key");
-        self.run(self.store.audit().verify(&tenant(), &key, external)).expect("reads")
+        let keys = self.store.place.verifier_keys_of(&tenant()).expect("keys");
+        self.run(self.store.audit().verify(&tenant(), &keys, external)).expect("reads")
     }
 
     fn list(&self, filter: &Filter) -> Vec<crate::Listed> {
@@ -162,7 +165,7 @@ fn verify_offline(directory: &TempDir, external: Option<&str>) -> Result<Report,
     let runtime = Runtime::new().expect("runtime");
     runtime.block_on(async {
         let reader = AuditReader::open(place(directory)).await.expect("opens");
-        let key = reader.place().verifier_key(&tenant()).expect("key");
-        reader.verify(&tenant(), &key, external).await.expect("reads")
+        let keys = reader.place().verifier_keys_of(&tenant()).expect("keys");
+        reader.verify(&tenant(), &keys, external).await.expect("reads")
     })
 }

@@ -1,20 +1,27 @@
 //! The one writer: takes everything that waits, commits once, then answers everybody.
 
+mod disk;
+mod entry;
+mod lock;
+mod rotation;
+
+pub use rotation::{Rotated, rotate_key};
+
 use super::batch::Batch;
 use super::health::Health;
-use super::job::{Job, Message};
+use super::job::Message;
 use super::log::{self, Log};
 use super::schema;
 use crate::{OpenError, Place, Settings};
 use deputy_audit::{AuditError, LogKey};
 use deputy_core::TenantId;
 use deputy_hub::ports::StoreError;
+use entry::Entry;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -37,15 +44,23 @@ pub(crate) struct Writer {
     probe_at: Option<Instant>,
     /// Held for as long as this writer lives, so that there is no second one.
     _lock: File,
-    /// Set when the log on disk is not the one that was signed: then nothing is written any more.
-    poisoned: Option<StoreError>,
+    /// The logs that are not what was signed: in those nothing is written any more. The others go on.
+    poisoned: BTreeMap<TenantId, StoreError>,
 }
 
 impl Writer {
     /// Connects, brings the tables up to date, and checks every log against its checkpoint outside the database.
     pub(crate) async fn open(place: Place, settings: Settings) -> Result<Self, OpenError> {
         place.prepare()?;
-        let lock = alone(&place).await?;
+        let lock = lock::alone(&place).await?;
+        let next = place.next_key();
+        if next.exists() {
+            return Err(OpenError::Rotating { file: next });
+        }
+        Self::open_locked(place, settings, lock).await
+    }
+
+    async fn open_locked(place: Place, settings: Settings, lock: File) -> Result<Self, OpenError> {
         let options = schema::for_writing(&place.database());
         let mut connection = options.connect().await?;
         schema::assert_version(&mut connection).await?;
@@ -75,7 +90,7 @@ impl Writer {
             health: Health::default(),
             probe_at: None,
             _lock: lock,
-            poisoned: None,
+            poisoned: BTreeMap::new(),
         })
     }
 
@@ -136,25 +151,10 @@ impl Writer {
         }
     }
 
-    async fn fold(&mut self) -> Result<(), OpenError> {
-        let mut connection = self.connected().await?;
-        let busy: i64 =
-            sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
-        self.connection = Some(connection);
-        if busy != 0 {
-            tracing::warn!("a reader keeps the write-ahead log from being folded; the next fold does it");
-        }
-        Ok(())
-    }
-
     /// One transaction for all jobs. Nobody is answered before the commit has returned.
     async fn commit(&mut self, mut jobs: Vec<Entry>) {
-        let outcome = match &self.poisoned {
-            Some(error) => Err(error.clone()),
-            None => {
-                self.transact(&mut jobs).await.map_err(|error| StoreError::Unavailable(error.to_string()))
-            }
-        };
+        let outcome = self.transact(&mut jobs).await;
+        let outcome = outcome.map_err(|error| StoreError::Unavailable(error.to_string()));
         match &outcome {
             Ok(()) => self.health.works(),
             Err(error) => self.failed(error),
@@ -164,58 +164,15 @@ impl Writer {
         }
     }
 
-    /// Said before anybody is answered, so that whoever was refused finds the reason.
-    fn failed(&mut self, error: &StoreError) {
-        tracing::error!(%error, "a commit failed; nothing of it was written");
-        self.health.failed(&error.to_string());
-        // What is in memory may be ahead of the disk, and SQLite may have ended the transaction by itself.
-        self.connection = None;
-        self.logs.clear();
-        self.probe_at = self.poisoned.is_none().then(|| Instant::now() + self.settings.probe_after);
-    }
-
-    /// After a failure, finds out by itself whether commits work again: no call may come that would find out, because
-    /// whoever routes calls was told that they fail.
-    async fn probe(&mut self) {
-        if self.probe_at.is_none_or(|at| Instant::now() < at) {
-            return;
-        }
-        self.probe_at = None;
-        if self.health.fault().is_none() {
-            return;
-        }
-        match self.try_commit().await {
-            Ok(()) => self.health.works(),
-            Err(error) => {
-                self.connection = None;
-                self.health.failed(&error.to_string());
-                self.probe_at = Some(Instant::now() + self.settings.probe_after);
-            }
-        }
-    }
-
-    /// A commit that changes nothing but is written and synced as any other.
-    async fn try_commit(&mut self) -> Result<(), OpenError> {
-        let mut connection = self.connected().await?;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        sqlx::query("DELETE FROM write_probe").execute(&mut connection).await?;
-        sqlx::query("INSERT INTO write_probe (room) VALUES (zeroblob(65536))")
-            .execute(&mut connection)
-            .await?;
-        sqlx::query("COMMIT").execute(&mut connection).await?;
-        self.connection = Some(connection);
-        Ok(())
-    }
-
     async fn transact(&mut self, jobs: &mut [Entry]) -> Result<(), OpenError> {
         let mut connection = self.connected().await?;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
         let mut batch = Batch::default();
         for entry in jobs {
-            match run(entry.job.as_mut(), &mut connection).await? {
+            match self.try_job(entry.job.as_mut(), &mut connection).await? {
                 Ok(lines) => {
                     for (at, line) in lines.into_iter().enumerate() {
-                        let log = self.log(&mut connection, &line.tenant).await?;
+                        let log = self.loaded(&line.tenant)?;
                         let seq = batch.add(log, line)?;
                         if at == 0 {
                             entry.result = Ok(seq);
@@ -235,15 +192,16 @@ impl Writer {
         Ok(())
     }
 
-    async fn log(
-        &mut self,
-        connection: &mut SqliteConnection,
-        tenant: &TenantId,
-    ) -> Result<&mut Log, OpenError> {
+    /// Reads a log, if it was not read since the last failure.
+    async fn load(&mut self, connection: &mut SqliteConnection, tenant: &TenantId) -> Result<(), OpenError> {
         if !self.logs.contains_key(tenant) {
             let log = Log::load(connection, &self.place, &self.key, tenant).await?;
             self.logs.insert(tenant.clone(), log);
         }
+        Ok(())
+    }
+
+    fn loaded(&mut self, tenant: &TenantId) -> Result<&mut Log, OpenError> {
         self.logs.get_mut(tenant).ok_or_else(|| OpenError::Corrupt(format!("the log of `{tenant}` is gone")))
     }
 
@@ -274,7 +232,11 @@ impl Writer {
     async fn sign(&mut self, tenant: &TenantId) -> Result<(), OpenError> {
         let mut connection = self.connected().await?;
         let place = self.place.clone();
-        let log = self.log(&mut connection, tenant).await?;
+        if let Err(error) = self.load(&mut connection, tenant).await {
+            self.connection = Some(connection);
+            return Err(error);
+        }
+        let log = self.loaded(tenant)?;
         let signed = log.sign(&mut connection, &place, tenant).await;
         // Not before the next interval, whether it worked or not.
         log.unsigned_since = (log.unsigned() > 0).then(Instant::now);
@@ -284,7 +246,7 @@ impl Writer {
         )) = &signed
         {
             let why = format!("the log of `{tenant}` on disk is not the one that was signed");
-            self.poisoned = Some(StoreError::Corrupt(why));
+            self.poisoned.insert(tenant.clone(), StoreError::Corrupt(why));
         }
         signed.map(|_| ())
     }
@@ -309,66 +271,8 @@ impl Writer {
     }
 }
 
-/// How long a writer waits for the one before it, which may be about to end.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Two writers over one database would number the same lines.
-async fn alone(place: &Place) -> Result<File, OpenError> {
-    let path = place.lock();
-    let failed = |source| OpenError::File { file: path.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { file: path }),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
-}
-
 /// Leaves one file behind: what the write-ahead log holds goes into the database, also if a reader is still connected.
 async fn close(mut connection: SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
     connection.close().await
-}
-
-struct Entry {
-    job: Box<dyn Job>,
-    /// The number of its first line, or why this one alone was refused.
-    result: Result<u64, StoreError>,
-}
-
-/// Runs one job in a savepoint. The inner error is this job's alone (a constraint); the outer one ends the transaction.
-async fn run(
-    job: &mut dyn Job,
-    connection: &mut SqliteConnection,
-) -> Result<Result<Vec<super::line::Line>, StoreError>, OpenError> {
-    if !job.changes_tables() {
-        return Ok(Ok(job.apply(connection).await?));
-    }
-    sqlx::query("SAVEPOINT job").execute(&mut *connection).await?;
-    let applied = match job.apply(&mut *connection).await {
-        Ok(lines) => Ok(lines),
-        Err(error) if is_this_jobs_alone(&error) => {
-            sqlx::query("ROLLBACK TO job").execute(&mut *connection).await?;
-            Err(StoreError::Unavailable(error.to_string()))
-        }
-        Err(error) => return Err(error.into()),
-    };
-    sqlx::query("RELEASE job").execute(connection).await?;
-    Ok(applied)
-}
-
-/// A broken constraint, or a record that does not read or write: the transaction stands. Anything else (full disk, input
-/// or output error) may have ended it.
-fn is_this_jobs_alone(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(database) => !matches!(database.kind(), sqlx::error::ErrorKind::Other),
-        sqlx::Error::Decode(_) | sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } => true,
-        _ => false,
-    }
 }

@@ -35,6 +35,8 @@ enum Format {
     Jsonl,
     /// OCSF 1.9 with the profile record_integrity
     Ocsf,
+    /// The whole log and its checkpoints as one file, for `deputy audit verify --bundle`; it names nobody
+    Bundle,
 }
 
 impl Format {
@@ -42,12 +44,24 @@ impl Format {
         match self {
             Self::Jsonl => "jsonl",
             Self::Ocsf => "ocsf",
+            Self::Bundle => "bundle",
         }
     }
 }
 
 pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), Failure> {
     let (reader, tenant) = arguments.log.open().await?;
+    if arguments.format == Format::Bundle {
+        if arguments.cursor.is_some() || arguments.since.is_some() || !arguments.kind.is_empty() {
+            let text = "a bundle is a whole log: it takes neither --cursor nor --since nor --kind";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        let written = reader.bundle(&tenant, |entry| {
+            let text = entry.text().map_err(|error| Failure::Fault(error.to_string()))?;
+            terminal.line(&text)
+        });
+        return written.await?;
+    }
     let key = reader.place().verifier_key(&tenant)?;
     let kinds = arguments.kind.iter().map(|kind| kind.code().to_owned()).collect();
     let stream = Stream { log: key.origin().to_owned(), format: arguments.format.word().to_owned(), kinds };
@@ -60,6 +74,12 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
              mend: `deputy audit verify --checkpoint FILE` says more",
             cursor.next
         )));
+    }
+    if let Some(gone) = reader.pruned(&tenant).await?.filter(|gone| cursor.next <= gone.last) {
+        terminal.note(&format!(
+            "the lines {} to {} were pruned before this export came to them: it goes on after them",
+            cursor.next, gone.last
+        ));
     }
     let from = arguments.since.map(|moment| moment.from(now()));
     loop {
@@ -81,7 +101,7 @@ fn wanted(line: &Line, kinds: &[EventKind]) -> bool {
 
 fn written(format: Format, key: &VerifierKey, line: &Line, cursor: &mut Cursor) -> Result<String, Failure> {
     let text = match format {
-        Format::Jsonl => export::jsonl(key.origin(), line),
+        Format::Jsonl | Format::Bundle => export::jsonl(key.origin(), line),
         Format::Ocsf => {
             let begin = || Chain { uid: chain_name(&cursor.stream, line.seq), previous: None };
             ocsf::event(key.origin(), key.as_str(), line, cursor.chain.get_or_insert_with(begin))

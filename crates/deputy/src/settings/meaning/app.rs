@@ -4,7 +4,7 @@ use super::Meaning;
 use crate::settings::located::Located;
 use crate::settings::network;
 use crate::settings::raw::{self, ClassWord};
-use crate::settings::{App, Hub, IdentityProvider};
+use crate::settings::{App, Hub, IdentityProvider, Manifest};
 use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
 use deputy_identity::{Audiences, ProviderName, TokenKind};
 use std::collections::{BTreeMap, HashSet};
@@ -64,6 +64,7 @@ impl Meaning<'_, '_> {
         let audiences = self.audiences(&block.audiences, hub);
         let identity_provider = self.provider_of(&block.identity_provider, tenant.as_ref(), providers);
         let classes = self.classes(&block.class);
+        let manifest = self.manifest(block.manifest.as_ref(), origins.as_deref());
         let id_token = block.token.as_ref().is_some_and(|kind| kind.as_str() == "id_token");
         let token = if id_token { TokenKind::IdToken } else { TokenKind::AccessToken };
         let issued = self.issued(block, token, identity_provider.as_ref(), providers);
@@ -75,7 +76,28 @@ impl Meaning<'_, '_> {
             identity_provider: identity_provider?,
             token: issued?,
             classes: classes?,
+            manifest: manifest?,
         })
+    }
+
+    /// The app's own word about its tools must come from the app: from one of its origins, exactly.
+    fn manifest(
+        &mut self,
+        written: Option<&Located<String>>,
+        origins: Option<&[Origin]>,
+    ) -> Option<Option<Manifest>> {
+        let Some(written) = written else { return Some(None) };
+        let url = self.located(written, network::web_address)?;
+        let origins = origins?;
+        let own = url.origin().ascii_serialization();
+        if let Some(origin) = origins.iter().find(|origin| origin.as_str() == own) {
+            return Some(Some(Manifest { url, origin: origin.clone() }));
+        }
+        let at = origins.first().map_or("https://crm.acme.example", Origin::as_str);
+        let mend = format!("write `manifest = \"{at}/.well-known/deputy-tools.json\"`");
+        let message = format!("`{}` is at none of the app's own origins", **written);
+        self.faults.add(written.span(), message, mend);
+        None
     }
 
     /// Google and Firebase issue no access token that anybody but they could check.

@@ -146,7 +146,7 @@ impl Meaning<'_, '_> {
         Some(ProviderClient { id: id?, secret: flat(secret)? })
     }
 
-    fn secret(&mut self, secret: &Located<raw::SecretSource>) -> Option<SecretSource> {
+    pub(super) fn secret(&mut self, secret: &Located<raw::SecretSource>) -> Option<SecretSource> {
         match (&secret.file, &secret.env) {
             (Some(file), None) => Some(SecretSource::File(self.path(file))),
             (None, Some(name)) => self.text(name, "secret.env").map(SecretSource::Environment),

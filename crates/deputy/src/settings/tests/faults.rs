@@ -60,16 +60,37 @@ fn what_comes_later_is_refused_and_never_ignored() {
 name = "x"
 
 [[app]]
-manifest = "https://crm.acme.example/tools.json"
 colour = "red""#
         ),
         r#"deputy.toml:10:3: `[[server]]` is not in this version
   mend: MCP servers as sources come later; remove the block
-deputy.toml:14:1: `manifest` is not in this version
-  mend: manifests come later; remove the key: until then a tool is pinned for its user alone
-deputy.toml:15:1: `[[app]]` has no key `colour`
-  mend: remove it; the keys here are `name`, `tenant`, `origins`, `audiences`, `identity_provider`, `token`, `class`"#
+deputy.toml:14:1: `[[app]]` has no key `colour`
+  mend: remove it; the keys here are `name`, `tenant`, `origins`, `audiences`, `identity_provider`, `token`, `manifest`, `class`"#
     );
+}
+
+#[test]
+fn p26_a_manifest_is_at_one_of_the_apps_own_origins_or_the_mend_is_named() {
+    for (bad, message) in [
+        (
+            "https://evil.example/tools.json",
+            "`https://evil.example/tools.json` is at none of the app's own origins",
+        ),
+        (
+            "https://crm.acme.example:444/x",
+            "`https://crm.acme.example:444/x` is at none of the app's own origins",
+        ),
+        ("http://crm.acme.example/x", "`http://crm.acme.example/x` is http on another machine"),
+        ("/tools.json", "`/tools.json` is not an address: relative URL without a base"),
+    ] {
+        let said = changed("audiences = [", &format!("manifest = \"{bad}\"\naudiences = ["));
+        assert!(said.contains(message), "{said}");
+        assert!(said.contains("mend: "), "{said}");
+    }
+    let local = GOOD
+        .replace("https://crm.acme.example", "http://crm.localhost:8081")
+        .replace("audiences = [", "manifest = \"http://crm.localhost:8081/x\"\naudiences = [");
+    assert!(Settings::parse(&local, Path::new("deputy.toml")).is_ok());
 }
 
 #[test]

@@ -1,19 +1,15 @@
 //! One socket from `hello` to its end.
 
-use super::guarded::Guarded;
-use super::link::SocketLink;
+use super::link::{Queued, SocketLink};
+use super::socket::Socket;
 use deputy_core::Origin;
 use deputy_hub::Hub;
 use deputy_hub::tabs::Attached;
 use deputy_protocol::tab::{Close, CloseCode, Conversation, Hello, HubFrame, TabFrame};
-use futures_util::{SinkExt as _, StreamExt as _};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
@@ -24,9 +20,8 @@ const SAY_WITHIN: Duration = Duration::from_secs(10);
 /// How long the last words may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-type Socket = WebSocketStream<Guarded<TokioIo<Upgraded>>>;
-
-/// Holds a socket until it ends. The place among the unwelcomed is given back once it is welcomed.
+/// Holds a socket until it ends. What happens at its beginning and end is boxed: a tab that is idle in between should cost
+/// little. The place among the unwelcomed is given back once it is welcomed.
 pub(super) async fn hold(
     hub: Arc<Hub>,
     origin: Origin,
@@ -35,28 +30,29 @@ pub(super) async fn hold(
     place: OwnedSemaphorePermit,
 ) {
     let mut conversation = Conversation::new(*hub.tabs().limits());
-    let greeted = tokio::time::timeout(HELLO_WITHIN, greet(&hub, &mut socket, &mut conversation)).await;
+    let greeted =
+        tokio::time::timeout(HELLO_WITHIN, Box::pin(greet(&hub, &mut socket, &mut conversation))).await;
     let hello = match greeted {
         Ok(Ok(hello)) => hello,
         Ok(Err(Some(close))) => {
             drop(place);
-            return say_goodbye(socket, close).await;
+            return Box::pin(say_goodbye(socket, close)).await;
         }
         Ok(Err(None)) => return,
         Err(_) => {
             drop(place);
-            return say_goodbye(socket, Close::new(CloseCode::NoHello, "no hello in 5 s")).await;
+            return Box::pin(say_goodbye(socket, Close::new(CloseCode::NoHello, "no hello in 5 s"))).await;
         }
     };
     let (id, hello) = hello;
     let (link, queue) = SocketLink::new();
     let link = Arc::new(link);
-    let (attached, welcome) = match hub.tabs().open(*hello, &origin, link.clone()).await {
+    let (attached, welcome) = match Box::pin(hub.tabs().open(*hello, &origin, link.clone())).await {
         Ok(open) => open,
         Err(unwelcome) => {
             hub.count_refused("tab", "ticket_refused");
             drop(place);
-            return say_goodbye(socket, Close::new(unwelcome.code, unwelcome.reason)).await;
+            return Box::pin(say_goodbye(socket, Close::new(unwelcome.code, unwelcome.reason))).await;
         }
     };
     drop(place);
@@ -71,7 +67,7 @@ pub(super) async fn hold(
     };
     talk.attached.lost();
     if let Some(close) = close {
-        say_goodbye(talk.socket, close).await;
+        Box::pin(say_goodbye(talk.socket, close)).await;
     }
 }
 
@@ -83,7 +79,7 @@ async fn greet(
 ) -> Result<(String, Box<Hello>), Option<Close>> {
     loop {
         match read(socket, conversation, hub).await {
-            Read::Frame(id, TabFrame::Hello(hello)) => return Ok((id, hello)),
+            Read::Frame(id, TabFrame::Hello(hello), _) => return Ok((id, hello)),
             Read::Frame(..) => {
                 return Err(Some(Close::new(CloseCode::BadFrame, "the first frame has to be `hello`")));
             }
@@ -95,7 +91,8 @@ async fn greet(
 }
 
 enum Read {
-    Frame(String, TabFrame),
+    /// Its id, itself, and how long it was.
+    Frame(String, TabFrame, usize),
     Nothing,
     Bad(Close),
     Gone,
@@ -104,7 +101,7 @@ enum Read {
 async fn read(socket: &mut Socket, conversation: &mut Conversation, hub: &Hub) -> Read {
     match socket.next().await {
         Some(Ok(Message::Text(text))) => match conversation.read(text.as_str(), hub.steady()) {
-            Ok((id, frame)) => Read::Frame(id, frame),
+            Ok((id, frame)) => Read::Frame(id, frame, text.len()),
             Err(close) => Read::Bad(close),
         },
         Some(Ok(Message::Binary(_))) => {
@@ -127,11 +124,7 @@ struct Talk {
 
 impl Talk {
     /// Until somebody ends it. The result is what is still to be said.
-    async fn go_on(
-        &mut self,
-        mut queue: mpsc::Receiver<(String, HubFrame)>,
-        link: &SocketLink,
-    ) -> Option<Close> {
+    async fn go_on(&mut self, mut queue: mpsc::Receiver<Queued>, link: &SocketLink) -> Option<Close> {
         let stopping = self.hub.supervisor().stopping().clone();
         loop {
             tokio::select! {
@@ -142,11 +135,12 @@ impl Talk {
                     return Some(Close::new(code, &reason));
                 }
                 frame = queue.recv() => match frame {
-                    Some((id, frame)) => self.say(&id, &frame).await?,
+                    Some(queued) => self.say(&queued.0, &queued.1).await?,
                     None => return Some(Close::new(CloseCode::Leaving, "the hub let go")),
                 },
                 read = read(&mut self.socket, &mut self.conversation, &self.hub) => match read {
-                    Read::Frame(id, frame) => {
+                    Read::Frame(id, frame, length) => {
+                        tokio::time::timeout(SAY_WITHIN, self.socket.shrink(length)).await.ok()?.ok()?;
                         if let Err(unwelcome) = self.attached.frame(&id, frame).await {
                             return Some(Close::new(unwelcome.code, unwelcome.reason));
                         }
@@ -160,10 +154,10 @@ impl Talk {
     }
 
     /// A socket that the hub closes still says which calls are to be stopped.
-    async fn cancel_what_waits(&mut self, queue: &mut mpsc::Receiver<(String, HubFrame)>) -> Option<()> {
-        while let Ok((id, frame)) = queue.try_recv() {
-            if matches!(frame, HubFrame::Cancel { .. }) {
-                self.say(&id, &frame).await?;
+    async fn cancel_what_waits(&mut self, queue: &mut mpsc::Receiver<Queued>) -> Option<()> {
+        while let Ok(queued) = queue.try_recv() {
+            if matches!(queued.1, HubFrame::Cancel { .. }) {
+                self.say(&queued.0, &queued.1).await?;
             }
         }
         Some(())
@@ -180,7 +174,7 @@ async fn say_goodbye(mut socket: Socket, close: Close) {
     tracing::info!(code = close.code.number(), reason = close.reason, "a tab's socket is closed");
     let frame = CloseFrame { code: close.code.number().into(), reason: close.reason.into() };
     let last = async {
-        let _ = socket.close(Some(frame)).await;
+        let _ = socket.close(frame).await;
         // The other side's close frame, so that it does not see an abnormal end.
         while let Some(Ok(_)) = socket.next().await {}
     };

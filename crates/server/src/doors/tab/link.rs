@@ -8,15 +8,18 @@ use tokio::sync::{Notify, mpsc};
 /// Frames that wait for a slow socket; more than the calls that can be in flight and waiting.
 const QUEUE: usize = 256;
 
+/// A frame that waits, with its id. Boxed: the queue of every tab has room for 32 of them from the beginning.
+pub(super) type Queued = Box<(String, HubFrame)>;
+
 /// What the hub holds.
 pub(super) struct SocketLink {
-    frames: mpsc::Sender<(String, HubFrame)>,
+    frames: mpsc::Sender<Queued>,
     close: Mutex<Option<(CloseCode, String)>>,
     closing: Notify,
 }
 
 impl SocketLink {
-    pub(super) fn new() -> (Self, mpsc::Receiver<(String, HubFrame)>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Queued>) {
         let (frames, queue) = mpsc::channel(QUEUE);
         (Self { frames, close: Mutex::new(None), closing: Notify::new() }, queue)
     }
@@ -35,7 +38,7 @@ impl SocketLink {
 
 impl TabLink for SocketLink {
     fn send(&self, id: &str, frame: HubFrame) -> bool {
-        self.frames.try_send((id.to_owned(), frame)).is_ok()
+        self.frames.try_send(Box::new((id.to_owned(), frame))).is_ok()
     }
 
     fn close(&self, code: CloseCode, reason: &str) {

@@ -1,8 +1,10 @@
 //! `GET /tab`: the tabs' door (`docs/reference/tab-protocol.md`). The socket lives here, its lane in the hub.
 
 mod conversation;
+mod exact;
 mod guarded;
 mod link;
+mod socket;
 
 use crate::problem::Problem;
 use axum::extract::{Request, State};
@@ -10,15 +12,12 @@ use axum::response::{IntoResponse, Response};
 use deputy_core::Origin;
 use deputy_hub::Hub;
 use deputy_protocol::tab::SUBPROTOCOL;
-use guarded::Guarded;
 use http::{HeaderMap, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use socket::Socket;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 /// Sockets that have not said who they are yet; more wait outside (R15).
 const UNWELCOMED: usize = 4096;
@@ -51,13 +50,7 @@ pub(crate) async fn open(State(door): State<TabDoor>, mut request: Request) -> R
     let limits = *door.hub.tabs().limits();
     door.hub.clone().supervisor().start(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        let (io, welcomed) = Guarded::new(TokioIo::new(upgraded));
-        let config = WebSocketConfig::default()
-            .read_buffer_size(4096)
-            .write_buffer_size(0)
-            .max_message_size(Some(limits.frame_bytes))
-            .max_frame_size(Some(limits.frame_bytes));
-        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+        let (socket, welcomed) = Socket::new(upgraded, limits.frame_bytes).await;
         conversation::hold(door.hub, origin, socket, welcomed, place).await;
     });
     let headers = [

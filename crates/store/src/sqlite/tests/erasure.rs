@@ -19,7 +19,7 @@ fn world(process: &Process) {
     process.append(events).expect("appended");
 }
 
-fn holds(directory: &TempDir, canary: &str) -> bool {
+pub(super) fn holds(directory: &TempDir, canary: &str) -> bool {
     std::fs::read_dir(directory.path())
         .expect("folder")
         .filter_map(|entry| std::fs::read(entry.expect("entry").path()).ok())

@@ -79,6 +79,60 @@ fn aud_05_a_tree_that_is_changed_while_the_hub_runs_is_not_signed_and_stops_the_
 }
 
 #[test]
+fn aud_05_a_log_that_is_not_what_was_signed_stops_for_its_tenant_alone() {
+    let directory = directory();
+    let process = Process::start(&directory);
+    let other = TenantId::new("other").expect("tenant");
+    let line = || vec![Event::new(Timestamp::from_millis(1), other.clone(), EventKind::HubStarted)];
+    process.append(outcomes(8)).expect("appended");
+    process.append(line()).expect("appended");
+    process.checkpoint();
+    process.append(outcomes(8)).expect("appended");
+    process
+        .on_writer(
+            "UPDATE audit_hash SET hash = zeroblob(32) WHERE tenant = 'default' AND idx = 29 RETURNING idx",
+        )
+        .expect("tampered");
+    assert!(process.run(process.store.checkpoint(&tenant())).is_err());
+    assert!(matches!(process.append(outcomes(1)), Err(StoreError::Corrupt(_))));
+    assert_eq!(process.append(line()).ok(), Some(1), "the other goes on");
+    assert!(process.run(process.store.checkpoint(&other)).expect("and is signed").is_some());
+    process.stop();
+}
+
+#[test]
+fn aud_05_a_damaged_checkpoint_file_refuses_the_lines_of_its_tenant_alone_until_it_is_mended() {
+    let directory = directory();
+    let process = Process::start(&directory);
+    let other = TenantId::new("other").expect("tenant");
+    let mut line = event(EventKind::TicketIssued, 1);
+    line.tenant = other.clone();
+    process.append(outcomes(2)).expect("appended");
+    process.append(vec![line.clone()]).expect("appended");
+    let good = process.run(process.store.checkpoint(&other)).expect("signs").expect("note");
+    fs::write(place(&directory).checkpoint(&other), "damaged").expect("written");
+    // After a failed commit every log is read anew.
+    let trigger =
+        "CREATE TRIGGER full BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'injected'); END";
+    process.on_writer(trigger).expect("trigger");
+    assert!(process.append(outcomes(1)).is_err());
+    process.on_writer("DROP TRIGGER full").expect("dropped");
+    let now = Timestamp::from_millis(1_000);
+    let put =
+        |number, line: &Event| process.store.put_ticket(super::faults::ticket(number), now, line.clone());
+    use deputy_hub::ports::Tickets as _;
+    let (refused, taken) =
+        process.run(async { tokio::join!(put(1, &line), put(2, &event(EventKind::TicketIssued, 2))) });
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    taken.expect("the others' transaction stands");
+    let left = process.run(process.store.take_ticket(&super::faults::ticket(1).hash)).expect("reads");
+    assert_eq!(left, None, "a change whose line was refused is not made");
+    fs::write(place(&directory).checkpoint(&other), good).expect("mended");
+    assert_eq!(process.append(vec![line]).ok(), Some(1));
+    process.stop();
+}
+
+#[test]
 fn aud_05_a_missing_checkpoint_or_key_file_is_not_made_anew_over_an_old_log() {
     let directory = directory();
     grown(&directory, 5);

@@ -1,0 +1,187 @@
+//! What doors may do with the hub, and ask of it.
+
+use super::Hub;
+use crate::approvals::Approvals;
+use crate::authenticate::{Authenticator, Denied, Door};
+use crate::caller::Caller;
+use crate::catalog::Listed;
+use crate::corridor::Wish;
+use crate::definitions::Definitions;
+use crate::events::Events;
+use crate::intent::Reach;
+use crate::policies::Policies;
+use crate::ports::StoreError;
+use crate::supervisor::Supervisor;
+use crate::switches::Switches;
+use crate::tabs::Tabs;
+use crate::tickets::TicketOffice;
+use deputy_core::{Facts as _, Origin, Timestamp};
+use deputy_identity::seal::Sealer;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+impl Hub {
+    /// Lets somebody in at a door, or not.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub async fn authenticate(&self, door: &Door, token: &str) -> Result<Caller, Denied> {
+        self.authenticator.authenticate(door, token).await
+    }
+
+    /// Carries a wish through the corridor.
+    #[must_use]
+    pub fn call(&self, caller: Caller, wish: Wish) -> Events {
+        self.corridor.run(caller, wish)
+    }
+
+    /// The right to look.
+    #[must_use]
+    pub fn reach(&self, caller: Caller) -> Reach {
+        self.corridor.reach(caller)
+    }
+
+    /// What this caller could call, sorted by name.
+    #[must_use]
+    pub fn tools(&self, reach: &Reach) -> Vec<Listed> {
+        let mut listed = self.catalog.tools(reach, self.clock.now());
+        listed.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
+        listed
+    }
+
+    /// Counts up whenever this caller's tools may have changed.
+    #[must_use]
+    pub fn changes(&self, reach: &Reach) -> watch::Receiver<u64> {
+        self.tabs.changes(reach.caller().user())
+    }
+
+    /// Counts somebody who was not let in.
+    pub fn count_refused(&self, door: &'static str, code: &'static str) {
+        // A stranger belongs to no tenant; the first one's log counts them.
+        if let Some(tenant) = self.tenants.first() {
+            self.journal.count_refused(tenant, door, code);
+        }
+    }
+
+    /// Why lines of the log cannot be written now, so that calls are refused; `None` if they can. For the operator, not
+    /// for strangers.
+    #[must_use]
+    pub fn log_fault(&self) -> Option<String> {
+        self.journal.fault()
+    }
+
+    /// Where the hub is reached; no trailing slash.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        self.public_url.as_str()
+    }
+
+    /// The issuers whose tokens are taken.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<String> {
+        self.authenticator.issuers()
+    }
+
+    /// Who checks tokens.
+    #[must_use]
+    pub const fn authenticator(&self) -> &Arc<Authenticator> {
+        &self.authenticator
+    }
+
+    /// Seals continuation handles.
+    #[must_use]
+    pub const fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// Tabs.
+    #[must_use]
+    pub const fn tabs(&self) -> &Arc<Tabs> {
+        &self.tabs
+    }
+
+    /// Whether an app lives at this origin.
+    #[must_use]
+    pub fn knows_origin(&self, origin: &Origin) -> bool {
+        self.tabs.knows_origin(origin)
+    }
+
+    /// Questions to people.
+    #[must_use]
+    pub const fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
+    }
+
+    /// Tickets.
+    #[must_use]
+    pub const fn tickets(&self) -> &TicketOffice {
+        &self.tickets
+    }
+
+    /// Switches.
+    #[must_use]
+    pub const fn switches(&self) -> &Arc<Switches> {
+        &self.switches
+    }
+
+    /// Policy sets.
+    #[must_use]
+    pub const fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// Definitions that wait for people.
+    #[must_use]
+    pub const fn definitions(&self) -> &Arc<Definitions> {
+        &self.definitions
+    }
+
+    /// The keys that sign assertions, public halves (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> serde_json::Value {
+        self.assertions.jwks()
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Time on a clock that nobody sets, for spans: it has no date.
+    #[must_use]
+    pub fn steady(&self) -> Timestamp {
+        Timestamp::from_millis(0).plus(self.clock.elapsed())
+    }
+
+    /// Starts tasks.
+    #[must_use]
+    pub const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Writes the last counted refusals; the program calls it when the doors are closed.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn last_words(&self) -> Result<(), StoreError> {
+        self.journal.flush_refused().await
+    }
+
+    /// Writes counted refusals every few seconds, and once more at the end.
+    pub(super) async fn flush_refused(&self) {
+        loop {
+            let stopping =
+                tokio::time::timeout(Duration::from_secs(5), self.supervisor.stopping().cancelled())
+                    .await
+                    .is_ok();
+            if let Err(error) = self.journal.flush_refused().await {
+                tracing::error!(%error, "refused sign-ins could not be recorded");
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Which policies can say anything about a tool of a given name, so that a decision asks those and no others.
+//!
+//! A policy that begins with `resource.name == "x"` is false, and cannot fail, for a tool of another name. Leaving it out
+//! changes no answer. What is not understood is asked about every tool.
+
+use cedar_policy::{Policy, PolicySet, PolicySetError};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+
+/// Attributes that the schema promises, so that reading them never fails.
+const ALWAYS_THERE: &[(&str, &[&str])] = &[
+    ("resource", &["source", "source_kind", "name", "origin", "effect", "egress", "definition"]),
+    ("principal", &["tenant", "issuer", "subject"]),
+    ("context", &["client", "impersonated", "approved", "now"]),
+];
+
+/// A set, cut by the names of tools.
+pub(crate) struct Slices {
+    by_name: HashMap<String, PolicySet>,
+    /// For every other name.
+    others: PolicySet,
+}
+
+impl Slices {
+    /// # Errors
+    /// Two policies with one id.
+    pub(crate) fn of(whole: &PolicySet) -> Result<Self, Box<PolicySetError>> {
+        let named: Vec<(&Policy, Option<BTreeSet<String>>)> =
+            whole.policies().map(|policy| (policy, names(policy))).collect();
+        let slice = |name: Option<&str>| {
+            let speaks = |names: &Option<BTreeSet<String>>| match (names, name) {
+                (None, _) => true,
+                (Some(names), Some(name)) => names.contains(name),
+                (Some(_), None) => false,
+            };
+            let chosen = named.iter().filter(|(_, names)| speaks(names)).map(|(policy, _)| (*policy).clone());
+            PolicySet::from_policies(chosen).map_err(Box::new)
+        };
+        let all: BTreeSet<&String> = named.iter().filter_map(|(_, names)| names.as_ref()).flatten().collect();
+        let by_name = all.into_iter().map(|name| Ok((name.clone(), slice(Some(name))?)));
+        Ok(Self { by_name: by_name.collect::<Result<_, Box<PolicySetError>>>()?, others: slice(None)? })
+    }
+
+    /// The policies to ask about a tool of this name.
+    pub(crate) fn about(&self, name: &str) -> &PolicySet {
+        self.by_name.get(name).unwrap_or(&self.others)
+    }
+}
+
+/// The only names of tools that a policy can be satisfied for. `None`: any.
+fn names(policy: &Policy) -> Option<BTreeSet<String>> {
+    let json = policy.to_json().ok()?;
+    if json.pointer("/resource/op").and_then(Value::as_str) == Some("==") {
+        let id = json.pointer("/resource/entity/id")?.as_str()?;
+        // A source has no `_` in its name.
+        return Some(BTreeSet::from([id.split_once("__")?.1.to_owned()]));
+    }
+    let first = json.pointer("/conditions/0")?;
+    if first.get("kind").and_then(Value::as_str) != Some("when") {
+        return None;
+    }
+    named_first(first.get("body")?).ok()?
+}
+
+/// Goes through `a && b && …` from the left. `Err`: here is something that may fail, so that nothing after it counts.
+fn named_first(body: &Value) -> Result<Option<BTreeSet<String>>, ()> {
+    if let Some(both) = body.get("&&") {
+        let part = |name: &str| both.get(name).ok_or(());
+        return match named_first(part("left")?)? {
+            Some(names) => Ok(Some(names)),
+            None => named_first(part("right")?),
+        };
+    }
+    match equal_to(body) {
+        Some(name) => Ok(Some(BTreeSet::from([name.to_owned()]))),
+        None if never_fails(body) => Ok(None),
+        None => Err(()),
+    }
+}
+
+/// `resource.name == "x"`.
+fn equal_to(part: &Value) -> Option<&str> {
+    let sides = part.get("==")?;
+    let name = sides.get("left")?.get(".")?;
+    let is_name = name.pointer("/left/Var")? == "resource" && name.get("attr")? == "name";
+    sides.pointer("/right/Value").filter(|_| is_name)?.as_str()
+}
+
+fn never_fails(part: &Value) -> bool {
+    let sides = |name: &str| {
+        part.get(name)
+            .is_some_and(|sides| ["left", "right"].iter().all(|side| sides.get(side).is_some_and(is_there)))
+    };
+    let negated = part.pointer("/!/arg").is_some_and(never_fails);
+    sides("==") || sides("!=") || negated || is_flag(part)
+}
+
+/// A literal, a variable, or an attribute that is always there.
+fn is_there(value: &Value) -> bool {
+    let literal = value.get("Value").is_some_and(|value| !value.is_object());
+    let variable = value.get("Var").is_some_and(|name| name == "principal" || name == "resource");
+    literal || variable || is_attribute(value)
+}
+
+fn is_attribute(value: &Value) -> bool {
+    let (of, name) = (value.pointer("/./left/Var"), value.pointer("/./attr"));
+    ALWAYS_THERE.iter().any(|(variable, attributes)| {
+        of.is_some_and(|of| of == variable)
+            && name.and_then(Value::as_str).is_some_and(|name| attributes.contains(&name))
+    })
+}
+
+/// An attribute that is a truth value.
+fn is_flag(part: &Value) -> bool {
+    let flags = ["egress", "impersonated", "approved"];
+    is_attribute(part)
+        && part.pointer("/./attr").and_then(Value::as_str).is_some_and(|name| flags.contains(&name))
+}
+
+#[cfg(test)]
+mod tests;
