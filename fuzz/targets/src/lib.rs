@@ -41,7 +41,7 @@ const fn target(name: &'static str, body: fn(&[u8]), copies: u32) -> Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     target("canonical", json::canonical, 4000),
-    target("schema", json::schema, 1500),
+    target("schema", json::schema, 3000),
     target("definition", json::definition, 3000),
     target("manifest", json::manifest, 2000),
     target("tab", wire::tab, 3000),
@@ -56,14 +56,14 @@ pub const TARGETS: &[Target] = &[
     target("discovery", identity::discovery, 3000),
     target("sealed", identity::sealed, 3000),
     target("policy", policy::policy, 200),
-    target("policy_case", policy::case, 500),
+    target("policy_case", policy::case, 1000),
     target("policy_arguments", policy::arguments, 500),
-    target("checkpoint", log::checkpoint, 2000),
-    target("proof", log::proof, 2000),
+    target("checkpoint", log::checkpoint, 500),
+    target("proof", log::proof, 1000),
     target("line", log::line, 3000),
-    target("log", log::log, 500),
-    target("bundle", log::bundle, 1000),
-    target("settings", settings::settings, 500),
+    target("log", log::log, 80),
+    target("bundle", log::bundle, 80),
+    target("settings", settings::settings, 2000),
     target("doors", doors::doors, 2000),
 ];
 
