@@ -44,10 +44,9 @@ pub(crate) fn doors(data: &[u8]) {
     }
     let Ok(request) = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))) else { return };
     let path = request.uri().path().to_owned();
-    let answer = wait(async {
-        let router = router(&WORLD.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
-        router.oneshot(request).await.expect("infallible")
-    });
+    // The world is made here, for it is no part of what runs.
+    let router = router(&WORLD.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
+    let answer = wait(router.oneshot(request)).expect("infallible");
     let status = answer.status();
     assert!(!status.is_server_error() || status == StatusCode::SERVICE_UNAVAILABLE, "{status}: {text}");
     assert!(known || !status.is_success() || is_for_anybody(&path), "{status} to a stranger: {text}");
