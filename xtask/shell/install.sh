@@ -92,6 +92,13 @@ need_cargo_deny() {
   cargo install --locked --quiet --root "$DEPUTY_STATE/tools" cargo-deny
 }
 
+need_cargo_fuzz() {
+  command -v c++ >/dev/null || install_packages build-essential
+  cargo fuzz --version >/dev/null 2>&1 && return
+  say "installing cargo-fuzz"
+  cargo install --locked --quiet --root "$DEPUTY_STATE/tools" cargo-fuzz
+}
+
 # --- Python and Node ------------------------------------------------------------------------------------------------
 
 # Runs a command once for the current content of some files: once_for STAMP FILE… -- COMMAND…

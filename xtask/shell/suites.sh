@@ -76,6 +76,7 @@ suite_identity() { python_suite identity; }
 suite_faults() {
   python_suite faults
   hub_under_load
+  [ -z "$DEPUTY_TEST_ALL" ] || fuzz_for_long
 }
 
 # The hub killed under load, over and over; under --all more often, and with ten thousand tabs.
@@ -117,6 +118,36 @@ counted_pytest() {
 }
 
 number() { local found; found="$(sed -nE "s/.*[ =]([0-9]+) $2.*/\1/p" <<<"$1")"; echo "${found:-0}"; }
+
+fuzz_tools() { need_packages; need_python; need_rust; need_cargo_fuzz; }
+
+# Each target of fuzz/ under libFuzzer for a minute. A finding stays in .deputy/fuzz/artifacts.
+fuzz_for_long() {
+  local target
+  tools_or_fail fuzz_tools || return
+  need_rust
+  say "building the fuzz targets (the first time takes some minutes)"
+  cargo_fuzz build || { count "building the fuzz targets" 1; return; }
+  for target in $(ls "$DEPUTY_ROOT/fuzz/corpus"); do
+    check "fuzz $target" fuzz_one "$target" -max_total_time=60
+  done
+}
+
+# One target, on from what earlier runs found: fuzz_one TARGET [LIBFUZZER-OPTION…]
+fuzz_one() {
+  local target="$1" folder="$DEPUTY_STATE/fuzz"
+  shift
+  mkdir -p "$folder/corpus/$target" "$folder/artifacts"
+  cargo_fuzz run "$target" "$folder/corpus/$target" "$DEPUTY_ROOT/fuzz/corpus/$target" -- -rss_limit_mb=2048 -timeout=10 \
+    -verbosity=0 -print_final_stats=1 -artifact_prefix="$folder/artifacts/$target-" "$@"
+}
+
+# Coverage alone, which the stable compiler has too; sanitizers would need a nightly one, and find what unsafe code does.
+cargo_fuzz() {
+  local verb="$1"
+  shift
+  (cd "$DEPUTY_ROOT/fuzz" && cargo fuzz "$verb" --fuzz-dir . --sanitizer none --target-dir "$DEPUTY_STATE/fuzz/target" "$@")
+}
 
 conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; }
 conformance_hub() { cargo build --locked --quiet -p deputy-server --example conformance; }

@@ -21,7 +21,7 @@ const RINGS: &[(&str, u8)] = &[
 ];
 
 /// Beside the house: for tests, demos and checks. Nothing that ships may depend on them.
-const BESIDE: &[&str] = &["deputy-testkit", "deputy-demo", "deputy-bench", "xtask"];
+const BESIDE: &[&str] = &["deputy-testkit", "deputy-demo", "deputy-bench", "deputy-fuzz-targets", "xtask"];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
