@@ -5,8 +5,8 @@ use crate::numbers::{Samples, per_second};
 use crate::report::Row;
 use crate::{Result, random};
 use deputy_core::{
-    Agent, AgentType, CallId, Class, Client, Digest, DocumentId, Event, EventKind, PolicyId, TenantId,
-    Timestamp, User, Verification,
+    Agent, AgentType, CallId, Class, Client, Digest, DocumentId, Event, EventKind, Outcome, PolicyId,
+    TenantId, Timestamp, User, Verification,
 };
 use deputy_hub::Supervisor;
 use deputy_hub::ports::AuditLog as _;
@@ -24,13 +24,33 @@ const GOAL: f64 = 20_000.0;
 
 pub(super) async fn run(setting: &Setting) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for callers in [1, 16, 256] {
-        rows.push(of(setting, callers).await?);
+    for lines in [Lines::Calls, Lines::Intents] {
+        for callers in [1, 16, 256] {
+            rows.push(of(setting, lines, callers).await?);
+        }
     }
     Ok(rows)
 }
 
-async fn of(setting: &Setting, callers: usize) -> Result<Row> {
+/// What a caller writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// An intent, then the outcome of the same call, as the hub does.
+    Calls,
+    /// Intents whose outcome never comes, so that the table of open calls grows with every line.
+    Intents,
+}
+
+impl Lines {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "intent, outcome",
+            Self::Intents => "intents alone",
+        }
+    }
+}
+
+async fn of(setting: &Setting, lines: Lines, callers: usize) -> Result<Row> {
     std::fs::create_dir_all(&setting.folder)?;
     let folder = tempfile::tempdir_in(&setting.folder)?;
     let supervisor = Supervisor::default();
@@ -39,7 +59,7 @@ async fn of(setting: &Setting, callers: usize) -> Result<Row> {
     let mut syncs = Vec::new();
     for _ in 0..ROUNDS {
         syncs.push(disk::sync(&setting.folder, SYNCS)?.p50_us());
-        let (began, more) = (Instant::now(), round(&store, callers).await?);
+        let (began, more) = (Instant::now(), round(&store, lines, callers).await?);
         took += began.elapsed();
         samples.take(more);
     }
@@ -48,6 +68,7 @@ async fn of(setting: &Setting, callers: usize) -> Result<Row> {
     syncs.sort_by(f64::total_cmp);
     let rate = per_second(samples.len(), took);
     let row = Row::of("audit")
+        .with("class", lines.name())
         .with("conns", callers)
         .number("lines_per_s", rate)
         .percentiles(&samples.sorted())
@@ -59,7 +80,7 @@ async fn of(setting: &Setting, callers: usize) -> Result<Row> {
     })
 }
 
-async fn round(store: &SqliteStore, callers: usize) -> Result<Samples> {
+async fn round(store: &SqliteStore, lines: Lines, callers: usize) -> Result<Samples> {
     let mut tasks = JoinSet::new();
     let until = Instant::now() + ROUND;
     for caller in 0..callers {
@@ -69,9 +90,12 @@ async fn round(store: &SqliteStore, callers: usize) -> Result<Samples> {
             while Instant::now() < until {
                 let mut event = Event::clone(&event);
                 event.call = CallId::fresh().ok();
-                let began = Instant::now();
-                store.append(vec![event]).await?;
-                samples.add(began.elapsed());
+                let outcome = (lines == Lines::Calls).then(|| outcome(&event));
+                for event in [Some(event), outcome].into_iter().flatten() {
+                    let began = Instant::now();
+                    store.append(vec![event]).await?;
+                    samples.add(began.elapsed());
+                }
             }
             Ok::<_, crate::Error>(samples)
         });
@@ -108,4 +132,12 @@ fn intent(caller: usize) -> Result<Event> {
     event.policies = vec![PolicyId("sales-may-update-contacts".to_owned())];
     event.policy_version = Some(Digest::of_bytes(b"policies"));
     Ok(event)
+}
+
+/// The line that the hub writes after it.
+fn outcome(intent: &Event) -> Event {
+    let mut event = intent.clone();
+    event.kind = EventKind::Outcome;
+    event.outcome = Some(Outcome::Succeeded);
+    event
 }

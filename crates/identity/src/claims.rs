@@ -3,6 +3,7 @@
 mod check;
 
 use crate::error::TokenError;
+use crate::members::{Json, Members};
 use crate::provider::ProviderName;
 use deputy_core::{Client, Digest, Timestamp, User};
 use serde_json::Value;
@@ -109,17 +110,16 @@ impl ClaimPath {
     }
 
     /// The value there.
-    #[must_use]
-    pub fn find<'a>(&self, claims: &'a serde_json::Map<String, Value>) -> Option<&'a Value> {
+    pub(crate) fn find<'m, 'a>(&self, claims: &'m Members<'a>) -> Option<&'m Json<'a>> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
     }
 
     /// Whether the token says that the value is not in it but somewhere else (OpenID Connect Core 5.6.2), as Entra ID
     /// does for people in more than 200 groups.
-    pub(crate) fn is_elsewhere(&self, claims: &serde_json::Map<String, Value>) -> bool {
+    pub(crate) fn is_elsewhere(&self, claims: &Members<'_>) -> bool {
         let Some(first) = self.0.first() else { return false };
-        let named = claims.get("_claim_names").and_then(Value::as_object);
+        let named = claims.get("_claim_names").and_then(Json::as_object);
         named.is_some_and(|names| names.contains_key(first))
             || (first == "groups" && claims.contains_key("hasgroups"))
     }
@@ -190,13 +190,10 @@ impl Claims {
 }
 
 /// A claim that must be a string if it is there.
-fn optional_text<'a>(
-    claims: &'a serde_json::Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<&'a str>, TokenError> {
+fn optional_text<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<Option<&'a str>, TokenError> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Json::Text(text)) => Ok(Some(text)),
         Some(_) => Err(TokenError::Claim(name)),
     }
 }

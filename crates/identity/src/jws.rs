@@ -1,11 +1,12 @@
 //! Compact JWS (RFC 7515), read strictly: what is not exactly one signed token is refused before any key is looked up.
 
 use crate::error::TokenError;
+use crate::members::{Json, Members};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deputy_core::Digest;
-use deputy_core::canonical::parse_strict;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Longest token that is read at all (A1).
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -112,8 +113,11 @@ impl std::fmt::Debug for KeyId {
 }
 
 /// A token that is well formed and nothing more. Its claims say what a stranger wants us to believe.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "people look at the claims; the rest shows tests what was read")
+)]
 pub struct Unverified<'a> {
-    pub(crate) algorithm: Algorithm,
     pub(crate) key_id: Option<KeyId>,
     pub(crate) media_type: Option<String>,
     pub(crate) claims: Map<String, Value>,
@@ -127,20 +131,14 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`TokenError::Malformed`] for anything but A1, A5, A6 and A7; [`TokenError::Algorithm`] for one we do not know.
     pub fn parse(token: &'a str) -> Result<Self, TokenError> {
-        let (header, payload, signature) = split(token)?;
-        let signed = token.get(..header.len() + 1 + payload.len()).ok_or(TokenError::Malformed("parts"))?;
-        if header.len() > MAX_HEADER_BYTES {
-            return Err(TokenError::Malformed("the header is too long"));
-        }
-        let header = object(header, "the header is not base64url of a JSON object without duplicates")?;
-        refuse_extensions(&header)?;
+        let parts = Parts::decode(token)?;
+        let token = Token::read(&parts)?;
         Ok(Self {
-            algorithm: algorithm(&header)?,
-            key_id: key_id(&header)?,
-            media_type: media_type(&header)?,
-            claims: object(payload, "the claims are not base64url of a JSON object without duplicates")?,
-            signed: signed.as_bytes(),
-            signature: decode(signature).ok_or(TokenError::Malformed("the signature is not base64url"))?,
+            key_id: token.key_id,
+            media_type: token.media_type.map(Cow::into_owned),
+            claims: token.claims.to_map(),
+            signed: parts.signed,
+            signature: parts.signature.clone(),
         })
     }
 
@@ -155,6 +153,65 @@ impl<'a> Unverified<'a> {
     #[must_use]
     pub fn quote(&self, claim: &str) -> Option<String> {
         Some(self.claims.get(claim)?.to_string().chars().take(200).collect())
+    }
+}
+
+/// The decoded parts of a compact JWS, for a [`Token`] to borrow from.
+pub(crate) struct Parts<'a> {
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    pub(crate) signed: &'a [u8],
+    pub(crate) signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes a compact JWS apart (A1).
+    pub(crate) fn decode(token: &'a str) -> Result<Self, TokenError> {
+        let (header, payload, signature) = split(token)?;
+        let signed = token.get(..header.len() + 1 + payload.len()).ok_or(TokenError::Malformed("parts"))?;
+        if header.len() > MAX_HEADER_BYTES {
+            return Err(TokenError::Malformed("the header is too long"));
+        }
+        Ok(Self {
+            header: decode(header).ok_or(TokenError::Malformed(NO_HEADER))?,
+            payload: decode(payload).ok_or(TokenError::Malformed(NO_CLAIMS))?,
+            signed: signed.as_bytes(),
+            signature: decode(signature).ok_or(TokenError::Malformed("the signature is not base64url"))?,
+        })
+    }
+}
+
+const NO_HEADER: &str = "the header is not base64url of a JSON object without duplicates";
+const NO_CLAIMS: &str = "the claims are not base64url of a JSON object without duplicates";
+
+/// An [`Unverified`] that borrows from its [`Parts`], for [`crate::Verifier`], which reads one per call.
+pub(crate) struct Token<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key_id: Option<KeyId>,
+    pub(crate) media_type: Option<Cow<'a, str>>,
+    pub(crate) claims: Members<'a>,
+    pub(crate) signed: &'a [u8],
+    pub(crate) signature: &'a [u8],
+}
+
+impl<'a> Token<'a> {
+    /// Reads the parts (A5, A6, A7).
+    pub(crate) fn read(parts: &'a Parts<'_>) -> Result<Self, TokenError> {
+        let header = Members::parse(&parts.header).ok_or(TokenError::Malformed(NO_HEADER))?;
+        refuse_extensions(&header)?;
+        Ok(Self {
+            algorithm: algorithm(&header)?,
+            key_id: key_id(&header)?,
+            media_type: media_type(&header)?,
+            claims: Members::parse(&parts.payload).ok_or(TokenError::Malformed(NO_CLAIMS))?,
+            signed: parts.signed,
+            signature: &parts.signature,
+        })
+    }
+
+    /// The `iss` as the stranger wrote it; none unless it is a string (A2).
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.claims.get("iss")?.as_str()
     }
 }
 
@@ -178,38 +235,38 @@ fn decode(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
 
-fn object(part: &str, otherwise: &'static str) -> Result<Map<String, Value>, TokenError> {
-    let bytes = decode(part).ok_or(TokenError::Malformed(otherwise))?;
-    match parse_strict(&bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        _ => Err(TokenError::Malformed(otherwise)),
-    }
-}
-
 /// A6: an extension that we would have to understand is one that we refuse.
-fn refuse_extensions(header: &Map<String, Value>) -> Result<(), TokenError> {
-    let b64 = header.get("b64").is_none_or(|value| value == &Value::Bool(true));
+fn refuse_extensions(header: &Members<'_>) -> Result<(), TokenError> {
+    let b64 = header.get("b64").is_none_or(|value| value == &Json::Bool(true));
     if header.contains_key("crit") || header.contains_key("zip") || !b64 {
         return Err(TokenError::Malformed("the header has `crit`, `zip` or `b64`"));
     }
     Ok(())
 }
 
-fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
-    header.get("alg").and_then(Value::as_str).and_then(Algorithm::named).ok_or(TokenError::Algorithm)
+fn algorithm(header: &Members<'_>) -> Result<Algorithm, TokenError> {
+    header.get("alg").and_then(Json::as_str).and_then(Algorithm::named).ok_or(TokenError::Algorithm)
 }
 
-fn key_id(header: &Map<String, Value>) -> Result<Option<KeyId>, TokenError> {
+fn key_id(header: &Members<'_>) -> Result<Option<KeyId>, TokenError> {
     let Some(value) = header.get("kid") else { return Ok(None) };
     let key_id = value.as_str().and_then(KeyId::new);
     key_id.map(Some).ok_or(TokenError::Malformed("`kid` is not a string of at most 256 bytes"))
 }
 
 /// In lower case and without `application/` (RFC 7515 section 4.1.9).
-fn media_type(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
+fn media_type<'a>(header: &Members<'a>) -> Result<Option<Cow<'a, str>>, TokenError> {
     let Some(value) = header.get("typ") else { return Ok(None) };
-    let value = value.as_str().ok_or(TokenError::Malformed("`typ` is not a string"))?.to_ascii_lowercase();
-    Ok(Some(value.strip_prefix("application/").unwrap_or(&value).to_owned()))
+    let Json::Text(value) = value else { return Err(TokenError::Malformed("`typ` is not a string")) };
+    Ok(Some(match value {
+        Cow::Borrowed(text) if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            Cow::Borrowed(text.strip_prefix("application/").unwrap_or(text))
+        }
+        text => {
+            let text = text.to_ascii_lowercase();
+            Cow::Owned(text.strip_prefix("application/").unwrap_or(&text).to_owned())
+        }
+    }))
 }
 
 #[cfg(test)]

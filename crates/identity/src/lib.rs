@@ -8,6 +8,7 @@ pub mod claims;
 mod error;
 pub mod jws;
 pub mod keys;
+mod members;
 pub mod mint;
 pub mod provider;
 pub mod seal;

@@ -12,7 +12,7 @@ pub(crate) use preset::{AudienceAt, Says, Shape};
 use crate::claims::{ClaimPath, TokenKind};
 use crate::error::TokenError;
 use crate::jws::Algorithm;
-use crate::jws::Unverified;
+use crate::jws::Token;
 use deputy_core::canonical::parse_strict;
 use deputy_core::{Issuer, TenantId};
 use serde_json::Value;
@@ -171,12 +171,12 @@ impl Provider {
     }
 
     /// Whom the token is about, as far as the provider's tenants go (A12).
-    pub(crate) fn belongs(&self, token: &Unverified<'_>) -> Result<Belongs, TokenError> {
+    pub(crate) fn belongs(&self, token: &Token<'_>) -> Result<Belongs, TokenError> {
         self.rule.check(&self.settings, token)
     }
 
     /// Whether a key may sign for the tenant that the token names (A12).
-    pub(crate) fn key_may_sign(&self, key_issuer: Option<&str>, token: &Unverified<'_>) -> bool {
+    pub(crate) fn key_may_sign(&self, key_issuer: Option<&str>, token: &Token<'_>) -> bool {
         self.rule.key_may_sign(&self.settings, key_issuer, token)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::claims::{self, Accepts, Claims, Expectations, Verified};
 use crate::error::TokenError;
-use crate::jws::Unverified;
+use crate::jws::{Parts, Token};
 use crate::keys::{KeyRing, Missing};
 use crate::provider::{Provider, ProviderError, ProviderName};
 use deputy_core::{Issuer, Timestamp};
@@ -13,7 +13,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Verifier {
     providers: Vec<(Arc<Provider>, Arc<KeyRing>)>,
-    by_issuer: HashMap<Issuer, (Arc<Provider>, Arc<KeyRing>)>,
+    /// By the exact `iss`.
+    by_issuer: HashMap<String, (Arc<Provider>, Arc<KeyRing>)>,
 }
 
 /// Whether a refresh of the keys was already tried for this token.
@@ -40,7 +41,7 @@ impl Verifier {
             }
             for issuer in provider.issuers() {
                 let entry = (Arc::clone(provider), Arc::clone(ring));
-                if by_issuer.insert(issuer.clone(), entry).is_some() {
+                if by_issuer.insert(Issuer::as_str(issuer).to_owned(), entry).is_some() {
                     return Err(ProviderError::IssuerTwice(issuer.clone()));
                 }
             }
@@ -93,7 +94,8 @@ impl Verifier {
         now: Timestamp,
         attempt: Attempt,
     ) -> Result<Verified<Claims>, TokenError> {
-        let token = Unverified::parse(token)?;
+        let parts = Parts::decode(token)?;
+        let token = Token::read(&parts)?;
         let (provider, ring) = self.select(&token, expectations)?;
         if !provider.settings().algorithms.contains(&token.algorithm) {
             return Err(TokenError::Algorithm);
@@ -101,7 +103,7 @@ impl Verifier {
         let key = ring
             .find(token.key_id.as_ref(), token.algorithm, now)
             .map_err(|missing| refuse(missing, attempt, &token, provider, ring, now))?;
-        if !key.verifies(token.algorithm, token.signed, &token.signature) {
+        if !key.verifies(token.algorithm, token.signed, token.signature) {
             return Err(TokenError::Signature);
         }
         if !provider.key_may_sign(key.issuer(), &token) {
@@ -113,11 +115,10 @@ impl Verifier {
     /// A2: the unverified `iss` chooses among the configured ones, byte for byte, and nothing else.
     fn select(
         &self,
-        token: &Unverified<'_>,
+        token: &Token<'_>,
         expectations: &Expectations,
     ) -> Result<(&Provider, &KeyRing), TokenError> {
-        let issuer = token.issuer().and_then(|issuer| Issuer::new(issuer).ok());
-        let found = issuer.and_then(|issuer| self.by_issuer.get(&issuer));
+        let found = token.issuer().and_then(|issuer| self.by_issuer.get(issuer));
         let (provider, ring) = found.ok_or(TokenError::UnknownIssuer)?;
         match &expectations.accepts {
             Accepts::Only(name) if name != provider.name() => {
@@ -131,7 +132,7 @@ impl Verifier {
 fn refuse(
     missing: Missing,
     attempt: Attempt,
-    token: &Unverified<'_>,
+    token: &Token<'_>,
     provider: &Provider,
     ring: &KeyRing,
     now: Timestamp,

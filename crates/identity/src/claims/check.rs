@@ -2,12 +2,11 @@
 
 use super::{Claims, Expectations, TokenKind, optional_text};
 use crate::error::TokenError;
-use crate::jws::Unverified;
+use crate::jws::Token;
+use crate::members::{Json, Members};
 use crate::provider::{AccessTokenType, AudienceAt, Provider, Says, Settings, Shape};
 use deputy_core::{Client, Digest, Subject, Timestamp, User};
-use serde_json::{Map, Value};
-
-type Members = Map<String, Value>;
+use serde_json::Value;
 
 /// Largest `NumericDate` that every JSON reader keeps exactly.
 const MAX_SECONDS: u64 = 1 << 53;
@@ -15,7 +14,7 @@ const MAX_SHORT_TEXT: usize = 512;
 
 /// Checks everything but issuer, key and signature.
 pub(crate) fn check(
-    token: &Unverified<'_>,
+    token: &Token<'_>,
     provider: &Provider,
     expectations: &Expectations,
     now: Timestamp,
@@ -51,14 +50,14 @@ pub(crate) fn check(
     })
 }
 
-fn text<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
+fn text<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<&'a str, TokenError> {
     optional_text(claims, name)?.ok_or(TokenError::Claim(name))
 }
 
 /// A11: the claim that the product keeps stable, and the provider's tenant where it is unique only there. Even then no
 /// token passes without a `sub`.
 fn subject(
-    claims: &Members,
+    claims: &Members<'_>,
     kind: TokenKind,
     shape: &Shape,
     tenant: Option<&str>,
@@ -77,30 +76,43 @@ fn subject(
 }
 
 /// A10: what a product's tokens of this kind always say, and what those of a person never do.
-fn says(claims: &Members, kind: TokenKind, client: Option<&str>, shape: &Shape) -> Result<(), TokenError> {
+fn says(
+    claims: &Members<'_>,
+    kind: TokenKind,
+    client: Option<&str>,
+    shape: &Shape,
+) -> Result<(), TokenError> {
     let wanted = match kind {
         TokenKind::AccessToken => shape.access_token_says,
         TokenKind::IdToken => shape.id_token_says,
     };
     let said = |(name, values): &Says| match claims.get(*name) {
-        None | Some(Value::Null) => false,
+        None | Some(Json::Null) => false,
         Some(value) => values.is_empty() || value.as_str().is_some_and(|value| values.contains(&value)),
     };
-    let never = |(name, value): &(&str, &str)| claims.get(*name).is_some_and(|said| said == value);
-    let subject = claims.get("sub").and_then(Value::as_str);
-    let machine = client.map(|client| shape.machine.replace("{client}", client));
-    let person = kind == TokenKind::IdToken || machine.is_none() || subject != machine.as_deref();
+    let never =
+        |(name, value): &(&str, &str)| claims.get(*name).is_some_and(|said| said.as_str() == Some(value));
+    let subject = claims.get("sub").and_then(Json::as_str);
+    let machine = |client| subject.is_some_and(|subject| is_machine(shape.machine, client, subject));
+    let person = kind == TokenKind::IdToken || !client.is_some_and(machine);
     let right = person && wanted.iter().all(said) && !shape.person_never_says.iter().any(never);
     if right { Ok(()) } else { Err(TokenError::Kind) }
 }
 
+/// Whether a subject is the pattern with the client in its place.
+fn is_machine(pattern: &str, client: &str, subject: &str) -> bool {
+    match pattern.split_once("{client}") {
+        Some((before, after)) => {
+            let rest = subject.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            rest == Some(client)
+        }
+        None => subject == pattern,
+    }
+}
+
 /// A9: a string, or a list of strings with something in it. For the products that issue access tokens without one, what
 /// stands in its place; never where the `typ` promises an `aud` (RFC 9068 section 2.2).
-fn audiences<'t>(
-    token: &'t Unverified<'_>,
-    kind: TokenKind,
-    shape: &Shape,
-) -> Result<Vec<&'t str>, TokenError> {
+fn audiences<'t>(token: &'t Token<'_>, kind: TokenKind, shape: &Shape) -> Result<Vec<&'t str>, TokenError> {
     let (claims, wrong) = (&token.claims, TokenError::Claim("aud"));
     let bare = kind == TokenKind::AccessToken && token.media_type.as_deref().is_none_or(|typ| typ == "jwt");
     match (claims.get("aud"), shape.audience) {
@@ -108,15 +120,15 @@ fn audiences<'t>(
         _ => {}
     }
     match claims.get("aud") {
-        Some(Value::String(audience)) => Ok(vec![audience]),
-        Some(Value::Array(audiences)) if !audiences.is_empty() => {
-            audiences.iter().map(Value::as_str).collect::<Option<_>>().ok_or(wrong)
+        Some(Json::Text(audience)) => Ok(vec![audience]),
+        Some(Json::List(audiences)) if !audiences.is_empty() => {
+            audiences.iter().map(Json::as_str).collect::<Option<_>>().ok_or(wrong)
         }
         _ => Err(wrong),
     }
 }
 
-fn client(claims: &Members) -> Result<Option<&str>, TokenError> {
+fn client<'a>(claims: &'a Members<'_>) -> Result<Option<&'a str>, TokenError> {
     for name in ["client_id", "azp", "cid", "appid"] {
         if let Some(client) = optional_text(claims, name)? {
             let fits = (1..=MAX_SHORT_TEXT).contains(&client.len());
@@ -135,7 +147,7 @@ fn of_id_token<'a>(kind: TokenKind, audiences: &[&'a str]) -> Option<&'a str> {
 
 /// A10: the token says what it is, in its `typ` or by what it contains.
 fn kind(
-    token: &Unverified<'_>,
+    token: &Token<'_>,
     settings: &Settings,
     expectations: &Expectations,
     audiences: &[&str],
@@ -170,7 +182,7 @@ fn kind(
 
 /// `nonce` and `at_hash` are of ID tokens: refused in a token that does not call itself an access token, and in any
 /// that is for its own client.
-fn is_id_token_inside(claims: &Members, untyped: bool, audiences: &[&str], client: Option<&str>) -> bool {
+fn is_id_token_inside(claims: &Members<'_>, untyped: bool, audiences: &[&str], client: Option<&str>) -> bool {
     let marked = claims.contains_key("nonce") || claims.contains_key("at_hash");
     marked && (untyped || client.is_some_and(|client| audiences.contains(&client)))
 }
@@ -182,7 +194,7 @@ struct Times {
 
 /// A8: whole seconds, a small skew, a bounded life.
 fn times(
-    token: &Unverified<'_>,
+    token: &Token<'_>,
     kind: TokenKind,
     settings: &Settings,
     now: Timestamp,
@@ -209,7 +221,7 @@ fn times(
     Ok(Times { expires_at, issued_at })
 }
 
-fn seconds(claims: &Members, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
+fn seconds(claims: &Members<'_>, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     match value.as_u64() {
         Some(seconds) if seconds <= MAX_SECONDS => Ok(Some(Timestamp::from_seconds(seconds))),
@@ -217,38 +229,38 @@ fn seconds(claims: &Members, name: &'static str) -> Result<Option<Timestamp>, To
     }
 }
 
-fn scopes(claims: &Members) -> Result<Vec<String>, TokenError> {
+fn scopes(claims: &Members<'_>) -> Result<Vec<String>, TokenError> {
     let words = |text: &str| text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
     if let Some(scope) = optional_text(claims, "scope")? {
         return Ok(words(scope));
     }
     match claims.get("scp") {
         None => Ok(Vec::new()),
-        Some(Value::String(scopes)) => Ok(words(scopes)),
+        Some(Json::Text(scopes)) => Ok(words(scopes)),
         Some(scopes) => strings(scopes).ok_or(TokenError::Claim("scp")),
     }
 }
 
 /// A list that cannot be read is not an empty list: a policy may forbid something to a group.
-fn groups(claims: &Members, settings: &Settings) -> Result<Vec<String>, TokenError> {
+fn groups(claims: &Members<'_>, settings: &Settings) -> Result<Vec<String>, TokenError> {
     if settings.groups.is_elsewhere(claims) {
         return Err(TokenError::Claim("groups"));
     }
     match settings.groups.find(claims) {
         None => Ok(Vec::new()),
-        Some(Value::String(group)) => Ok(vec![group.clone()]),
+        Some(Json::Text(group)) => Ok(vec![group.clone().into_owned()]),
         Some(groups) => strings(groups).ok_or(TokenError::Claim("groups")),
     }
 }
 
-fn strings(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+fn strings(value: &Json<'_>) -> Option<Vec<String>> {
+    value.as_list()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
-fn actor(claims: &Members, name: &'static str) -> Result<Option<Value>, TokenError> {
+fn actor(claims: &Members<'_>, name: &'static str) -> Result<Option<Value>, TokenError> {
     match claims.get(name) {
         None => Ok(None),
-        Some(actor) if actor.is_object() => Ok(Some(actor.clone())),
+        Some(actor) if actor.as_object().is_some() => Ok(Some(actor.to_value())),
         Some(_) => Err(TokenError::Claim(name)),
     }
 }

@@ -5,9 +5,9 @@ use super::preset::{EVERY_TENANT, Tenants, is_guid};
 use super::{ProviderError, Settings};
 use crate::claims::ClaimPath;
 use crate::error::TokenError;
-use crate::jws::Unverified;
+use crate::jws::Token;
+use crate::members::Json;
 use deputy_core::Issuer;
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Longest name of a provider's tenant.
@@ -97,7 +97,7 @@ impl TenantRule {
         texts.iter().map(issuer).collect()
     }
 
-    pub(super) fn check(&self, settings: &Settings, token: &Unverified<'_>) -> Result<Belongs, TokenError> {
+    pub(super) fn check(&self, settings: &Settings, token: &Token<'_>) -> Result<Belongs, TokenError> {
         let said = |paths: &[ClaimPath]| -> Vec<Option<String>> {
             let values = paths.iter().filter_map(|path| path.find(&token.claims));
             values.map(|value| value.as_str().map(str::to_owned)).collect()
@@ -113,7 +113,7 @@ impl TenantRule {
                 Some(only.filter(|tenant| allowed.contains(tenant)).ok_or(TokenError::Tenant)?)
             }
             Self::InIssuer(claim, allowed) => {
-                let tenant = token.claims.get(*claim).and_then(Value::as_str).ok_or(TokenError::Tenant)?;
+                let tenant = token.claims.get(*claim).and_then(Json::as_str).ok_or(TokenError::Tenant)?;
                 let expected = settings.issuer.as_str().replace(EVERY_TENANT, tenant);
                 if !allowed.contains(tenant) || token.issuer() != Some(expected.as_str()) {
                     return Err(TokenError::Tenant);
@@ -130,11 +130,11 @@ impl TenantRule {
         &self,
         settings: &Settings,
         key_issuer: Option<&str>,
-        token: &Unverified<'_>,
+        token: &Token<'_>,
     ) -> bool {
         let Self::InIssuer(claim, _) = self else { return true };
         let Some(key_issuer) = key_issuer else { return !settings.issuer.as_str().contains(EVERY_TENANT) };
-        let Some(tenant) = token.claims.get(*claim).and_then(Value::as_str) else { return false };
+        let Some(tenant) = token.claims.get(*claim).and_then(Json::as_str) else { return false };
         let said = key_issuer.replace(EVERY_TENANT, tenant);
         let first = settings.issuer.as_str().starts_with("https://sts.windows.net/");
         token.issuer() == Some(said.as_str())

@@ -9,8 +9,8 @@ use serde_json::json;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 
-/// Rows per INSERT: few enough bound values for any SQLite, and few enough different statements to keep all prepared.
-const ROWS: usize = 64;
+/// The most rows per INSERT: few enough bound values for any SQLite.
+const ROWS: usize = 256;
 
 /// What one commit appends, per tenant.
 #[derive(Default)]
@@ -53,8 +53,13 @@ impl Batch {
     /// Writes everything. The caller holds the transaction.
     pub(crate) async fn write(self, connection: &mut SqliteConnection) -> Result<(), OpenError> {
         for (tenant, part) in self.0 {
-            for rows in part.events.chunks(ROWS) {
+            let mut events = part.events.as_slice();
+            while let Some((rows, rest)) = events.split_at_checked(rows_of(events.len())) {
+                if rows.is_empty() {
+                    break;
+                }
                 write_events(connection, &tenant, rows).await?;
+                events = rest;
             }
             write_hashes(connection, &tenant, part.first_index, part.hashes).await?;
             if !part.opened.is_empty() {
@@ -82,6 +87,12 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// How many of `left` rows the next INSERT takes: a power of two, so that a handful of prepared statements serve every
+/// batch.
+fn rows_of(left: usize) -> usize {
+    left.checked_ilog2().map_or(0, |log| ROWS.min(1 << log))
 }
 
 async fn write_events(
