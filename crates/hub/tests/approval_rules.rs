@@ -153,6 +153,16 @@ async fn apr_06_one_person_breaks_the_glass_with_a_reason_and_another_reviews_it
         matches!(says(&world, &oncall, &id, |word| word).await, Err(DecisionError::Unknown)),
         "not by the way"
     );
+    let lead = world.person_in("lena", &["leads"]).await;
+    let not_hers = says(&world, &lead, &id, |word| Word {
+        break_glass: true,
+        reason: Some("production is down".to_owned()),
+        ..word
+    });
+    assert!(
+        matches!(not_hers.await, Err(DecisionError::Unknown)),
+        "a lead who is not on call breaks nothing"
+    );
     let bare = says(&world, &oncall, &id, |word| Word { break_glass: true, ..word }).await;
     assert!(matches!(bare, Err(DecisionError::Reason)));
     let reason = Some("production is down, incident 42".to_owned());
