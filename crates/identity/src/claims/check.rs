@@ -86,12 +86,12 @@ fn says(
         TokenKind::AccessToken => shape.access_token_says,
         TokenKind::IdToken => shape.id_token_says,
     };
-    let said = |(name, values): &Says| match claims.get(*name) {
+    let said = |(name, values): &Says| match claims.get(name) {
         None | Some(Json::Null) => false,
         Some(value) => values.is_empty() || value.as_str().is_some_and(|value| values.contains(&value)),
     };
     let never =
-        |(name, value): &(&str, &str)| claims.get(*name).is_some_and(|said| said.as_str() == Some(value));
+        |(name, value): &(&str, &str)| claims.get(name).is_some_and(|said| said.as_str() == Some(value));
     let subject = claims.get("sub").and_then(Json::as_str);
     let machine = |client| subject.is_some_and(|subject| is_machine(shape.machine, client, subject));
     let person = kind == TokenKind::IdToken || !client.is_some_and(machine);

@@ -113,7 +113,7 @@ impl TenantRule {
                 Some(only.filter(|tenant| allowed.contains(tenant)).ok_or(TokenError::Tenant)?)
             }
             Self::InIssuer(claim, allowed) => {
-                let tenant = token.claims.get(*claim).and_then(Json::as_str).ok_or(TokenError::Tenant)?;
+                let tenant = token.claims.get(claim).and_then(Json::as_str).ok_or(TokenError::Tenant)?;
                 let expected = settings.issuer.as_str().replace(EVERY_TENANT, tenant);
                 if !allowed.contains(tenant) || token.issuer() != Some(expected.as_str()) {
                     return Err(TokenError::Tenant);
@@ -134,7 +134,7 @@ impl TenantRule {
     ) -> bool {
         let Self::InIssuer(claim, _) = self else { return true };
         let Some(key_issuer) = key_issuer else { return !settings.issuer.as_str().contains(EVERY_TENANT) };
-        let Some(tenant) = token.claims.get(*claim).and_then(Json::as_str) else { return false };
+        let Some(tenant) = token.claims.get(claim).and_then(Json::as_str) else { return false };
         let said = key_issuer.replace(EVERY_TENANT, tenant);
         let first = settings.issuer.as_str().starts_with("https://sts.windows.net/");
         token.issuer() == Some(said.as_str())
