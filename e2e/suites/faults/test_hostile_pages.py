@@ -27,10 +27,16 @@ REGISTER = """async (answer) => {
 
 
 async def offers(client, page, answer):
-    """The page registers a hostile tool, and the hub lists it."""
+    """The page registers a hostile tool, and the hub lists it: this page's, and not that of a test before, whose tab is
+    listed for two more seconds (P24)."""
+    await until_listed(client, False)
     await page.evaluate(REGISTER, answer)
+    await until_listed(client, True)
+
+
+async def until_listed(client, wanted):
     async with asyncio.timeout(10):
-        while not any(tool.name == TOOL for tool in (await client.list_tools(cache_mode="bypass")).tools):
+        while wanted != any(tool.name == TOOL for tool in (await client.list_tools(cache_mode="bypass")).tools):
             await asyncio.sleep(0.05)
 
 
