@@ -7,7 +7,9 @@ pub use approvals::{
     ApprovalRecord, ApprovalState, Approvals, Ballot, Cast, Delegation, Edit, Review, Spending,
 };
 pub use standing::{Pattern, StandingGrant, StandingGrants};
+pub use upstream::Upstream;
 mod pins;
+pub mod upstream;
 
 pub use pins::{
     MOST_WAITING, ManifestSource, Pin, PinDecision, PinScope, Pinned, PinnedBy, Pins, WaitingDefinition,

@@ -2,5 +2,6 @@
 
 pub mod jsonrpc;
 pub mod mcp;
+pub mod relay;
 pub mod schema;
 pub mod tab;

@@ -1,0 +1,127 @@
+//! JSON objects that are passed on: single members are replaced, everything else stays the text that was sent.
+//!
+//! A relay that re-encodes loses something sooner or later (the order of members, `1.0`, big numbers, what it does not
+//! know). [`Object`] keeps each member's text and the members' order.
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// One JSON object, one level deep: names in order, values as text. A member that is there twice stays there twice;
+/// readers see the last one, as most parsers do.
+#[derive(Debug, Clone, Default)]
+pub struct Object(Vec<(String, Box<RawValue>)>);
+
+/// Not a JSON object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is not a JSON object: {0}")]
+pub struct NotAnObject(String);
+
+impl Object {
+    /// Takes an object apart.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn parse(raw: &RawValue) -> Result<Self, NotAnObject> {
+        serde_json::from_str(raw.get()).map_err(|error| NotAnObject(error.to_string()))
+    }
+
+    /// The members, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
+    }
+
+    /// The text of a member.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// A member of some type; `None` if it is absent or of another type.
+    #[must_use]
+    pub fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+
+    /// Puts a member in its place, or at the end.
+    pub fn set(&mut self, name: &str, value: Box<RawValue>) {
+        match self.0.iter_mut().rev().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
+        let found = self.get(name).map(ToOwned::to_owned);
+        self.0.retain(|(known, _)| known != name);
+        found
+    }
+
+    /// Keeps the members that `keep` names.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.0.retain(|(name, _)| keep(name));
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As text again: members in order, their values as they were.
+    #[must_use]
+    pub fn to_raw(&self) -> Box<RawValue> {
+        raw(self)
+    }
+}
+
+/// Any value as raw JSON. What cannot be written (it never is for values of ours) becomes `null`.
+#[must_use]
+pub fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// How many members an object that is taken apart may have.
+const MAXIMUM: usize = 4096;
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            if members.len() >= MAXIMUM {
+                return Err(A::Error::custom("an object has too many members"));
+            }
+            members.push(member);
+        }
+        Ok(Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests;
