@@ -106,6 +106,8 @@ pub enum Outcome {
     Succeeded,
     /// The tool answered that it failed.
     Failed,
+    /// A server asked the client something; the next call with its answer goes on.
+    InputRequired,
     /// It was cancelled; its code may still run.
     Cancelled,
     /// It surely did not run.

@@ -9,9 +9,15 @@ use std::sync::Arc;
 
 identifier!(
     /// The name a source gives its tool (MCP 2026-07-28, tools; WebMCP: the same set).
+    /// A request to a server that calls no tool goes by the name of its method, `resources/read`: no tool's name has a `/`.
     ToolName, "tool name", "use 1 to 128 of A-Z, a-z, 0-9, _, - and .",
-    |v| (1..=128).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    |v| (1..=128).contains(&v.len()) && v.split('/').all(part)
 );
+
+fn part(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
 identifier!(
     /// `{source}__{tool}`: what agents call. At most 64 of `[A-Za-z0-9_-]` (P25).
     PublicName, "public tool name", "use 1 to 64 of A-Z, a-z, 0-9, _ and -",
@@ -24,12 +30,13 @@ impl PublicName {
     #[must_use]
     pub fn of(source: &SourceName, tool: &ToolName) -> Self {
         let plain = format!("{source}__{tool}");
-        if plain.len() <= 64 && !plain.contains('.') {
+        if plain.len() <= 64 && !plain.contains(['.', '/']) {
             return Self(plain.into());
         }
         let digest = Digest::of_parts(&[source.as_str().as_bytes(), tool.as_str().as_bytes()]);
         let hash = hex::encode(digest.as_bytes());
-        let kept: String = plain.chars().take(53).map(|c| if c == '.' { '-' } else { c }).collect();
+        let kept: String =
+            plain.chars().take(53).map(|c| if matches!(c, '.' | '/') { '-' } else { c }).collect();
         Self(format!("{kept}-{}", hash.get(..10).unwrap_or_default()).into())
     }
 }
@@ -126,6 +133,16 @@ pub enum ToolKind {
     Form,
     /// Offered by an MCP server.
     Server,
+    /// No tool: a request of another method to an MCP server.
+    Method,
+}
+
+impl ToolName {
+    /// Whether it is a method's name and no tool's.
+    #[must_use]
+    pub fn is_method(&self) -> bool {
+        self.as_str().contains('/')
+    }
 }
 
 /// Where tools come from.

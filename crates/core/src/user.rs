@@ -14,7 +14,8 @@ identifier!(
     |v| (1..=255).contains(&v.len()) && !v.chars().any(char::is_control)
 );
 identifier!(
-    /// A web origin in its serialized form, `https://host[:port]` (RFC 6454 section 6.2), exact.
+    /// A web origin in its serialized form, `https://host[:port]` (RFC 6454 section 6.2), exact; of a server that is a
+    /// process, `stdio://` and its configured name.
     Origin, "origin", "use scheme://host or scheme://host:port in lower case, without a path",
     origin
 );
@@ -40,7 +41,8 @@ impl User {
 
 fn origin(value: &str) -> bool {
     let Some((scheme, host)) = value.split_once("://") else { return false };
-    matches!(scheme, "https" | "http")
+    // `stdio://name` is what stands behind a server that is a process of the hub's own.
+    matches!(scheme, "https" | "http" | "stdio")
         && (1..=260).contains(&host.len())
         && !host.ends_with(':')
         && host.bytes().all(|b| {

@@ -22,6 +22,8 @@ use tokio::sync::watch;
 pub enum Door {
     /// `/mcp`.
     Mcp,
+    /// `/s/{server}/mcp`.
+    Server(SourceName),
     /// `/api`.
     Api,
     /// `/api/tickets` for one app.
@@ -34,8 +36,18 @@ impl Door {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Mcp => "mcp",
+            Self::Server(_) => "server",
             Self::Api => "api",
             Self::Tickets(_) => "tickets",
+        }
+    }
+
+    /// The source that it leads to, if it leads to one alone.
+    #[must_use]
+    pub const fn source(&self) -> Option<&SourceName> {
+        match self {
+            Self::Server(source) | Self::Tickets(source) => Some(source),
+            Self::Mcp | Self::Api => None,
         }
     }
 
@@ -285,6 +297,7 @@ impl Authenticator {
         let token = claims.token_id.map(|id| id.to_string()).unwrap_or_default();
         Digest::of_parts(&[
             door.name().as_bytes(),
+            door.source().map_or("", SourceName::as_str).as_bytes(),
             claims.user.key().as_bytes(),
             client.as_bytes(),
             &times.map(u64::to_be_bytes).concat(),

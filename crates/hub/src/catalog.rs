@@ -122,10 +122,12 @@ impl Catalog {
             let tool = Arc::clone(&paging.tool);
             listed.insert(name.as_str().to_owned(), Listed { name, tool, tabs: Vec::new() });
         }
-        listed
-            .into_values()
-            .filter(|entry| self.engine.visible(reach.caller(), &entry.tool, now) != Visibility::Hidden)
-            .collect()
+        listed.into_values().filter(|entry| self.shows(reach, &entry.tool, now)).collect()
+    }
+
+    /// Whether policy could allow this caller some call of this tool.
+    pub(crate) fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
+        self.engine.visible(reach.caller(), tool, now) != Visibility::Hidden
     }
 
     /// From a name to a tool in a tab. Another user's tools are as unknown as those that do not exist (invariant 7).

@@ -3,17 +3,22 @@
 
 mod asking;
 mod gates;
+mod servers;
 
 use crate::answers::{Answers, Paging};
 use crate::approvals::{Approvals, Slot};
 use crate::caller::Caller;
 use crate::catalog::{Catalog, Resolution};
+use crate::continuing::Continuing;
 use crate::events::{CallEvent, Events, Refused, ToolAnswer};
 use crate::intent::{Reach, Ready};
 use crate::journal::Journal;
-use crate::lanes::{PageLane, Performed, SessionLane};
+use crate::lanes::{PageLane, Performed, ServerLane, SessionLane};
 use crate::limits::RateLimits;
+use crate::ports::upstream::Reply;
 use crate::ports::{Clock, StoreError};
+use crate::relay::Relay;
+use crate::servers::Servers;
 use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
 use crate::tabs::Tabs;
@@ -23,6 +28,7 @@ use deputy_core::{
     ToolName, Verdict,
 };
 use deputy_policy::{Authorized, Engine};
+use servers::Passing;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -33,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 pub enum Target {
     /// `{source}__{tool}`, as `/mcp` shows it.
     Public(PublicName),
-    /// A tool of one source by its own name.
+    /// A tool of one source by its own name; of a server, perhaps another method than `tools/call`.
     Own(SourceName, ToolName),
     /// Something that cannot be the name of any tool.
     Unusable(String),
@@ -72,6 +78,8 @@ pub struct Wish {
     pub approval: Option<ApprovalId>,
     /// Its place among the wishes that came together with it.
     pub batch: Option<Slot>,
+    /// The client's request as it came, if it can go on to a server.
+    pub relay: Option<Box<Relay>>,
 }
 
 /// Bounds that the operator may set.
@@ -103,6 +111,9 @@ pub struct Corridor {
     pub(crate) approvals: Arc<Approvals>,
     pub(crate) session_lane: SessionLane,
     pub(crate) page_lane: PageLane,
+    pub(crate) server_lane: ServerLane,
+    pub(crate) servers: Arc<Servers>,
+    pub(crate) continuing: Continuing,
     pub(crate) answers: Arc<Answers>,
     pub(crate) taint: Arc<Taint>,
     pub(crate) tabs: Arc<Tabs>,
@@ -116,6 +127,7 @@ pub struct Corridor {
 /// Why a call is not performed: already in the log, or still to be put there.
 enum Stop {
     Logged(Refused),
+    Faulted(Reply),
     Parked(CallEvent),
 }
 
@@ -148,8 +160,10 @@ impl Corridor {
         cancel: &CancellationToken,
     ) -> CallEvent {
         match self.decide(caller, wish, cancel).await {
-            Ok(authorized) => CallEvent::Done(self.act(authorized, events, cancel).await),
+            Ok((authorized, Some(passing))) => self.pass_on(authorized, &passing, events, cancel).await,
+            Ok((authorized, None)) => CallEvent::Done(self.act(authorized, events, cancel).await),
             Err(Stop::Logged(refused)) => CallEvent::Done(Err(refused)),
+            Err(Stop::Faulted(reply)) => CallEvent::Replied(reply),
             Err(Stop::Parked(event)) => event,
         }
     }
@@ -160,9 +174,14 @@ impl Corridor {
         caller: Caller,
         wish: Wish,
         cancel: &CancellationToken,
-    ) -> Result<Authorized<Caller>, Stop> {
+    ) -> Result<(Authorized<Caller>, Option<Passing>), Stop> {
         let caller = self.informed(caller);
-        let resolved = match self.catalog.resolve(&caller, &wish.target, wish.tab.as_ref()) {
+        let server = self.server_of(&caller, &wish.target);
+        let resolution = match &server {
+            Some(server) => self.resolve_in(server, &caller, &wish.target).await,
+            None => self.catalog.resolve(&caller, &wish.target, wish.tab.as_ref()),
+        };
+        let resolved = match resolution {
             Resolution::Found(resolved) => *resolved,
             Resolution::Refused(refused) => return Err(self.refuse_wish(&caller, &wish, refused).await),
         };
@@ -182,6 +201,10 @@ impl Corridor {
                 .refuse_call(&caller, &call, Refused::because(Reason::ArgumentsInvalid, wrong))
                 .await);
         }
+        let (caller, passing) = match (server, wish.relay) {
+            (Some(server), relay) => self.passing(caller, &call, server, relay).await?,
+            (None, _) => (caller, None),
+        };
         let slot = wish.batch;
         let asked = wish.approval.is_some();
         let caller = match wish.approval {
@@ -198,7 +221,7 @@ impl Corridor {
         if let Some(slot) = slot.filter(|_| !asked && !matches!(decided, Err(Stop::Parked(_)))) {
             slot.settle();
         }
-        decided
+        decided.map(|authorized| (authorized, passing))
     }
 
     /// Policy's word, a person's where policy wants one, and then room within the limits.
@@ -332,6 +355,7 @@ const fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "succeeded",
         Outcome::Failed => "failed",
+        Outcome::InputRequired => "input_required",
         Outcome::Cancelled => "cancelled",
         Outcome::NotStarted => "not_started",
         Outcome::Unknown => "unknown",

@@ -1,5 +1,6 @@
 //! What a call answers with: a stream, not one value.
 
+use crate::ports::upstream::{Reply, Told};
 use deputy_core::{ApprovalId, Reason, Timestamp};
 use deputy_protocol::mcp::labels::Labels;
 use serde_json::Value;
@@ -43,7 +44,7 @@ impl Refused {
 }
 
 /// One step of a call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum CallEvent {
     /// It moves. Released only after the intent is durable.
     Progress {
@@ -54,6 +55,8 @@ pub enum CallEvent {
         /// In words.
         message: Option<String>,
     },
+    /// A server tells something on the way: progress, a log message. Released only after the intent is durable.
+    Told(Told),
     /// A person is asked; the stream ends here. Call again with this approval.
     Parked {
         /// Which question.
@@ -63,6 +66,9 @@ pub enum CallEvent {
     },
     /// It ended.
     Done(Result<ToolAnswer, Refused>),
+    /// It ended with a server's own reply, to be passed on as it is. One that asks the client something has a
+    /// `requestState` of the hub's.
+    Replied(Reply),
 }
 
 /// The steps of one call. Dropping it cancels the call, unless [`Events::keep_running`] was said.

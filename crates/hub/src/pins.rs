@@ -7,8 +7,9 @@
 
 use crate::journal::Journal;
 use crate::ports::{Pin, PinScope, PinnedBy, Pins as Table, StoreError};
+use crate::servers::{Server, Trust};
 use crate::tabs::{Held, Offer, Tab};
-use deputy_core::{Event, EventKind, SourceName, ToolName};
+use deputy_core::{Event, EventKind, Issuer, SourceName, Subject, TenantId, ToolName, User};
 use deputy_protocol::tab::Pinned;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -85,42 +86,74 @@ impl Pins {
         let mut unknown = rest;
         if bell.is_none() {
             let (first, rest) = unknown.into_iter().partition(|offer| is_first(offer, &pins));
-            let (pinned, late) = self.pin_first(tab, &scope, first).await?;
+            let event = self.event(EventKind::DefinitionPinned, tab);
+            let (pinned, late) = self.pin_first(&scope, first, event).await?;
             offered.extend(pinned);
             unknown = [late, rest].concat();
         }
         match (bell, moment) {
             (Some(bell), Moment::Registered) if !unknown.is_empty() => bell.notify_one(),
-            _ => self.wait(tab, &scope, &unknown).await?,
+            _ => self.wait(&scope, &unknown, self.event(EventKind::DefinitionWaiting, tab)).await?,
         }
         let held = unknown.into_iter().map(|offer| held(tab, offer, &pins)).collect();
         Ok(Judged { offered, held })
     }
 
+    /// Sorts a server's definitions: what counts does so for the whole tenant. `asker` is on whose behalf the list was
+    /// fetched.
+    pub(crate) async fn judge_server(
+        &self,
+        server: &Server,
+        asker: &User,
+        registered: Vec<Offer>,
+    ) -> Result<Judged, StoreError> {
+        let user = everybody(&server.tenant, &server.name)?;
+        let scope = PinScope { user, source: server.name.clone(), origin: server.origin.clone() };
+        let pins = self.table.pins(&scope).await?;
+        let event = |kind| {
+            let mut event = self.journal.event(kind, asker);
+            event.source = Some(server.name.clone());
+            event.with_detail("origin", server.origin.as_str())
+        };
+        let (mut offered, mut unknown): (Vec<Offer>, Vec<Offer>) =
+            registered.into_iter().partition(|offer| counts(offer, &pins, false));
+        if server.trust == Trust::FirstUse {
+            let (first, rest) = unknown.into_iter().partition(|offer| is_first(offer, &pins));
+            let (pinned, late) = self.pin_first(&scope, first, event(EventKind::DefinitionPinned)).await?;
+            offered.extend(pinned);
+            unknown = [late, rest].concat();
+        }
+        self.wait(&scope, &unknown, event(EventKind::DefinitionWaiting)).await?;
+        let held = unknown.into_iter().map(|offer| {
+            let was_known = knew(&offer.tool.definition.name, &pins);
+            Held { offer, was_known }
+        });
+        Ok(Judged { offered, held: held.collect() })
+    }
+
     /// The second half of the answer are those for which another tab was quicker with another definition.
     async fn pin_first(
         &self,
-        tab: &Tab,
         scope: &PinScope,
         first: Vec<Offer>,
+        event: Event,
     ) -> Result<(Vec<Offer>, Vec<Offer>), StoreError> {
         if first.is_empty() {
             return Ok((first, Vec::new()));
         }
-        let event = self.event(EventKind::DefinitionPinned, tab);
         let taken = self.table.pin_first(scope, first.iter().map(pinned).collect(), event).await?;
         let taken: HashSet<_> = taken.into_iter().collect();
         Ok(first.into_iter().partition(|offer| taken.contains(&offer.tool.hash)))
     }
 
-    async fn wait(&self, tab: &Tab, scope: &PinScope, unknown: &[Offer]) -> Result<(), StoreError> {
+    async fn wait(&self, scope: &PinScope, unknown: &[Offer], event: Event) -> Result<(), StoreError> {
         // A developer's own tool is for no agent anyway (P28): nobody is asked about it.
         let for_agents = unknown.iter().filter(|offer| !offer.tool.definition.is_debugging());
         let waiting: Vec<Pinned> = for_agents.map(pinned).collect();
         if waiting.is_empty() {
             return Ok(());
         }
-        self.table.wait(scope, waiting, self.event(EventKind::DefinitionWaiting, tab)).await
+        self.table.wait(scope, waiting, event).await
     }
 
     fn event(&self, kind: EventKind, tab: &Tab) -> Event {
@@ -129,6 +162,16 @@ impl Pins {
         event.tab = Some(tab.document.clone());
         event.with_detail("origin", tab.origin.as_str())
     }
+}
+
+/// For whom a server's definitions are pinned: nobody signs in with this issuer, and it is the same for all who ask.
+fn everybody(tenant: &TenantId, server: &SourceName) -> Result<User, StoreError> {
+    let unnamed = |error: deputy_core::IdError| StoreError::Corrupt(error.to_string());
+    Ok(User {
+        tenant: tenant.clone(),
+        issuer: Issuer::new("urn:deputy:server").map_err(unnamed)?,
+        subject: Subject::new(server.as_str()).map_err(unnamed)?,
+    })
 }
 
 /// Whether a definition counts by what is pinned already.

@@ -8,14 +8,16 @@ use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
 use crate::authenticate::{Authenticator, Door, Rules};
 use crate::catalog::Catalog;
+use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
 use crate::definitions::Definitions;
 use crate::journal::Journal;
-use crate::lanes::{PageLane, SessionLane};
+use crate::lanes::{PageLane, ServerLane, SessionLane};
 use crate::limits::{Limit, RateLimits};
 use crate::pins::Pins;
 use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
+use crate::servers::{Server, Servers};
 use crate::supervisor::Supervisor;
 use crate::switches::{Parts, Switches, Thrown};
 use crate::tabs::Tabs;
@@ -47,6 +49,8 @@ pub struct Setup {
     pub doors: HashMap<Door, Expectations>,
     /// The clients through which people, not agents, come to `/api`. None: nobody can approve there.
     pub people_clients: Vec<Client>,
+    /// MCP servers.
+    pub servers: Vec<Server>,
     /// The policy to begin with.
     pub policy: PolicySet,
     /// Signs assertions.
@@ -103,7 +107,8 @@ pub struct Hub {
     tenants: Vec<TenantId>,
     assertions: Arc<Assertions>,
     journal: Arc<Journal>,
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
+    servers: Arc<Servers>,
     open_calls: Arc<dyn OpenCalls>,
     rate_limits: Arc<RateLimits>,
     intents: Arc<dyn ports::PastIntents>,
@@ -136,6 +141,8 @@ impl Hub {
             supervisor.clone(),
             Arc::clone(&thrown),
         ));
+        let sealer = Arc::new(setup.sealer);
+        let servers = Arc::new(Servers::new(setup.servers, Arc::clone(&pins), Arc::clone(&clock)));
         let answers = Arc::new(Answers::new(Arc::clone(&clock)));
         let catalog = Arc::new(Catalog::new(
             Arc::clone(&tabs),
@@ -190,6 +197,9 @@ impl Hub {
             approvals: Arc::clone(&approvals),
             session_lane: SessionLane::new(Arc::clone(&tabs), Arc::clone(&assertions), Arc::clone(&clock)),
             page_lane: PageLane::new(Arc::clone(&answers)),
+            server_lane: ServerLane::new(Arc::clone(&clock)),
+            servers: Arc::clone(&servers),
+            continuing: Continuing::new(Arc::clone(&sealer)),
             answers,
             taint: Arc::new(Taint::new(Arc::clone(&clock))),
             tabs: Arc::clone(&tabs),
@@ -227,7 +237,8 @@ impl Hub {
             tenants: setup.tenants,
             assertions,
             journal,
-            sealer: setup.sealer,
+            sealer,
+            servers,
             open_calls: setup.open_calls,
             rate_limits,
             intents: setup.intents,

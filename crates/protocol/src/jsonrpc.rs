@@ -35,7 +35,16 @@ pub enum Message<'a> {
     /// Wants none.
     Notification(Notification<'a>),
     /// Is one.
-    Response(Id),
+    Response(Response<'a>),
+}
+
+/// An answer to a request of ours.
+#[derive(Debug)]
+pub struct Response<'a> {
+    /// Which request it answers.
+    pub id: Id,
+    /// Its `result`, or its `error`.
+    pub outcome: Result<&'a RawValue, &'a RawValue>,
 }
 
 /// A request.
@@ -80,6 +89,37 @@ pub fn response(id: &Id, result: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "result": result})
 }
 
+/// The answer to a request, with a result or an error that stays the text it was.
+#[must_use]
+pub fn relayed(id: &Id, outcome: Result<&RawValue, &RawValue>) -> Box<RawValue> {
+    #[derive(serde::Serialize)]
+    struct Answer<'a> {
+        jsonrpc: &'static str,
+        id: &'a Id,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<&'a RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a RawValue>,
+    }
+    let (result, error) = (outcome.ok(), outcome.err());
+    crate::relay::raw(&Answer { jsonrpc: "2.0", id, result, error })
+}
+
+/// A request of ours, or, without an id, a notification, with parameters that stay the text they were.
+#[must_use]
+pub fn asking(id: Option<&Id>, method: &str, params: Option<&RawValue>) -> Box<RawValue> {
+    #[derive(serde::Serialize)]
+    struct Asking<'a> {
+        jsonrpc: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Id>,
+        method: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        params: Option<&'a RawValue>,
+    }
+    crate::relay::raw(&Asking { jsonrpc: "2.0", id, method, params })
+}
+
 /// Something the other side is told without having asked.
 #[must_use]
 pub fn notification(method: &str, params: Value) -> Value {
@@ -95,10 +135,14 @@ fn message(raw: &RawValue) -> Result<Message<'_>, Fault> {
     if members.text("jsonrpc").as_deref() != Some("2.0") {
         return Err(invalid("`jsonrpc` must be \"2.0\""));
     }
-    let is_answer = members.raw("result").is_some() || members.raw("error").is_some();
+    let outcome = match (members.raw("error"), members.raw("result")) {
+        (Some(error), _) => Some(Err(error)),
+        (None, result) => result.map(Ok),
+    };
+    let is_answer = outcome.is_some();
     if members.raw("method").is_none() {
-        return match id {
-            Some(id) if is_answer => Ok(Message::Response(id)),
+        return match (id, outcome) {
+            (Some(id), Some(outcome)) => Ok(Message::Response(Response { id, outcome })),
             _ => Err(Fault::new(code::INVALID_REQUEST, "`method` is missing")),
         };
     }

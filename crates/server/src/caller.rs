@@ -1,9 +1,10 @@
 //! From a request's bearer token to a caller, before any handler runs.
 
 use crate::problem::Problem;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use deputy_core::SourceName;
 use deputy_hub::{Denied, Door, Hub};
 use http::{HeaderMap, header};
 use std::sync::Arc;
@@ -25,11 +26,29 @@ pub(crate) struct Guard {
 }
 
 /// Lets nobody through without a caller; the handler finds it among the request's extensions.
-pub(crate) async fn require(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn require(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    admit(guard, request, next).await
+}
+
+/// The same for `/s/{server}/mcp`: a token for one server opens no other, and one that does not exist looks like one whose
+/// token is missing (invariant 7). The handler finds the server's name beside the caller.
+pub(crate) async fn require_for_server(
+    State(hub): State<Arc<Hub>>,
+    Path(server): Path<String>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Ok(server) = SourceName::new(server) else { return Problem::not_found().into_response() };
+    request.extensions_mut().insert(server.clone());
+    admit(Guard { hub, door: Door::Server(server) }, request, next).await
+}
+
+async fn admit(guard: Guard, mut request: Request, next: Next) -> Response {
     let Guard { hub, door } = guard;
-    let path = match door {
-        Door::Api => "/api",
-        Door::Mcp | Door::Tickets(_) => "/mcp",
+    let path = match &door {
+        Door::Api => "/api".to_owned(),
+        Door::Server(server) => format!("/s/{server}/mcp"),
+        Door::Mcp | Door::Tickets(_) => "/mcp".to_owned(),
     };
     let metadata = format!("{}/.well-known/oauth-protected-resource{path}", hub.public_url());
     let Some(token) = bearer(request.headers()) else {

@@ -1,6 +1,6 @@
 //! All routes, as one table. [`ROUTES`] says who may come in; a test walks it as a stranger (invariant 6).
 
-use crate::caller::{Guard, require};
+use crate::caller::{Guard, require, require_for_server};
 use crate::doors::tab::TabDoor;
 use crate::doors::{approvals, definitions, health, mcp, sdk, standing, switches, tab, tickets, well_known};
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
@@ -43,6 +43,9 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/mcp", Who::Caller("mcp")),
     route("GET", "/mcp", Who::Caller("mcp")),
     route("DELETE", "/mcp", Who::Caller("mcp")),
+    route("POST", "/s/{server}/mcp", Who::Caller("server")),
+    route("GET", "/s/{server}/mcp", Who::Caller("server")),
+    route("DELETE", "/s/{server}/mcp", Who::Caller("server")),
     route("GET", "/api/approvals", Who::Caller("api")),
     route("POST", "/api/approvals", Who::Caller("api")),
     route("POST", "/api/approvals/{id}", Who::Caller("api")),
@@ -65,6 +68,11 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/.well-known/jwks.json", Who::Anybody("public keys")),
     route("GET", "/.well-known/oauth-protected-resource", Who::Anybody("how to sign in (RFC 9728)")),
     route("GET", "/.well-known/oauth-protected-resource/mcp", Who::Anybody("how to sign in (RFC 9728)")),
+    route(
+        "GET",
+        "/.well-known/oauth-protected-resource/s/{server}/mcp",
+        Who::Anybody("how to sign in (RFC 9728); the same for a server that does not exist"),
+    ),
     route("GET", "/.well-known/oauth-protected-resource/api", Who::Anybody("how to sign in (RFC 9728)")),
     route("GET", "/healthz", Who::Anybody("whether the process lives, and no more")),
     route("GET", "/readyz", Who::Anybody("whether the hub can serve, and no more")),
@@ -73,10 +81,15 @@ pub const ROUTES: &[Route] = &[
 /// The hub's doors.
 pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
     let guard = |door| from_fn_with_state(Guard { hub: Arc::clone(hub), door }, require);
+    let door = mcp::McpDoor::new(Arc::clone(hub));
     let agents = Router::new()
         .route("/mcp", post(mcp::post).get(mcp::get).delete(mcp::delete))
-        .with_state(mcp::McpDoor::new(Arc::clone(hub)))
+        .with_state(door.clone())
         .route_layer(guard(Door::Mcp));
+    let servers = Router::new()
+        .route("/s/{server}/mcp", post(mcp::post).get(mcp::get).delete(mcp::delete))
+        .with_state(door)
+        .route_layer(from_fn_with_state(Arc::clone(hub), require_for_server));
     let people = Router::new()
         .route("/api/approvals", get(approvals::list).post(approvals::decide_all))
         .route("/api/approvals/{id}", post(approvals::decide))
@@ -100,6 +113,7 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-protected-resource", get(well_known::mcp))
         .route("/.well-known/oauth-protected-resource/mcp", get(well_known::mcp))
+        .route("/.well-known/oauth-protected-resource/s/{server}/mcp", get(well_known::server))
         .route("/.well-known/oauth-protected-resource/api", get(well_known::api))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
@@ -107,6 +121,7 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route_layer(from_fn(layers::in_time));
     Router::new()
         .merge(agents)
+        .merge(servers)
         .merge(people)
         .merge(tabs)
         .merge(open)

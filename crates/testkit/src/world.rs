@@ -1,16 +1,18 @@
 //! A whole hub in memory.
 
-use crate::{FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
+use crate::{FakeManifests, FakeTab, FakeUpstream, Memory, StillClock, TestIssuer};
 use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
 use deputy_hub::limits::Limit;
+use deputy_hub::ports::upstream::ClientSide;
 use deputy_hub::ports::{Clock as _, StoreError};
 use deputy_hub::setup::Recording;
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::{
-    App, CallEvent, Caller, Door, Hub, ManifestAt, Refused, Setup, Supervisor, Target, ToolAnswer, Wish,
+    App, CallEvent, Caller, Door, Hub, ManifestAt, Refused, Relay, Right, Server, Setup, Supervisor, Target,
+    ToolAnswer, Trust, Wish,
 };
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
@@ -43,12 +45,14 @@ struct Parts {
     issuer: Arc<TestIssuer>,
     /// What stands where the app's manifest is, if it has one.
     manifests: Option<Arc<FakeManifests>>,
+    /// Servers, by their names.
+    servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>,
 }
 
 impl Default for Parts {
     fn default() -> Self {
         let issuer = Arc::new(TestIssuer::new());
-        Self { tables: Arc::default(), clock: Arc::default(), issuer, manifests: None }
+        Self { tables: Arc::default(), clock: Arc::default(), issuer, manifests: None, servers: Vec::new() }
     }
 }
 
@@ -123,15 +127,25 @@ impl World {
             tables: Arc::clone(&self.tables),
             clock: Arc::clone(&self.clock),
             issuer: Arc::clone(&self.issuer),
-            manifests: None,
+            ..Parts::default()
         };
         let world = Self::reached_at(PUBLIC_URL, policy, limits, parts);
         world.hub.start().await?;
         Ok(world)
     }
 
+    /// With this policy and these servers: `list` reads, `note` writes, `wipe` destroys, as in the app.
+    pub async fn with_servers(
+        policy: PolicySet,
+        servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>,
+    ) -> Self {
+        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), Parts { servers, ..Parts::default() });
+        world.hub.start().await.unwrap();
+        world
+    }
+
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
-        let Parts { tables, clock, issuer, manifests } = parts;
+        let Parts { tables, clock, issuer, manifests, servers } = parts;
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -144,7 +158,7 @@ impl World {
         let verifier = Verifier::new([(Arc::new(settings), Arc::new(KeyRing::new()))]).unwrap();
         let one = |audience: &str| Audiences::one(audience).unwrap();
         let app: SourceName = APP.parse().unwrap();
-        let doors = HashMap::from([
+        let mut doors = HashMap::from([
             (Door::Mcp, Expectations::access_token(one("https://hub.example/mcp"))),
             (Door::Api, Expectations::access_token(one("https://hub.example/api"))),
             (Door::Tickets(app.clone()), Expectations::id_token(one("crm-web"), provider)),
@@ -157,6 +171,20 @@ impl World {
             ("mail", "egress"),
         ];
         let classes = classes.map(|(name, word)| (name.parse().unwrap(), Class::from_words([word]).unwrap()));
+        for (name, ..) in &servers {
+            let door = Door::Server(name.parse().unwrap());
+            doors.insert(door, Expectations::access_token(one(&format!("https://hub.example/s/{name}/mcp"))));
+        }
+        let servers = servers.into_iter().map(|(name, upstream, trust)| Server {
+            name: name.parse().unwrap(),
+            tenant: TenantId::single(),
+            origin: format!("https://{name}.example").parse().unwrap(),
+            classes: HashMap::from(classes.clone()),
+            trust,
+            right: Right::Open,
+            timeout: std::time::Duration::from_secs(30),
+            upstream,
+        });
         let hub = Hub::new(Setup {
             public_url: Issuer::new(public_url).unwrap(),
             tenants: vec![TenantId::single()],
@@ -164,9 +192,10 @@ impl World {
                 name: app,
                 tenant: TenantId::single(),
                 origins: vec![ORIGIN.parse().unwrap(), OTHER_ORIGIN.parse().unwrap()],
-                classes: HashMap::from(classes),
+                classes: HashMap::from(classes.clone()),
                 manifest,
             }],
+            servers: servers.collect(),
             verifier,
             doors,
             people_clients: vec![Client("people".to_owned())],
@@ -245,6 +274,12 @@ impl World {
         self.hub.authenticate(&Door::Mcp, &self.access_token(subject, "/mcp")).await.unwrap()
     }
 
+    /// A caller at `/s/{server}/mcp`.
+    pub async fn caller_at(&self, server: &str, subject: &str) -> Caller {
+        let token = self.access_token(subject, &format!("/s/{server}/mcp"));
+        self.hub.authenticate(&Door::Server(server.parse().unwrap()), &token).await.unwrap()
+    }
+
     /// A caller at `/api`.
     pub async fn person(&self, subject: &str) -> Caller {
         self.person_in(subject, &[]).await
@@ -292,7 +327,8 @@ impl World {
         let mut events = self.hub.call(caller, wish);
         loop {
             match events.next().await.expect("a call ends with an event") {
-                CallEvent::Progress { .. } => {}
+                CallEvent::Progress { .. } | CallEvent::Told(_) => {}
+                CallEvent::Replied(_) => panic!("it is a server's"),
                 CallEvent::Parked { .. } => panic!("a person is asked"),
                 CallEvent::Done(done) => return done,
             }
@@ -323,5 +359,23 @@ pub fn wish(name: &str, arguments: &serde_json::Value) -> Wish {
         tab: None,
         approval: None,
         batch: None,
+        relay: None,
+    }
+}
+
+/// A request to a server, as `/s/{server}/mcp` makes it.
+#[must_use]
+pub fn relayed(server: &str, method: &str, params: &serde_json::Value) -> Wish {
+    let raw = RawValue::from_string(params.to_string()).unwrap();
+    let relay = Relay::new(method, Some(&raw), ClientSide::default()).unwrap();
+    let name = if relay.is_tool_call() { params["name"].as_str().unwrap() } else { method };
+    Wish {
+        target: Target::Own(server.parse().unwrap(), name.parse().unwrap()),
+        arguments: relay.decided().unwrap(),
+        timeout: None,
+        tab: None,
+        approval: None,
+        batch: None,
+        relay: Some(Box::new(relay)),
     }
 }

@@ -104,7 +104,7 @@ fn message_holds(message: &Message<'_>, data: &[u8]) {
             (&request.method, request.params)
         }
         Message::Notification(notification) => (&notification.method, notification.params),
-        Message::Response(id) => return id_holds(id),
+        Message::Response(response) => return id_holds(&response.id),
     };
     assert!(params.is_none_or(|params| is_part_of(params, data)), "params are not the bytes that came");
     let Ok(params) = Params::parse(params) else { return };

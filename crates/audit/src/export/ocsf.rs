@@ -201,6 +201,7 @@ fn status(event: &Event) -> (u64, &'static str) {
         (_, Some(Outcome::Succeeded)) => (1, "Success"),
         (_, Some(Outcome::Failed | Outcome::NotStarted)) => (2, "Failure"),
         (_, Some(Outcome::Cancelled)) => (99, "Cancelled"),
+        (_, Some(Outcome::InputRequired)) => (99, "Input required"),
         (_, Some(Outcome::Unknown)) | (EventKind::Intent, _) => (0, "Unknown"),
         (EventKind::Refusal | EventKind::SignInRefused | EventKind::PolicyRejected, _) => (2, "Failure"),
         _ => (1, "Success"),

@@ -71,14 +71,17 @@ impl Corridor {
         if self.thrown.stops(ready.caller(), &ready.call().tool).is_none() {
             return performed;
         }
-        performed.answer = performed.answer.map_err(|refused| match (performed.outcome, refused.reason) {
-            (Outcome::NotStarted, _) => Refused::new(Reason::Stopped),
-            (_, reason @ Reason::OutcomeUnknown) => {
-                Refused::because(reason, "an operator has stopped it; do not retry it, tell the user")
-            }
-            _ => refused,
-        });
+        let outcome = performed.outcome;
+        performed.answer = performed.answer.map_err(|refused| stopped(outcome, refused));
         performed
+    }
+
+    /// The same for a server's call.
+    pub(super) fn said_by_whom(&self, ready: &Ready, outcome: Outcome, refused: Refused) -> Refused {
+        if self.thrown.stops(ready.caller(), &ready.call().tool).is_none() {
+            return refused;
+        }
+        stopped(outcome, refused)
     }
 
     async fn unless_used_up(
@@ -95,5 +98,15 @@ impl Corridor {
     async fn refuse_for(&self, caller: &Caller, call: &Call, refused: Refused, fact: (&str, &str)) -> Stop {
         let logged = self.journal.refuse_call_for(caller, call, refused.reason, fact).await;
         logged.map_or_else(|error| unavailable(&error), |()| Stop::Logged(refused))
+    }
+}
+
+fn stopped(outcome: Outcome, refused: Refused) -> Refused {
+    match (outcome, refused.reason) {
+        (Outcome::NotStarted, _) => Refused::new(Reason::Stopped),
+        (_, reason @ Reason::OutcomeUnknown) => {
+            Refused::because(reason, "an operator has stopped it; do not retry it, tell the user")
+        }
+        _ => refused,
     }
 }

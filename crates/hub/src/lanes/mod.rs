@@ -3,10 +3,14 @@
 mod answer;
 mod content;
 mod pages;
+mod server;
 mod session;
 
 pub use pages::PageLane;
+pub(crate) use server::Relayed;
+pub use server::ServerLane;
 pub use session::SessionLane;
+pub(crate) use session::Still;
 
 use crate::events::{Refused, ToolAnswer};
 use deputy_core::Outcome;

@@ -7,15 +7,16 @@ use crate::caller::Caller;
 use crate::catalog::Listed;
 use crate::corridor::Wish;
 use crate::definitions::Definitions;
-use crate::events::Events;
+use crate::events::{Events, Refused};
 use crate::intent::Reach;
 use crate::policies::Policies;
 use crate::ports::StoreError;
+use crate::servers::{Freshness, Listed as List, Server, Servers};
 use crate::supervisor::Supervisor;
 use crate::switches::Switches;
 use crate::tabs::Tabs;
 use crate::tickets::TicketOffice;
-use deputy_core::{Facts as _, Origin, Timestamp};
+use deputy_core::{Facts as _, Origin, Timestamp, Tool};
 use deputy_identity::seal::Sealer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,38 @@ impl Hub {
         let mut listed = self.catalog.tools(reach, self.clock.now());
         listed.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
         listed
+    }
+
+    /// What this caller could call of a server, as the server says it; policy has been asked about each.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn server_tools(
+        &self,
+        reach: &Reach,
+        server: &Arc<Server>,
+        freshness: Freshness,
+    ) -> Result<List, Refused> {
+        let tools = self.servers.tools(reach, server, freshness).await?;
+        let now = self.clock.now();
+        let items = tools.tools.iter().filter(|offered| self.shows(reach, &offered.offer.tool, now));
+        Ok(List { items: items.map(|offered| Arc::clone(&offered.raw)).collect(), rest: tools.rest.clone() })
+    }
+
+    /// Whether this caller may look at what a method of a server lists: where its reading is not for them, neither is its
+    /// list.
+    #[must_use]
+    pub fn may_look(&self, reach: &Reach, server: &Server, list: &str) -> bool {
+        let reading = match list {
+            "prompts/list" => "prompts/get",
+            "resources/list" | "resources/templates/list" => "resources/read",
+            other => other,
+        };
+        server.method(reading).is_some_and(|tool| self.shows(reach, &tool, self.clock.now()))
+    }
+
+    fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
+        self.thrown.stops(reach.caller(), tool).is_none() && self.catalog.shows(reach, tool, now)
     }
 
     /// Counts up whenever this caller's tools may have changed.
@@ -91,7 +124,7 @@ impl Hub {
 
     /// Seals continuation handles.
     #[must_use]
-    pub const fn sealer(&self) -> &Sealer {
+    pub fn sealer(&self) -> &Sealer {
         &self.sealer
     }
 
@@ -105,6 +138,12 @@ impl Hub {
     #[must_use]
     pub fn knows_origin(&self, origin: &Origin) -> bool {
         self.tabs.knows_origin(origin)
+    }
+
+    /// MCP servers.
+    #[must_use]
+    pub const fn servers(&self) -> &Arc<Servers> {
+        &self.servers
     }
 
     /// Questions to people.

@@ -4,15 +4,21 @@ use super::meta::{self, Params};
 use super::version::Revision;
 use super::{HUB, INSTRUCTIONS, discover};
 use crate::jsonrpc::{Fault, code};
+use crate::relay::{NotAnObject, Object, raw};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// What a client says when it opens a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Opening {
     /// The revision that answers the one it asks for.
     pub revision: Revision,
     /// What it calls itself: name and version.
     pub label: Option<String>,
+    /// `capabilities`, as it said them.
+    pub capabilities: Box<RawValue>,
+    /// `clientInfo`, as it said it.
+    pub implementation: Option<Box<RawValue>>,
 }
 
 /// Reads the parameters.
@@ -24,7 +30,34 @@ pub fn opening(params: &Params<'_>) -> Result<Opening, Fault> {
     let asked =
         asked.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`protocolVersion` must be a string"))?;
     let label = params.members().read::<Value>("clientInfo").as_ref().and_then(meta::label);
-    Ok(Opening { revision: Revision::answering(&asked), label })
+    let object = |name: &str| params.members().raw(name).filter(|raw| raw.get().starts_with('{'));
+    Ok(Opening {
+        revision: Revision::answering(&asked),
+        label,
+        capabilities: object("capabilities").map_or_else(|| raw(&json!({})), ToOwned::to_owned),
+        implementation: object("clientInfo").map(ToOwned::to_owned),
+    })
+}
+
+/// The result for a session with one server: what `server/discover` says of it, in the words of the legacy era. Tasks of
+/// the modern extension have none there.
+///
+/// # Errors
+/// What it says is no object.
+pub fn relayed(opening: &Opening, discovered: &RawValue) -> Result<Box<RawValue>, NotAnObject> {
+    let discovered = Object::parse(discovered)?;
+    let meta = discovered.get("_meta").and_then(|meta| Object::parse(meta).ok()).unwrap_or_default();
+    let mut capabilities = discovered.get("capabilities").map(Object::parse).transpose()?.unwrap_or_default();
+    capabilities.remove("extensions");
+    let mut result = Object::default();
+    result.set("protocolVersion", raw(opening.revision.text()));
+    result.set("capabilities", capabilities.to_raw());
+    let server = meta.get(meta::SERVER_INFO).map_or_else(|| raw(&HUB.to_value()), ToOwned::to_owned);
+    result.set("serverInfo", server);
+    if let Some(instructions) = discovered.get("instructions") {
+        result.set("instructions", instructions.to_owned());
+    }
+    Ok(result.to_raw())
 }
 
 /// The result.

@@ -1,39 +1,116 @@
 //! `subscriptions/listen` (modern), and the change notices of both eras.
 
 use super::meta::{self, Params};
-use crate::jsonrpc::{Fault, Id, code, notification, response};
+use crate::jsonrpc::{Fault, Id, asking, code, notification, response};
+use crate::relay::{Object, raw};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// What a client wants to hear of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Tools come and go.
     pub tools_list_changed: bool,
+    /// Prompts do.
+    pub prompts_list_changed: bool,
+    /// Resources and templates do.
+    pub resources_list_changed: bool,
+    /// These resources change.
+    pub resources: Vec<String>,
 }
 
-/// Reads what is wanted; of that, only what we offer is kept.
+/// Resources that one request may subscribe to.
+pub const RESOURCES: usize = 256;
+
+/// Reads what is wanted.
 ///
 /// # Errors
-/// -32602: `notifications` is missing or no object.
+/// -32602: `notifications` is missing or no object, or names too many resources.
 pub fn filter(params: &Params<'_>) -> Result<Filter, Fault> {
     let wanted = params.members().read::<Map<String, Value>>("notifications");
     let wanted =
         wanted.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`notifications` must be an object"))?;
-    Ok(Filter { tools_list_changed: wanted.get("toolsListChanged") == Some(&Value::Bool(true)) })
+    let wants = |name: &str| wanted.get(name) == Some(&Value::Bool(true));
+    let resources: Vec<String> = match wanted.get("resourceSubscriptions") {
+        Some(uris) => serde_json::from_value(uris.clone()).map_err(|_| {
+            Fault::new(code::INVALID_PARAMS, "`resourceSubscriptions` must be a list of URIs")
+        })?,
+        None => Vec::new(),
+    };
+    if resources.len() > RESOURCES {
+        let words = format!("`resourceSubscriptions` names more than {RESOURCES} resources");
+        return Err(Fault::new(code::INVALID_PARAMS, words));
+    }
+    Ok(Filter {
+        tools_list_changed: wants("toolsListChanged"),
+        prompts_list_changed: wants("promptsListChanged"),
+        resources_list_changed: wants("resourcesListChanged"),
+        resources,
+    })
+}
+
+impl Filter {
+    /// Of what is wanted, what the tools of many sources together offer.
+    #[must_use]
+    pub fn of_tools(self) -> Self {
+        Self { tools_list_changed: self.tools_list_changed, ..Self::default() }
+    }
+
+    fn granted(&self) -> Value {
+        let mut granted = Map::new();
+        let flags = [
+            ("toolsListChanged", self.tools_list_changed),
+            ("promptsListChanged", self.prompts_list_changed),
+            ("resourcesListChanged", self.resources_list_changed),
+        ];
+        for (name, _) in flags.into_iter().filter(|(_, wanted)| *wanted) {
+            granted.insert(name.to_owned(), Value::Bool(true));
+        }
+        if !self.resources.is_empty() {
+            granted.insert("resourceSubscriptions".to_owned(), json!(self.resources));
+        }
+        Value::Object(granted)
+    }
 }
 
 /// The first message: what of it is granted.
 #[must_use]
-pub fn acknowledged(subscription: &Id, filter: Filter) -> Value {
-    let granted = if filter.tools_list_changed { json!({"toolsListChanged": true}) } else { json!({}) };
-    let params = json!({"notifications": granted, "_meta": {meta::SUBSCRIPTION_ID: subscription}});
+pub fn acknowledged(subscription: &Id, filter: &Filter) -> Value {
+    let params = json!({"notifications": filter.granted(), "_meta": {meta::SUBSCRIPTION_ID: subscription}});
     notification("notifications/subscriptions/acknowledged", params)
 }
 
 /// The user's tools may have changed.
 #[must_use]
 pub fn tools_changed(subscription: &Id) -> Value {
-    notification("notifications/tools/list_changed", json!({"_meta": {meta::SUBSCRIPTION_ID: subscription}}))
+    changed(subscription, "tools")
+}
+
+/// The `tools`, `prompts` or `resources` may have changed.
+#[must_use]
+pub fn changed(subscription: &Id, what: &str) -> Value {
+    let method = format!("notifications/{what}/list_changed");
+    notification(&method, json!({"_meta": {meta::SUBSCRIPTION_ID: subscription}}))
+}
+
+/// The same in a legacy session.
+#[must_use]
+pub fn legacy_changed(what: &str) -> Value {
+    json!({"jsonrpc": "2.0", "method": format!("notifications/{what}/list_changed")})
+}
+
+/// A resource changed: the server's own parameters, on this subscription, or in a legacy session.
+#[must_use]
+pub fn updated(subscription: Option<&Id>, params: &RawValue) -> Box<RawValue> {
+    let Ok(mut params) = Object::parse(params) else {
+        return asking(None, "notifications/resources/updated", Some(params));
+    };
+    if let Some(subscription) = subscription {
+        let mut own = params.get("_meta").and_then(|own| Object::parse(own).ok()).unwrap_or_default();
+        own.set(meta::SUBSCRIPTION_ID, raw(subscription));
+        params.set("_meta", own.to_raw());
+    }
+    asking(None, "notifications/resources/updated", Some(&params.to_raw()))
 }
 
 /// The same in a legacy session.

@@ -11,6 +11,8 @@ pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 /// Who the client says it is.
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+/// Wants log messages of this request, from this level on.
+pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// On everything of a listen stream: the id of the listen request.
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 /// Who the server says it is.

@@ -1,8 +1,10 @@
 //! What is public: how to sign in (RFC 9728), and the keys of what the hub signs (RFC 7517).
 
+use crate::problem::Problem;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use deputy_core::SourceName;
 use deputy_hub::Hub;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
@@ -11,6 +13,14 @@ use std::sync::Arc;
 /// `/.well-known/oauth-protected-resource[/mcp]`.
 pub(crate) async fn mcp(State(hub): State<Arc<Hub>>) -> Response {
     resource(&hub, "/mcp", "Deputy")
+}
+
+/// `/.well-known/oauth-protected-resource/s/{server}/mcp`: the same whether there is such a server or not (invariant 7).
+pub(crate) async fn server(State(hub): State<Arc<Hub>>, Path(server): Path<String>) -> Response {
+    match SourceName::new(server) {
+        Ok(server) => resource(&hub, &format!("/s/{server}/mcp"), &format!("{server} through Deputy")),
+        Err(_) => Problem::not_found().into_response(),
+    }
 }
 
 /// `/.well-known/oauth-protected-resource/api`.

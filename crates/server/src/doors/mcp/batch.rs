@@ -5,6 +5,7 @@ use super::held::{Held, Steps};
 use super::legacy::{self, Begun, Gathered};
 use super::reply::{self, Stage};
 use super::sessions::Session;
+use super::stream::Outgoing;
 use super::{McpDoor, SESSION, Wire, stream};
 use axum::response::Response;
 use deputy_hub::Caller;
@@ -13,7 +14,7 @@ use deputy_protocol::jsonrpc::{Fault, Message, Request, code};
 use deputy_protocol::mcp::headers::Header;
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::version::Revision;
-use serde_json::Value;
+use deputy_protocol::relay::raw;
 use std::sync::Arc;
 
 pub(super) async fn answer(
@@ -26,7 +27,7 @@ pub(super) async fn answer(
         Ok(session) => session,
         Err((fault, stage)) => return reply::fault(&fault, stage),
     };
-    let (mut ready, mut calls): (Vec<Value>, Vec<Held>) = (Vec::new(), Vec::new());
+    let (mut ready, mut calls): (Vec<Outgoing>, Vec<Held>) = (Vec::new(), Vec::new());
     let slots = match Batch::of(messages.len()) {
         Ok(slots) => slots,
         Err(error) => {
@@ -36,11 +37,15 @@ pub(super) async fn answer(
     };
     // A slot that no call takes is dropped, and waits for nothing.
     for (message, slot) in messages.into_iter().zip(slots) {
-        match message.and_then(|message| begin(door, caller, wire, &session, &message, slot)) {
+        let begun = match message {
+            Ok(message) => begin(door, caller, wire, &session, &message, slot).await,
+            Err(fault) => Err(fault),
+        };
+        match begun {
             Ok(Some(Begun::Answered(answer))) => ready.push(answer),
             Ok(Some(Begun::Held(held))) => calls.push(*held),
             Ok(None) => {}
-            Err(fault) => ready.push(fault.response()),
+            Err(fault) => ready.push(raw(&fault.response())),
         }
     }
     if ready.is_empty() && calls.is_empty() {
@@ -48,7 +53,7 @@ pub(super) async fn answer(
     }
     let streams = calls.iter().any(|held| held.token.is_some());
     match legacy::gathered(wire, streams, Steps::of(ready, calls)).await {
-        Gathered::Over(answers) => reply::message(&Value::Array(answers)),
+        Gathered::Over(answers) => reply::message(&raw(&answers)),
         Gathered::Goes(steps) => stream::answer(steps),
     }
 }
@@ -76,7 +81,7 @@ fn session(door: &McpDoor, caller: &Caller, wire: &Wire) -> Result<Arc<Session>,
 }
 
 /// One message of the batch; `None`: it wants no answer.
-fn begin(
+async fn begin(
     door: &McpDoor,
     caller: &Caller,
     wire: &Wire,
@@ -87,7 +92,7 @@ fn begin(
     match message {
         Message::Request(request) => {
             let params = params(request).map_err(|fault| fault.answering(Some(&request.id)))?;
-            let mut begun = legacy::begin(door, caller.clone(), wire, session, request, &params);
+            let mut begun = legacy::begin(door, caller.clone(), wire, session, request, &params).await;
             if let Begun::Held(held) = &mut begun {
                 held.wish.batch = Some(slot);
             }
@@ -100,8 +105,10 @@ fn begin(
             }
             Ok(None)
         }
-        // The hub asks clients nothing, so there is nothing that this could answer.
-        Message::Response(_) => Ok(None),
+        Message::Response(response) => {
+            session.asked.answer(response);
+            Ok(None)
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What both eras share: lists, wishes, endings, and the sealed state of a call that waits for a person.
 
+use super::stream::Outgoing;
 use deputy_core::{ApprovalId, Digest, Reason, Timestamp};
 use deputy_hub::{CallEvent, Caller, Hub, Listed, Refused, Target, ToolAnswer, Wish};
-use deputy_protocol::jsonrpc::{Fault, Id, code};
+use deputy_protocol::jsonrpc::{Fault, Id, asking, code};
 use deputy_protocol::mcp::progress;
 use deputy_protocol::mcp::tools::{Asked, Ending, Entry, Tab};
-use serde_json::Value;
+use deputy_protocol::relay::{Object, raw};
 use std::time::Duration;
 
 /// What a sealed state is for (R3).
@@ -37,7 +38,7 @@ pub(super) fn entries(listed: &[Listed]) -> Vec<Entry<'_>> {
 /// What the corridor is asked for.
 pub(super) fn wish(asked: Asked, approval: Option<ApprovalId>) -> Wish {
     let Asked { name, arguments, tab, .. } = asked;
-    Wish { target: Target::public(&name), arguments, timeout: None, tab, approval, batch: None }
+    Wish { target: Target::public(&name), arguments, timeout: None, tab, approval, batch: None, relay: None }
 }
 
 /// How it ended, in the words of the wire.
@@ -57,11 +58,17 @@ pub(super) fn busy(hub: &Hub) -> Ending {
 }
 
 /// A step as a notification, if the client asked for progress and the step can be written.
-pub(super) fn moved(token: Option<&Id>, event: &CallEvent) -> Option<Value> {
+pub(super) fn moved(token: Option<&Id>, event: &CallEvent) -> Option<Outgoing> {
     match event {
         CallEvent::Progress { progress, total, message } => {
-            progress::moved(token?, *progress, *total, message.as_deref())
+            progress::moved(token?, *progress, *total, message.as_deref()).map(|moved| raw(&moved))
         }
+        CallEvent::Told(told) if told.method == "notifications/progress" => {
+            let mut params = told.params.as_deref().and_then(|params| Object::parse(params).ok())?;
+            params.set("progressToken", raw(token?));
+            Some(asking(None, &told.method, Some(&params.to_raw())))
+        }
+        CallEvent::Told(told) => Some(asking(None, &told.method, told.params.as_deref())),
         _ => None,
     }
 }
@@ -77,6 +84,12 @@ pub(super) struct Bound {
 impl Bound {
     pub(super) fn to(caller: &Caller, asked: &Asked) -> Self {
         Self { principal: caller.principal(), name: asked.name.clone(), arguments: *asked.arguments.digest() }
+    }
+
+    /// A request for a server.
+    pub(super) fn to_wish(caller: &Caller, wish: &Wish) -> Self {
+        let name = wish.target.to_string();
+        Self { principal: caller.principal(), name, arguments: *wish.arguments.digest() }
     }
 
     fn parts(&self) -> [&[u8]; 4] {

@@ -5,13 +5,17 @@
 
 use super::call;
 use super::places::Place;
-use super::sessions::Running;
-use super::stream::Source;
+use super::relay;
+use super::sessions::{Running, Session};
+use super::stream::{Outgoing, Source};
 use deputy_core::Reason;
-use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Wish};
-use deputy_protocol::jsonrpc::{Fault, Id, code, response};
+use deputy_hub::ports::upstream::Reply;
+use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Wish};
+use deputy_protocol::jsonrpc::{Fault, Id, asking, code, relayed, response};
 use deputy_protocol::mcp::version::Revision;
-use serde_json::Value;
+use deputy_protocol::relay::{Object, raw};
+use serde_json::json;
+use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +24,26 @@ use tokio::sync::mpsc;
 /// How long to wait before a person is asked about again, if the hub did not hold the call itself.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How long the client may take to answer what a server asks.
+const ANSWER_WITHIN: Duration = Duration::from_secs(600);
+
+/// Whether a question is one of elicitation by URL.
+fn is_by_url(params: Option<&RawValue>) -> bool {
+    let params = params.and_then(|params| Object::parse(params).ok()).unwrap_or_default();
+    params.read::<String>("mode").as_deref() == Some("url")
+}
+
 /// What the connection is told.
 #[derive(Debug)]
 pub(super) enum Step {
     /// A progress notification.
-    Moved(Value),
+    Moved(Outgoing),
     /// A person is asked.
     Waiting,
+    /// The client is asked something.
+    Asks(Outgoing),
     /// The response.
-    Ended(Value),
+    Ended(Outgoing),
 }
 
 /// Everything that a held call needs.
@@ -41,12 +56,17 @@ pub(super) struct Held {
     pub(super) token: Option<Id>,
     pub(super) running: Running,
     pub(super) place: Place,
+    pub(super) session: Arc<Session>,
+    /// Whether the connection can carry questions to the client.
+    pub(super) takes_stream: bool,
 }
 
 /// How one round ended.
 enum Round {
-    Last(Value),
+    Last(Outgoing),
     Parked(deputy_core::ApprovalId),
+    /// A server asks the client something.
+    Asks(Object),
 }
 
 impl Held {
@@ -62,11 +82,18 @@ impl Held {
         });
     }
 
-    async fn carry(&mut self, steps: &mpsc::Sender<Step>) -> Value {
+    async fn carry(&mut self, steps: &mpsc::Sender<Step>) -> Outgoing {
         loop {
             match self.round(steps).await {
                 Round::Last(last) => return last,
                 Round::Parked(approval) => self.wish.approval = Some(approval),
+                Round::Asks(result) => {
+                    match self.asked(&result, steps).await {
+                        Ok(relay) => (self.wish.relay, self.wish.approval) = (Some(Box::new(relay)), None),
+                        Err(last) => return last,
+                    }
+                    continue;
+                }
             }
             if let Some(last) = self.given_up() {
                 return last;
@@ -89,7 +116,7 @@ impl Held {
                 () = self.running.cancelled() => return Round::Last(self.stop(events).await),
             };
             match event {
-                Some(event @ CallEvent::Progress { .. }) => {
+                Some(event @ (CallEvent::Progress { .. } | CallEvent::Told(_))) => {
                     if let Some(moved) = call::moved(self.token.as_ref(), &event) {
                         // A connection that does not read loses progress, not the call.
                         let _ = steps.try_send(Step::Moved(moved));
@@ -100,25 +127,27 @@ impl Held {
                     return Round::Parked(approval);
                 }
                 Some(CallEvent::Done(done)) => return Round::Last(self.ended(done)),
+                Some(CallEvent::Replied(Reply::Result(result))) => return self.replied(&result),
+                Some(CallEvent::Replied(fault)) => return Round::Last(self.faulted(fault)),
                 None => return Round::Last(self.ended(Err(Refused::new(Reason::Internal)))),
             }
         }
     }
 
     /// The client cancelled: the corridor is told, and what it says last is the answer.
-    async fn stop(&self, mut events: Events) -> Value {
+    async fn stop(&self, mut events: Events) -> Outgoing {
         events.cancel();
         loop {
             match events.next().await {
                 Some(CallEvent::Done(done)) => return self.ended(done),
-                Some(CallEvent::Progress { .. }) => {}
-                Some(CallEvent::Parked { .. }) | None => return self.cancelled(),
+                Some(CallEvent::Progress { .. } | CallEvent::Told(_)) => {}
+                Some(CallEvent::Parked { .. } | CallEvent::Replied(_)) | None => return self.cancelled(),
             }
         }
     }
 
     /// Nobody is held longer than their right lasts, nor over the end of the hub.
-    fn given_up(&self) -> Option<Value> {
+    fn given_up(&self) -> Option<Outgoing> {
         if self.hub.supervisor().stopping().is_cancelled() {
             return Some(self.ended(Err(Refused::because(Reason::NotStarted, "the hub stops"))));
         }
@@ -128,29 +157,110 @@ impl Held {
         None
     }
 
-    fn ended(&self, done: Result<deputy_hub::ToolAnswer, Refused>) -> Value {
-        response(&self.id, call::ending(done).legacy(self.revision))
+    fn ended(&self, done: Result<deputy_hub::ToolAnswer, Refused>) -> Outgoing {
+        if let (Err(refused), Some(relay)) = (&done, &self.wish.relay)
+            && !relay.is_tool_call()
+        {
+            return raw(&relay::refusal(refused).answering(Some(&self.id)).response());
+        }
+        raw(&response(&self.id, call::ending(done).legacy(self.revision)))
     }
 
-    fn cancelled(&self) -> Value {
-        Fault::new(code::CANCELLED, "the call was cancelled").answering(Some(&self.id)).response()
+    /// A server's result, or what it asks first.
+    fn replied(&self, result: &RawValue) -> Round {
+        match Object::parse(result) {
+            Ok(members) if members.read::<String>("resultType").as_deref() == Some("input_required") => {
+                Round::Asks(members)
+            }
+            _ => Round::Last(relayed(&self.id, Ok(result))),
+        }
+    }
+
+    fn faulted(&self, reply: Reply) -> Outgoing {
+        let error = match reply {
+            Reply::Fault { code, message, data } => relay::error_object(code, &message, data.as_deref()),
+            Reply::Result(_) => relay::error_object(code::INTERNAL, "the call ended without an answer", None),
+        };
+        relayed(&self.id, Err(&error))
+    }
+
+    /// Asks the client what the server asks, and makes the request that goes on with its answers.
+    ///
+    /// # Errors
+    /// The last message: the client cannot be asked, or does not answer.
+    async fn asked(&self, result: &Object, steps: &mpsc::Sender<Step>) -> Result<Relay, Outgoing> {
+        let refused = |words: &str| {
+            self.ended(Err(Refused::because(
+                Reason::NotStarted,
+                format!("the server asks the client something; {words}"),
+            )))
+        };
+        let relay = self.wish.relay.as_deref().ok_or_else(|| refused("the request is not its own"))?;
+        let requests = result.get("inputRequests").map(Object::parse).transpose();
+        let requests = requests.map_err(|_| refused("what it asks cannot be read"))?.unwrap_or_default();
+        if !requests.is_empty() && !self.takes_stream {
+            return Err(refused("the client must accept `text/event-stream` to be asked"));
+        }
+        let mut open = Vec::new();
+        for (key, request) in requests.iter() {
+            let request = Object::parse(request).map_err(|_| refused("what it asks cannot be read"))?;
+            let method: String =
+                request.read("method").ok_or_else(|| refused("what it asks cannot be read"))?;
+            let params = request.get("params");
+            if is_by_url(params) && self.revision < Revision::November2025 {
+                return Err(refused("its protocol version has no elicitation by URL"));
+            }
+            let (id, answer) =
+                self.session.asked.begin().ok_or_else(|| refused("too many questions are open"))?;
+            // A connection that is gone cannot be asked.
+            let sent = steps.send(Step::Asks(asking(Some(&id), &method, params))).await;
+            sent.map_err(|_| refused("its connection is gone"))?;
+            open.push((key.to_owned(), method, answer));
+        }
+        let mut answers = Object::default();
+        for (key, method, answer) in open {
+            let word = tokio::select! {
+                word = tokio::time::timeout(ANSWER_WITHIN, answer) => word,
+                () = self.running.cancelled() => return Err(self.cancelled()),
+                () = self.hub.supervisor().stopping().cancelled() => return Err(refused("the hub stops")),
+            };
+            match word {
+                Ok(Ok(Ok(result))) => answers.set(&key, result),
+                // Who does not want to be asked has said so; other questions have no word for it.
+                Ok(Ok(Err(_))) if method == "elicitation/create" => {
+                    answers.set(&key, raw(&json!({"action": "cancel"})))
+                }
+                Ok(Ok(Err(_))) => return Err(refused("the client answered with an error")),
+                Ok(Err(_)) | Err(_) => return Err(refused("the client did not answer")),
+            }
+        }
+        let state: Option<String> = result.read("requestState");
+        if requests.is_empty() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(relay.clone().answering(state.as_deref(), &answers.to_raw()))
+    }
+
+    fn cancelled(&self) -> Outgoing {
+        raw(&Fault::new(code::CANCELLED, "the call was cancelled").answering(Some(&self.id)).response())
     }
 }
 
 /// What the connection hears of one call, or of all in a batch. Dropping it ends none of them.
 pub(super) struct Steps {
-    ready: VecDeque<Value>,
+    first: Option<Outgoing>,
+    ready: VecDeque<Outgoing>,
     receiver: mpsc::Receiver<Step>,
     awaited: usize,
 }
 
 impl Steps {
     /// Starts the calls; what is ready is heard first.
-    pub(super) fn of(ready: Vec<Value>, calls: Vec<Held>) -> Self {
+    pub(super) fn of(ready: Vec<Outgoing>, calls: Vec<Held>) -> Self {
         let (sender, receiver) = mpsc::channel(64);
         let awaited = calls.len();
         calls.into_iter().for_each(|call| call.start(sender.clone()));
-        Self { ready: ready.into(), receiver, awaited }
+        Self { first: None, ready: ready.into(), receiver, awaited }
     }
 
     /// The next step; `None` after the last.
@@ -168,18 +278,27 @@ impl Steps {
         Some(step)
     }
 
+    /// The same, with a message that was heard and is to be sent first.
+    pub(super) fn after(mut self, message: Outgoing) -> Self {
+        self.first = Some(message);
+        self
+    }
+
     /// The same, to be heard once more.
-    pub(super) fn again(mut self, heard: Vec<Value>) -> Self {
+    pub(super) fn again(mut self, heard: Vec<Outgoing>) -> Self {
         self.ready.extend(heard);
         self
     }
 }
 
 impl Source for Steps {
-    async fn next(&mut self) -> Option<Value> {
+    async fn next(&mut self) -> Option<Outgoing> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
         loop {
             match self.step().await? {
-                Step::Moved(message) | Step::Ended(message) => return Some(message),
+                Step::Moved(message) | Step::Asks(message) | Step::Ended(message) => return Some(message),
                 Step::Waiting => {}
             }
         }

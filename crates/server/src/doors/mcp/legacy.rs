@@ -3,36 +3,85 @@
 use super::call;
 use super::changes::fingerprint;
 use super::held::{Held, Step, Steps};
+use super::relay::{self, Looked};
 use super::reply::{self, Stage};
 use super::sessions::Session;
-use super::stream;
-use super::{McpDoor, SESSION, Wire, listen};
+use super::stream::{self, Outgoing};
+use super::{McpDoor, SESSION, Scope, Wire, listen};
 use axum::response::{IntoResponse, Response};
+use deputy_core::SourceName;
 use deputy_hub::Caller;
-use deputy_protocol::jsonrpc::{Fault, Id, Request, code, response};
+use deputy_hub::ports::upstream::ClientSide;
+use deputy_hub::servers::items_of;
+use deputy_protocol::jsonrpc::{self, Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::headers::Header;
+use deputy_protocol::mcp::initialize::Opening;
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::version::Revision;
 use deputy_protocol::mcp::{initialize, tools};
+use deputy_protocol::relay::raw;
 use http::{HeaderValue, StatusCode};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// `initialize`.
-pub(super) fn open(door: &McpDoor, caller: &Caller, id: &Id, params: &Params<'_>) -> Response {
-    let opening = match initialize::opening(params) {
-        Ok(opening) => opening,
-        Err(fault) => return reply::fault(&fault.answering(Some(id)), Stage::Legacy),
+pub(super) async fn open(door: &McpDoor, caller: Caller, id: &Id, params: &Params<'_>) -> Response {
+    let holder = door.holder(&caller);
+    let opened = async {
+        let opening = initialize::opening(params)?;
+        let result = introduced(door, caller, &opening).await?;
+        Ok((opening, result))
     };
-    let session = door.sessions.open(caller.principal(), &opening, door.hub.steady());
+    let (opening, result) = match opened.await {
+        Ok(opened) => opened,
+        Err(fault) => return reply::fault(&Fault::answering(fault, Some(id)), Stage::Legacy),
+    };
+    let session = door.sessions.open(holder, &opening, door.hub.steady());
     let named = session.and_then(|session| HeaderValue::from_str(session.id()).ok());
     let Some(named) = named else {
         let fault = Fault::new(code::INTERNAL, "no session can be opened now").answering(Some(id));
         return reply::fault(&fault, Stage::Busy);
     };
-    let mut answer = reply::message(&response(id, initialize::result(&opening)));
+    let mut answer = reply::message(&relayed(id, Ok(&result)));
     answer.headers_mut().insert(SESSION, named);
     answer
+}
+
+/// Who is talked to: the hub, or the server behind it.
+async fn introduced(door: &McpDoor, caller: Caller, opening: &Opening) -> Result<Box<RawValue>, Fault> {
+    let Scope::Server(name) = &door.scope else { return Ok(raw(&initialize::result(opening))) };
+    let server = door.server(&caller, name)?;
+    let client = ClientSide {
+        capabilities: opening.capabilities.clone(),
+        implementation: opening.implementation.clone(),
+        ..ClientSide::default()
+    };
+    match door.discover(&door.hub.reach(caller), &server, client).await? {
+        Looked::Result(discovered) => initialize::relayed(opening, &discovered)
+            .map_err(|error| Fault::new(code::INTERNAL, error.to_string())),
+        Looked::Error { .. } => Err(Fault::new(code::INTERNAL, "the server does not say what it can do")),
+    }
+}
+
+/// A message that answers what the client was asked.
+pub(super) fn responded(
+    door: &McpDoor,
+    caller: &Caller,
+    wire: &Wire,
+    answer: &jsonrpc::Response<'_>,
+) -> Response {
+    if wire.session == Header::Absent {
+        // In the modern era servers ask nothing, so there is nothing that this could answer.
+        return reply::accepted();
+    }
+    match session(door, caller, wire) {
+        Ok(session) => {
+            session.asked.answer(answer);
+            reply::accepted()
+        }
+        Err((fault, stage)) => reply::fault(&fault, stage),
+    }
 }
 
 /// A request within a session.
@@ -47,16 +96,17 @@ pub(super) async fn answer(
         Ok(session) => session,
         Err((fault, stage)) => return reply::fault(&fault.answering(Some(&request.id)), stage),
     };
-    let held = match begin(door, caller, wire, &session, request, params) {
+    let held = match begin(door, caller, wire, &session, request, params).await {
         Begun::Answered(answer) => return reply::message(&answer),
         Begun::Held(held) => held,
     };
-    let streams = held.token.is_some();
+    let streams = held.token.is_some() && held.wish.relay.is_none();
     match gathered(wire, streams, Steps::of(Vec::new(), vec![*held])).await {
         Gathered::Goes(steps) => stream::answer(steps),
         Gathered::Over(mut answers) => {
             let lost = || Fault::new(code::INTERNAL, "the call ended without an answer");
-            let answer = answers.pop().unwrap_or_else(|| lost().answering(Some(&request.id)).response());
+            let answer =
+                answers.pop().unwrap_or_else(|| raw(&lost().answering(Some(&request.id)).response()));
             reply::message(&answer)
         }
     }
@@ -64,12 +114,12 @@ pub(super) async fn answer(
 
 /// How a request begins: with its answer, or as a call that takes its time.
 pub(super) enum Begun {
-    Answered(Value),
+    Answered(Outgoing),
     Held(Box<Held>),
 }
 
 /// Begins a request within its session.
-pub(super) fn begin(
+pub(super) async fn begin(
     door: &McpDoor,
     caller: Caller,
     wire: &Wire,
@@ -78,27 +128,96 @@ pub(super) fn begin(
     params: &Params<'_>,
 ) -> Begun {
     let caller = session.named(caller);
+    if let Scope::Server(name) = &door.scope {
+        return servers(door, caller, wire, name, session, request, params).await;
+    }
     let done = match request.method.as_str() {
         // Levels are accepted and change nothing: the hub sends no log messages.
         "ping" | "logging/setLevel" => Ok(json!({})),
         "tools/list" => list(door, caller, session, params),
         "tools/call" => match call(door, caller, wire, session, &request.id, params) {
-            Ok(Begun::Answered(result)) => Ok(result),
             Ok(held) => return held,
             Err(fault) => Err(fault),
         },
         _ => Err(Fault::new(code::METHOD_NOT_FOUND, "there is no such method here")),
     };
     Begun::Answered(match done {
-        Ok(result) => response(&request.id, result),
-        Err(fault) => fault.answering(Some(&request.id)).response(),
+        Ok(result) => raw(&response(&request.id, result)),
+        Err(fault) => raw(&fault.answering(Some(&request.id)).response()),
     })
+}
+
+/// A request to one server.
+async fn servers(
+    door: &McpDoor,
+    caller: Caller,
+    wire: &Wire,
+    name: &SourceName,
+    session: &Arc<Session>,
+    request: &Request<'_>,
+    params: &Params<'_>,
+) -> Begun {
+    let id = &request.id;
+    let looked = async {
+        let server = door.server(&caller, name)?;
+        Ok(match request.method.as_str() {
+            "ping" => Ok(Looked::Result(raw(&json!({})))),
+            "logging/setLevel" => {
+                let level = params.members().text("level");
+                let level =
+                    level.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`level` must be a string"))?;
+                session.set_log_level(level);
+                Ok(Looked::Result(raw(&json!({}))))
+            }
+            method @ ("resources/subscribe" | "resources/unsubscribe") => {
+                let uri = params.members().text("uri");
+                let uri = uri.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`uri` must be a string"))?;
+                let principal = server.principal(&caller.principal());
+                let may = door.hub.may_look(&door.hub.reach(caller), &server, "resources/list");
+                if method == "resources/unsubscribe" {
+                    session.subscribed.end(&uri);
+                } else if !may || !session.subscribed.begin(door.hub.supervisor(), &server, &principal, &uri)
+                {
+                    return Err(Fault::new(code::INVALID_REQUEST, "this resource cannot be subscribed to"));
+                }
+                Ok(Looked::Result(raw(&json!({}))))
+            }
+            method if items_of(method).is_some() => Ok(door.list(caller, &server, method, params).await?),
+            method => {
+                let token = params.progress_token().filter(|_| wire.takes_stream);
+                let client = session.client_side(token.is_some());
+                let wish = relay::wish(name, method, request.params, client)?;
+                // A state would be one of the modern era, which this session is not of.
+                Err((wish, token, caller))
+            }
+        })
+    };
+    match looked.await {
+        Err(fault) => Begun::Answered(raw(&Fault::answering(fault, Some(id)).response())),
+        Ok(Ok(Looked::Result(result))) => Begun::Answered(relayed(id, Ok(&result))),
+        Ok(Ok(Looked::Error { error, .. })) => Begun::Answered(relayed(id, Err(&error))),
+        Ok(Err((wish, token, caller))) => match door.calls.take(caller.principal()) {
+            None => Begun::Answered(raw(&response(id, call::busy(&door.hub).legacy(session.revision())))),
+            Some(place) => Begun::Held(Box::new(Held {
+                hub: Arc::clone(&door.hub),
+                caller,
+                wish,
+                revision: session.revision(),
+                id: id.clone(),
+                token,
+                running: session.begin(id),
+                place,
+                session: Arc::clone(session),
+                takes_stream: wire.takes_stream,
+            })),
+        },
+    }
 }
 
 /// What became of calls that were begun.
 pub(super) enum Gathered {
     /// All are over; their answers.
-    Over(Vec<Value>),
+    Over(Vec<Outgoing>),
     /// Some go on, to be heard as a stream.
     Goes(Steps),
 }
@@ -120,7 +239,10 @@ pub(super) async fn gathered(wire: &Wire, streams: bool, mut steps: Steps) -> Ga
             Some(Step::Ended(answer)) => answers.push(answer),
             // People are slow: from here on the connection is kept alive by comments.
             Some(Step::Waiting) if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
-            Some(Step::Waiting | Step::Moved(_)) => {}
+            Some(Step::Asks(message) | Step::Moved(message)) if wire.takes_stream => {
+                return Gathered::Goes(steps.after(message).again(answers));
+            }
+            Some(Step::Waiting | Step::Moved(_) | Step::Asks(_)) => {}
             None => return Gathered::Over(answers),
         }
     }
@@ -163,7 +285,7 @@ pub(super) fn stream(door: &McpDoor, caller: Caller, wire: &Wire) -> Response {
 /// The client ends its session. Calls that still run go on: nobody cancelled them.
 pub(super) fn end(door: &McpDoor, caller: &Caller, wire: &Wire) -> Response {
     let id = wire.session.value().unwrap_or_default();
-    if door.sessions.end(id, &caller.principal(), door.hub.steady()) {
+    if door.sessions.end(id, &door.holder(caller), door.hub.steady()) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         reply::fault(&unknown(), Stage::NoSession)
@@ -184,7 +306,7 @@ pub(super) fn session(door: &McpDoor, caller: &Caller, wire: &Wire) -> Result<Ar
         return Err((Fault::new(code::INVALID_REQUEST, words), Stage::Envelope));
     }
     let id = wire.session.value().unwrap_or_default();
-    let found = door.sessions.find(id, &caller.principal(), door.hub.steady());
+    let found = door.sessions.find(id, &door.holder(caller), door.hub.steady());
     found.ok_or_else(|| (unknown(), Stage::NoSession))
 }
 
@@ -211,7 +333,8 @@ fn call(
 ) -> Result<Begun, Fault> {
     let asked = tools::asked(params)?;
     let Some(place) = door.calls.take(caller.principal()) else {
-        return Ok(Begun::Answered(call::busy(&door.hub).legacy(session.revision())));
+        let busy = call::busy(&door.hub).legacy(session.revision());
+        return Ok(Begun::Answered(raw(&response(id, busy))));
     };
     Ok(Begun::Held(Box::new(Held {
         hub: Arc::clone(&door.hub),
@@ -222,5 +345,7 @@ fn call(
         token: params.progress_token().filter(|_| wire.takes_stream),
         running: session.begin(id),
         place,
+        session: Arc::clone(session),
+        takes_stream: wire.takes_stream,
     })))
 }

@@ -1,18 +1,19 @@
 //! Streams that tell of changes: `subscriptions/listen` (modern), and the GET stream of a session (legacy).
 
-use super::McpDoor;
 use super::changes::{Changes, fingerprint};
+use super::following;
 use super::places::Place;
 use super::reply::{self, Stage};
 use super::sessions::Session;
-use super::stream::{self, Source};
+use super::stream::{self, Outgoing, Source};
+use super::{McpDoor, Scope};
 use axum::response::Response;
 use deputy_core::{Digest, Timestamp};
 use deputy_hub::{Caller, Hub};
 use deputy_protocol::jsonrpc::{Fault, Id, code};
 use deputy_protocol::mcp::listen;
 use deputy_protocol::mcp::meta::Params;
-use serde_json::Value;
+use deputy_protocol::relay::raw;
 use std::future::pending;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
@@ -32,15 +33,40 @@ pub(super) fn modern(
     };
     // The watch begins before the acknowledgement, so that nothing falls between.
     let expires_at = caller.expires_at();
+    if let Scope::Server(name) = &door.scope {
+        let server = door.server(&caller, name)?;
+        let (filter, heard) = following::begin(&door.hub, caller, &server, filter);
+        let watch = Watch::new(&door.hub, None, expires_at, CancellationToken::new());
+        let first = Some(raw(&listen::acknowledged(id, &filter)));
+        return Ok(stream::answer(Following {
+            id: Some(id.clone()),
+            watch,
+            first,
+            heard,
+            over: false,
+            _place: Some(place),
+        }));
+    }
+    let filter = filter.of_tools();
     let changes = filter.tools_list_changed.then(|| changes(&door.hub, caller, None));
     let watch = Watch::new(&door.hub, changes, expires_at, CancellationToken::new());
-    let first = Some(listen::acknowledged(id, filter));
+    let first = Some(raw(&listen::acknowledged(id, &filter)));
     Ok(stream::answer(Listening { id: id.clone(), watch, first, over: false, _place: place }))
 }
 
 /// Opens the stream of a session; an older one of the same session ends.
 pub(super) fn legacy(door: &McpDoor, caller: Caller, session: Arc<Session>) -> Response {
     let expires_at = caller.expires_at();
+    if let Scope::Server(name) = &door.scope {
+        let server = match door.server(&caller, name) {
+            Ok(server) => server,
+            Err(fault) => return reply::fault(&fault, Stage::NoSession),
+        };
+        let (_, heard) = following::begin(&door.hub, caller, &server, following::everything());
+        let heard = heard.and(&session);
+        let watch = Watch::new(&door.hub, None, expires_at, session.begin_stream());
+        return stream::answer(Following { id: None, watch, first: None, heard, over: false, _place: None });
+    }
     let changes = changes(&door.hub, caller, session.seen());
     session.sees(changes.seen());
     let watch = Watch::new(&door.hub, Some(changes), expires_at, session.begin_stream());
@@ -92,13 +118,13 @@ impl Watch {
 struct Listening {
     id: Id,
     watch: Watch,
-    first: Option<Value>,
+    first: Option<Outgoing>,
     over: bool,
     _place: Place,
 }
 
 impl Source for Listening {
-    async fn next(&mut self) -> Option<Value> {
+    async fn next(&mut self) -> Option<Outgoing> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
@@ -106,10 +132,42 @@ impl Source for Listening {
             return None;
         }
         if self.watch.next().await.is_some() {
-            return Some(listen::tools_changed(&self.id));
+            return Some(raw(&listen::tools_changed(&self.id)));
         }
         self.over = true;
-        Some(listen::ended(&self.id))
+        Some(raw(&listen::ended(&self.id)))
+    }
+}
+
+/// What one server tells: on a subscription, or on the stream of a session.
+struct Following {
+    /// Of the subscription; none in a session.
+    id: Option<Id>,
+    watch: Watch,
+    first: Option<Outgoing>,
+    heard: following::Heard,
+    over: bool,
+    _place: Option<Place>,
+}
+
+impl Source for Following {
+    async fn next(&mut self) -> Option<Outgoing> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        if self.over {
+            return None;
+        }
+        let told = tokio::select! {
+            biased;
+            _ = self.watch.next() => None,
+            told = self.heard.next(self.id.as_ref()) => Some(told),
+        };
+        if told.is_none() {
+            self.over = true;
+            return self.id.as_ref().map(|id| raw(&listen::ended(id)));
+        }
+        told
     }
 }
 
@@ -121,10 +179,10 @@ struct Hearing {
 }
 
 impl Source for Hearing {
-    async fn next(&mut self) -> Option<Value> {
+    async fn next(&mut self) -> Option<Outgoing> {
         self.session.touch(self.hub.steady());
         let list = self.watch.next().await?;
         self.session.sees(list);
-        Some(listen::legacy_tools_changed())
+        Some(raw(&listen::legacy_tools_changed()))
     }
 }

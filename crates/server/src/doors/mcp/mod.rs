@@ -3,17 +3,21 @@
 //! What a message means is decided in `deputy_protocol::mcp`; here it meets the hub. [`modern`] serves each request by
 //! itself; [`legacy`] serves it within a session of [`sessions`]. All statuses are picked in [`reply`].
 
+mod asked;
 mod batch;
 mod call;
 mod changes;
+mod following;
 mod held;
 mod legacy;
 mod listen;
 mod modern;
 mod places;
+mod relay;
 mod reply;
 mod sessions;
 mod stream;
+mod subscribed;
 
 use crate::layers::BODY_BYTES;
 use crate::problem::Problem;
@@ -21,6 +25,7 @@ use axum::body::{Body as HttpBody, to_bytes};
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use deputy_core::SourceName;
 use deputy_hub::{Caller, Hub};
 use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification};
 use deputy_protocol::mcp::era::{self, Era};
@@ -50,15 +55,44 @@ pub(crate) struct McpDoor {
     sessions: Arc<Sessions>,
     listens: Arc<Places>,
     calls: Arc<Places>,
+    scope: Scope,
+}
+
+/// Which sources a request can reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of the caller's: `/mcp`.
+    All,
+    /// One server, its names untouched: `/s/{server}/mcp`.
+    Server(SourceName),
 }
 
 impl McpDoor {
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
         Self {
+            scope: Scope::All,
             hub,
             sessions: Arc::new(Sessions::default()),
             listens: Places::new(LISTENS),
             calls: Places::new(CALLS),
+        }
+    }
+}
+
+impl McpDoor {
+    /// The same door, as it leads to one server.
+    fn to(self, server: Option<Extension<SourceName>>) -> Self {
+        match server {
+            Some(Extension(server)) => Self { scope: Scope::Server(server), ..self },
+            None => self,
+        }
+    }
+
+    /// Whose sessions: a session of one address is none of another.
+    fn holder(&self, caller: &Caller) -> String {
+        match &self.scope {
+            Scope::All => caller.principal(),
+            Scope::Server(server) => format!("{} /s/{server}", caller.principal()),
         }
     }
 }
@@ -82,12 +116,14 @@ impl Wire {
     }
 }
 
-/// `POST /mcp`; the guard put the [`Caller`] among the extensions.
+/// `POST /mcp`, `POST /s/{server}/mcp`; the guard put the [`Caller`] among the extensions, and the server.
 pub(crate) async fn post(
     State(door): State<McpDoor>,
     Extension(caller): Extension<Caller>,
+    server: Option<Extension<SourceName>>,
     request: Request,
 ) -> Response {
+    let door = door.to(server);
     let (parts, body) = request.into_parts();
     match read(&parts.headers, body).await {
         Ok(bytes) => door.receive(caller, &Wire::of(&parts.headers), &bytes).await,
@@ -99,8 +135,10 @@ pub(crate) async fn post(
 pub(crate) async fn get(
     State(door): State<McpDoor>,
     Extension(caller): Extension<Caller>,
+    server: Option<Extension<SourceName>>,
     headers: HeaderMap,
 ) -> Response {
+    let door = door.to(server);
     let wire = Wire::of(&headers);
     if wire.session == Header::Absent {
         // The modern era has no such stream.
@@ -116,8 +154,10 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(door): State<McpDoor>,
     Extension(caller): Extension<Caller>,
+    server: Option<Extension<SourceName>>,
     headers: HeaderMap,
 ) -> Response {
+    let door = door.to(server);
     let wire = Wire::of(&headers);
     if wire.session == Header::Absent {
         return Problem::method_not_allowed().into_response();
@@ -130,8 +170,7 @@ impl McpDoor {
         match jsonrpc::parse(bytes) {
             Ok(Body::One(Message::Request(request))) => self.request(caller, wire, request).await,
             Ok(Body::One(Message::Notification(notification))) => self.notified(&caller, wire, &notification),
-            // The hub asks clients nothing, so there is nothing that this could answer.
-            Ok(Body::One(Message::Response(_))) => reply::accepted(),
+            Ok(Body::One(Message::Response(response))) => legacy::responded(self, &caller, wire, &response),
             Ok(Body::Batch(messages)) => batch::answer(self, &caller, wire, messages).await,
             Err(fault) => reply::fault(&fault, Stage::Envelope),
         }
@@ -146,7 +185,7 @@ impl McpDoor {
         };
         match era::of(&request.method, &params, has_session, wire.routing.version.value()) {
             Ok(Era::Modern) => modern::answer(self, caller, wire, &request, &params).await,
-            Ok(Era::Opening) => legacy::open(self, &caller, &request.id, &params),
+            Ok(Era::Opening) => legacy::open(self, caller, &request.id, &params).await,
             Ok(Era::Legacy) => legacy::answer(self, caller, wire, &request, &params).await,
             Err(fault) => refused(fault),
         }

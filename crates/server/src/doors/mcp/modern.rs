@@ -2,16 +2,20 @@
 
 use super::call::{self, Bound};
 use super::places::Place;
+use super::relay::{self, Looked};
 use super::reply::{self, Stage};
-use super::stream::{self, Source};
-use super::{McpDoor, Wire, listen};
+use super::stream::{self, Outgoing, Source};
+use super::{McpDoor, Scope, Wire, listen};
 use axum::response::Response;
 use deputy_core::Reason;
-use deputy_hub::{CallEvent, Caller, Events, Hub, Refused};
-use deputy_protocol::jsonrpc::{Fault, Id, Request, code, response};
+use deputy_core::SourceName;
+use deputy_hub::ports::upstream::Reply;
+use deputy_hub::servers::items_of;
+use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, ToolAnswer, Wish};
+use deputy_protocol::jsonrpc::{Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::{approval, discover, headers, tools, version};
-use serde_json::Value;
+use deputy_protocol::relay::raw;
 use std::sync::Arc;
 
 pub(super) async fn answer(
@@ -29,8 +33,12 @@ pub(super) async fn answer(
         Some(label) => caller.announced_as(&label),
         None => caller,
     };
+    if let Scope::Server(server) = &door.scope {
+        let done = servers(door, caller, wire, server, request, params).await;
+        return done.unwrap_or_else(|fault| refused(fault, Stage::Modern));
+    }
     let done = match request.method.as_str() {
-        "server/discover" => Ok(reply::message(&response(&request.id, discover::result()))),
+        "server/discover" => Ok(reply::message(&raw(&response(&request.id, discover::result())))),
         "tools/list" => list(door, caller, &request.id, params),
         "tools/call" => call(door, caller, wire, &request.id, params).await,
         "subscriptions/listen" => listen::modern(door, caller, &request.id, params),
@@ -52,10 +60,51 @@ fn envelope(wire: &Wire, method: &str, params: &Params<'_>) -> Result<(), Fault>
     }
 }
 
+/// A request to one server.
+async fn servers(
+    door: &McpDoor,
+    caller: Caller,
+    wire: &Wire,
+    name: &SourceName,
+    request: &Request<'_>,
+    params: &Params<'_>,
+) -> Result<Response, Fault> {
+    let (server, client) = (door.server(&caller, name)?, relay::client_side(params));
+    let looked = match request.method.as_str() {
+        "server/discover" => door.discover(&door.hub.reach(caller), &server, client).await?,
+        method if items_of(method).is_some() => door.list(caller, &server, method, params).await?,
+        "subscriptions/listen" => return listen::modern(door, caller, &request.id, params),
+        // The modern era has none of these.
+        "initialize" | "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
+            return Err(Fault::new(code::METHOD_NOT_FOUND, "there is no such method in this version"));
+        }
+        _ => {
+            let mut wish = relay::wish(name, &request.method, request.params, client)?;
+            let bound = Bound::to_wish(&caller, &wish);
+            if let Some(approval) = wish
+                .relay
+                .as_ref()
+                .and_then(|relay| relay.state())
+                .and_then(|state| bound.open(&door.hub, &state).ok())
+            {
+                wish.approval = Some(approval);
+                wish.relay = wish.relay.map(|relay| Box::new(relay.without_state()));
+            }
+            return Ok(carry(door, caller, wire, &request.id, params, wish, bound).await);
+        }
+    };
+    Ok(match looked {
+        Looked::Result(result) => reply::message(&relayed(&request.id, Ok(&result))),
+        Looked::Error { code, error } => {
+            reply::relayed_error(code, &relayed(&request.id, Err(&error)), Stage::Modern)
+        }
+    })
+}
+
 fn list(door: &McpDoor, caller: Caller, id: &Id, params: &Params<'_>) -> Result<Response, Fault> {
     tools::first_page(params)?;
     let listed = door.hub.tools(&door.hub.reach(caller));
-    Ok(reply::message(&response(id, tools::modern_list(&call::entries(&listed)))))
+    Ok(reply::message(&raw(&response(id, tools::modern_list(&call::entries(&listed))))))
 }
 
 async fn call(
@@ -68,22 +117,84 @@ async fn call(
     let asked = tools::asked(params)?;
     let bound = Bound::to(&caller, &asked);
     let approval = asked.state.as_deref().map(|state| bound.open(&door.hub, state)).transpose()?;
+    Ok(carry(door, caller, wire, id, params, call::wish(asked, approval), bound).await)
+}
+
+/// Runs a wish, and answers with one message, or with a stream if it takes long or tells something on the way.
+async fn carry(
+    door: &McpDoor,
+    caller: Caller,
+    wire: &Wire,
+    id: &Id,
+    params: &Params<'_>,
+    wish: Wish,
+    bound: Bound,
+) -> Response {
     let Some(place) = door.calls.take(caller.principal()) else {
-        return Ok(reply::message(&response(id, call::busy(&door.hub).modern())));
+        return reply::message(&raw(&response(id, call::busy(&door.hub).modern())));
     };
     let token = params.progress_token().filter(|_| wire.takes_stream);
-    let events = door.hub.call(caller, call::wish(asked, approval));
+    let kind = Kind::of(&wish);
+    let events = door.hub.call(caller, wish);
     let hub = Arc::clone(&door.hub);
-    let mut calling = Calling { hub, bound, id: id.clone(), token, events, over: false, _place: place };
-    let prompt = match calling.token {
-        Some(_) => None,
-        None if wire.takes_stream => tokio::time::timeout(stream::PROMPT, calling.next()).await.ok(),
-        None => Some(calling.next().await),
+    let tells = wire.takes_stream;
+    let mut calling = Calling {
+        hub,
+        bound,
+        id: id.clone(),
+        token,
+        events,
+        kind,
+        tells,
+        first: None,
+        over: None,
+        _place: place,
     };
-    Ok(match prompt {
-        Some(last) => reply::message(&last.unwrap_or_else(|| calling.lost())),
-        None => stream::answer(calling),
-    })
+    let prompt = match calling.token {
+        Some(_) if calling.kind == Kind::Tab => None,
+        _ if wire.takes_stream => tokio::time::timeout(stream::PROMPT, calling.next()).await.ok(),
+        _ => Some(calling.next().await),
+    };
+    match (prompt, calling.over) {
+        (None, _) => stream::answer(calling),
+        // Something is told before the end.
+        (Some(first), None) => {
+            calling.first = first;
+            stream::answer(calling)
+        }
+        (Some(last), Some(Over::Error(code))) => {
+            reply::relayed_error(code, &last.unwrap_or_else(|| calling.lost()), Stage::Modern)
+        }
+        (Some(last), Some(Over::Result)) => reply::message(&last.unwrap_or_else(|| calling.lost())),
+    }
+}
+
+/// What a call that is refused is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A tool's result; its tool may be a tab's.
+    Tab,
+    /// A tool's result; it is a server's.
+    Tool,
+    /// An error.
+    Method,
+}
+
+impl Kind {
+    fn of(wish: &Wish) -> Self {
+        match &wish.relay {
+            None => Self::Tab,
+            Some(relay) if relay.is_tool_call() => Self::Tool,
+            Some(_) => Self::Method,
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Result,
+    Error(i64),
 }
 
 /// A call on its way. Dropping it, because the client closed the connection, cancels it.
@@ -93,44 +204,69 @@ struct Calling {
     id: Id,
     token: Option<Id>,
     events: Events,
-    over: bool,
+    kind: Kind,
+    /// Whether the client hears anything but the end.
+    tells: bool,
+    first: Option<Outgoing>,
+    over: Option<Over>,
     _place: Place,
 }
 
 impl Source for Calling {
-    async fn next(&mut self) -> Option<Value> {
-        while !self.over {
+    async fn next(&mut self) -> Option<Outgoing> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        while self.over.is_none() {
             let event = self.events.next().await;
-            if let Some(CallEvent::Progress { .. }) = &event {
-                match event.as_ref().and_then(|event| call::moved(self.token.as_ref(), event)) {
+            if let Some(event @ (CallEvent::Progress { .. } | CallEvent::Told(_))) = &event {
+                match call::moved(self.token.as_ref(), event).filter(|_| self.tells) {
                     Some(notification) => return Some(notification),
                     None => continue,
                 }
             }
-            self.over = true;
-            return Some(event.map_or_else(|| self.lost(), |event| self.last(event)));
+            let (over, last) = event.map_or_else(|| (Over::Result, self.lost()), |event| self.last(event));
+            self.over = Some(over);
+            return Some(last);
         }
         None
     }
 }
 
 impl Calling {
-    fn last(&self, event: CallEvent) -> Value {
+    fn last(&self, event: CallEvent) -> (Over, Outgoing) {
         let done = match event {
             CallEvent::Parked { approval, expires_at } => {
                 match self.bound.seal(&self.hub, &approval, expires_at) {
-                    Ok(state) => return response(&self.id, approval::required(&state)),
+                    Ok(state) => return (Over::Result, raw(&response(&self.id, approval::required(&state)))),
                     Err(refused) => Err(refused),
                 }
             }
+            CallEvent::Replied(Reply::Result(result)) => {
+                return (Over::Result, relayed(&self.id, Ok(&result)));
+            }
+            CallEvent::Replied(Reply::Fault { code, message, data }) => {
+                let error = relay::error_object(code, &message, data.as_deref());
+                return (Over::Error(code), relayed(&self.id, Err(&error)));
+            }
             CallEvent::Done(done) => done,
-            CallEvent::Progress { .. } => Err(Refused::new(Reason::Internal)),
+            CallEvent::Progress { .. } | CallEvent::Told(_) => Err(Refused::new(Reason::Internal)),
         };
-        response(&self.id, call::ending(done).modern())
+        self.ended(done)
+    }
+
+    fn ended(&self, done: Result<ToolAnswer, Refused>) -> (Over, Outgoing) {
+        match (self.kind, done) {
+            (Kind::Method, Err(refused)) => {
+                let fault = relay::refusal(&refused).answering(Some(&self.id));
+                (Over::Error(fault.code), raw(&fault.response()))
+            }
+            (_, done) => (Over::Result, raw(&response(&self.id, call::ending(done).modern()))),
+        }
     }
 
     /// The corridor ended without a word.
-    fn lost(&self) -> Value {
-        response(&self.id, call::ending(Err(Refused::new(Reason::Internal))).modern())
+    fn lost(&self) -> Outgoing {
+        self.ended(Err(Refused::new(Reason::Internal))).1
     }
 }

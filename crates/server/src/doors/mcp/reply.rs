@@ -2,8 +2,9 @@
 
 use axum::response::{IntoResponse, Response};
 use deputy_protocol::jsonrpc::{Fault, code};
+use deputy_protocol::relay::raw;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// How far a request came before it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +29,20 @@ pub(super) fn fault(fault: &Fault, stage: Stage) -> Response {
         Stage::NoSession => StatusCode::NOT_FOUND,
         Stage::Busy => StatusCode::SERVICE_UNAVAILABLE,
     };
-    json(status, &fault.response())
+    json(status, &raw(&fault.response()))
 }
 
-pub(super) fn message(value: &Value) -> Response {
+/// A response that holds an error of a server's.
+pub(super) fn relayed_error(code: i64, answer: &RawValue, stage: Stage) -> Response {
+    let status = match (stage, code) {
+        (Stage::Modern, code::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+        (Stage::Modern, code::MISSING_CAPABILITY) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    json(status, answer)
+}
+
+pub(super) fn message(value: &RawValue) -> Response {
     json(StatusCode::OK, value)
 }
 
@@ -40,8 +51,8 @@ pub(super) fn accepted() -> Response {
     StatusCode::ACCEPTED.into_response()
 }
 
-fn json(status: StatusCode, value: &Value) -> Response {
-    let mut answer = (status, value.to_string()).into_response();
+fn json(status: StatusCode, value: &RawValue) -> Response {
+    let mut answer = (status, value.get().to_owned()).into_response();
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

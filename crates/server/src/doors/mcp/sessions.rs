@@ -1,9 +1,12 @@
 //! Sessions of the legacy era: in memory, bound to one principal, limited in number and time (gateway rule 26). A hub
 //! that restarted knows none; clients are told 404 and initialize anew. Times are those of a clock that nobody sets.
 
+use super::asked::Asked;
+use super::subscribed::Subscribed;
 use deputy_core::id::random_hex;
 use deputy_core::{Digest, Timestamp};
 use deputy_hub::Caller;
+use deputy_hub::ports::upstream::ClientSide;
 use deputy_protocol::jsonrpc::Id;
 use deputy_protocol::mcp::initialize::Opening;
 use deputy_protocol::mcp::version::Revision;
@@ -33,7 +36,7 @@ pub(super) struct Session {
     id: String,
     principal: String,
     label: Option<String>,
-    revision: Revision,
+    opening: Opening,
     opened_at: Timestamp,
     used_at: AtomicU64,
     ended: CancellationToken,
@@ -41,6 +44,9 @@ pub(super) struct Session {
     running: Mutex<HashMap<u64, (Id, CancellationToken)>>,
     stream: Mutex<CancellationToken>,
     seen: Mutex<Option<Digest>>,
+    log_level: Mutex<Option<String>>,
+    pub(super) asked: Asked,
+    pub(super) subscribed: Subscribed,
 }
 
 impl Sessions {
@@ -50,7 +56,7 @@ impl Sessions {
             id: random_hex().ok()?,
             principal,
             label: opening.label.clone(),
-            revision: opening.revision,
+            opening: opening.clone(),
             opened_at: now,
             used_at: AtomicU64::new(now.millis()),
             ended: CancellationToken::new(),
@@ -58,6 +64,9 @@ impl Sessions {
             running: Mutex::default(),
             stream: Mutex::default(),
             seen: Mutex::default(),
+            log_level: Mutex::default(),
+            asked: Asked::default(),
+            subscribed: Subscribed::default(),
         });
         let mut open = lock(&self.0);
         open.retain(|_, session| session.is_alive(now));
@@ -101,7 +110,22 @@ impl Session {
 
     /// The revision that `initialize` was answered with.
     pub(super) const fn revision(&self) -> Revision {
-        self.revision
+        self.opening.revision
+    }
+
+    /// What the client said of itself when it opened the session, for one request of it.
+    pub(super) fn client_side(&self, progress: bool) -> ClientSide {
+        ClientSide {
+            capabilities: self.opening.capabilities.clone(),
+            implementation: self.opening.implementation.clone(),
+            log_level: lock(&self.log_level).clone(),
+            progress,
+        }
+    }
+
+    /// From now on the client wants log messages from this level on.
+    pub(super) fn set_log_level(&self, level: String) {
+        *lock(&self.log_level) = Some(level);
     }
 
     /// The caller under the name that the client gave itself.

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
@@ -17,10 +17,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// headers. The official Python client with OAuth sends nothing else, not even a cancellation, until it has them.
 pub(super) const PROMPT: Duration = Duration::from_millis(250);
 
+/// One message of ours, as text: what a server said in it stays as it was.
+pub(super) type Outgoing = Box<RawValue>;
+
 /// Where the messages of a stream come from. Dropped when the client goes away.
 pub(super) trait Source: Send + 'static {
     /// The next message; `None` ends the stream. Dropping the future loses nothing: it is asked for again.
-    fn next(&mut self) -> impl Future<Output = Option<Value>> + Send;
+    fn next(&mut self) -> impl Future<Output = Option<Outgoing>> + Send;
 }
 
 /// The answer that carries the messages.
@@ -41,7 +44,11 @@ pub(super) fn answer(source: impl Source) -> Response {
     (StatusCode::OK, headers, Body::from_stream(body)).into_response()
 }
 
-/// JSON text has no line breaks, so one `data` line is enough.
-fn framed(message: &Value) -> Bytes {
-    Bytes::from(format!("event: message\ndata: {message}\n\n"))
+/// One `data` line: JSON may have line breaks between its tokens, never within one.
+fn framed(message: &RawValue) -> Bytes {
+    Bytes::from(format!("event: message\ndata: {}\n\n", one_line(message.get())))
+}
+
+fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text.into() }
 }

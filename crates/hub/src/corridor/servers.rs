@@ -1,0 +1,205 @@
+//! Calls that go on to MCP servers: found, continued where one was interrupted, and released as they were answered.
+
+use super::{Corridor, Stop, Target, unavailable};
+use crate::caller::Caller;
+use crate::catalog::{Resolution, Resolved};
+use crate::events::{CallEvent, Refused};
+use crate::intent::{Reach, Ready};
+use crate::lanes::Relayed;
+use crate::ports::upstream::Reply;
+use crate::relay::Relay;
+use crate::servers::{Freshness, Server};
+use deputy_core::{Call, Facts as _, Outcome, PublicName, Reason, ToolName};
+use deputy_policy::Authorized;
+use deputy_protocol::jsonrpc::code;
+use deputy_protocol::relay::{Object, raw};
+use deputy_protocol::schema::Schema;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// A call on its way to a server.
+pub(super) struct Passing {
+    server: Arc<Server>,
+    relay: Box<Relay>,
+    /// The server's own state, from its earlier answer.
+    state: Option<String>,
+}
+
+impl Corridor {
+    /// The server that a name leads to, of those that this caller's tenant has.
+    pub(super) fn server_of(&self, caller: &Caller, target: &Target) -> Option<Arc<Server>> {
+        let tenant = &caller.user().tenant;
+        match target {
+            Target::Own(source, _) => self.servers.of(tenant, source).cloned(),
+            Target::Public(name) => self.servers.named_by(tenant, name.as_str()).cloned(),
+            Target::Unusable(_) => None,
+        }
+    }
+
+    /// From a name to a server's tool, or to one of its other methods.
+    pub(super) async fn resolve_in(
+        &self,
+        server: &Arc<Server>,
+        caller: &Caller,
+        target: &Target,
+    ) -> Resolution {
+        let found = |tool, schema| Resolution::Found(Box::new(Resolved { tool, schema, tab: None }));
+        if let Target::Own(_, name) = target
+            && name.is_method()
+        {
+            let Some(tool) = server.method(name.as_str()) else {
+                return Resolution::Refused(Refused::new(Reason::ToolUnknown));
+            };
+            return found(tool, Arc::new(Schema::anything()));
+        }
+        let means = |name: &ToolName| match target {
+            Target::Own(_, own) => own == name,
+            Target::Public(public) => PublicName::of(&server.name, name) == *public,
+            Target::Unusable(_) => false,
+        };
+        let reach = Reach::new(caller.clone());
+        let mut held = false;
+        for freshness in [Freshness::Lately, Freshness::Now] {
+            let tools = match self.servers.tools(&reach, server, freshness).await {
+                Ok(tools) => tools,
+                Err(refused) => return Resolution::Refused(refused),
+            };
+            if let Some(offered) = tools.tools.iter().find(|one| means(&one.offer.tool.definition.name)) {
+                return found(offered.offer.tool.as_ref().clone(), Arc::clone(&offered.offer.input));
+            }
+            held = tools.held.iter().any(|(name, was_known)| *was_known && means(name));
+        }
+        Resolution::Refused(if held {
+            Refused::because(Reason::ToolChanged, "nobody has accepted the new one yet")
+        } else {
+            Refused::new(Reason::ToolUnknown)
+        })
+    }
+
+    /// Takes up what was interrupted, if the client comes back with a state. A yes that the call had is still its own.
+    pub(super) async fn passing(
+        &self,
+        caller: Caller,
+        call: &Call,
+        server: Arc<Server>,
+        relay: Option<Box<Relay>>,
+    ) -> Result<(Caller, Option<Passing>), Stop> {
+        let Some(relay) = relay else {
+            return Err(self.refuse_call(&caller, call, Refused::new(Reason::Internal)).await);
+        };
+        let Some(state) = relay.state() else {
+            return Ok((caller, Some(Passing { server, relay, state: None })));
+        };
+        match self.continuing.open(caller, call, &state, self.clock.now()) {
+            Ok((caller, interrupted)) => {
+                Ok((caller, Some(Passing { server, relay, state: interrupted.state })))
+            }
+            Err(caller) => {
+                let logged = self.journal.refuse_call(&caller, call, Reason::OutcomeUnknown).await;
+                logged.map_err(|error| unavailable(&error))?;
+                Err(Stop::Faulted(Reply::Fault {
+                    code: code::INVALID_PARAMS,
+                    message: "this `requestState` is not for this call, was used, or is too old; whether the call before \
+                              went on is not known"
+                        .to_owned(),
+                    data: Some(raw(&serde_json::json!({"reason": Reason::OutcomeUnknown.code()}))),
+                }))
+            }
+        }
+    }
+
+    /// Record, ask the server, record, release.
+    pub(super) async fn pass_on(
+        &self,
+        authorized: Authorized<Caller>,
+        passing: &Passing,
+        events: &mpsc::Sender<CallEvent>,
+        cancel: &CancellationToken,
+    ) -> CallEvent {
+        let intent = self.journal.submit(authorized, passing.server.right.lane());
+        let ready = match intent.ready().await {
+            Ok(ready) => ready,
+            Err((_, error)) => {
+                tracing::error!(%error, "a call is refused: its intent is not on disk");
+                return CallEvent::Done(Err(Refused::new(Reason::AuditUnavailable)));
+            }
+        };
+        let relayed = self.relay(&ready, passing, events, cancel).await;
+        let reason = relayed.reply.as_ref().err().map(|refused| refused.reason);
+        // Nothing is released before both lines are on disk.
+        let recorded = async {
+            ready.on_disk().await?;
+            self.journal.close(&ready, relayed.outcome, reason, &self.supervisor).await
+        };
+        if let Err(error) = recorded.await {
+            tracing::error!(%error, call = %ready.call().id, "an answer is held back: its lines are not on disk");
+            let words = format!(
+                "the outcome was `{}` and could not be recorded",
+                super::outcome_word(relayed.outcome)
+            );
+            return CallEvent::Done(Err(Refused::because(Reason::AuditUnavailable, words)));
+        }
+        self.taint.mark(ready.caller().user(), ready.caller().client());
+        match relayed.reply {
+            Ok(reply) if relayed.outcome == Outcome::InputRequired => self.interrupted(&ready, reply),
+            Ok(reply) => CallEvent::Replied(reply),
+            Err(refused) => CallEvent::Done(Err(refused)),
+        }
+    }
+
+    /// Asks the server, and lets what it tells out once the intent is on disk.
+    async fn relay(
+        &self,
+        ready: &Ready,
+        passing: &Passing,
+        events: &mpsc::Sender<CallEvent>,
+        cancel: &CancellationToken,
+    ) -> Relayed {
+        let (steps, mut moving) = mpsc::channel::<CallEvent>(64);
+        let still = || self.still(ready);
+        let (cancel, ended) = (cancel.child_token(), CancellationToken::new());
+        let perform = async {
+            let Passing { server, relay, state } = passing;
+            let lane = &self.server_lane;
+            let relayed = lane.perform(ready, server, relay, state.as_deref(), steps, &cancel, &still).await;
+            ended.cancel();
+            relayed
+        };
+        let forward = async {
+            let mut durable = None;
+            while let Some(step) = moving.recv().await {
+                let durable = match durable {
+                    Some(durable) => durable,
+                    None => *durable.insert(ready.on_disk().await.is_ok()),
+                };
+                if durable {
+                    self.taint.mark(ready.caller().user(), ready.caller().client());
+                    // A slow reader loses what is told on the way, never the end.
+                    let _ = events.try_send(step);
+                }
+            }
+        };
+        let stopped = self.cancel_when_stopped(ready, &cancel, &ended);
+        let (relayed, (), ()) = tokio::join!(perform, forward, stopped);
+        Relayed {
+            reply: relayed.reply.map_err(|refused| self.said_by_whom(ready, relayed.outcome, refused)),
+            ..relayed
+        }
+    }
+
+    /// The server's state is replaced by one of the hub's, that holds it.
+    fn interrupted(&self, ready: &Ready, reply: Reply) -> CallEvent {
+        let Reply::Result(result) = reply else { return CallEvent::Replied(reply) };
+        let sealed = Object::parse(&result).ok().and_then(|mut members| {
+            let state = members.read::<String>("requestState");
+            let sealed = self.continuing.seal(ready.caller(), ready.call(), state, self.clock.now())?;
+            members.set("requestState", raw(&sealed));
+            Some(members.to_raw())
+        });
+        match sealed {
+            Some(result) => CallEvent::Replied(Reply::Result(result)),
+            None => CallEvent::Done(Err(Refused::new(Reason::Internal))),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The open and the key lane: an MCP server, asked over its own connection (DESIGN section 1).
+
+use super::Still;
+use crate::corridor::MAXIMUM_TIMEOUT;
+use crate::events::{CallEvent, Refused};
+use crate::intent::Ready;
+use crate::ports::Clock;
+use crate::ports::upstream::{Ask, Failure, Reply, Told};
+use crate::relay::Relay;
+use crate::servers::{Server, refused};
+use deputy_core::{Outcome, Reason};
+use deputy_protocol::relay::Object;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Calls servers.
+pub struct ServerLane {
+    clock: Arc<dyn Clock>,
+}
+
+/// What came of a request to a server.
+pub(crate) struct Relayed {
+    /// For the log.
+    pub(crate) outcome: Outcome,
+    /// For the client.
+    pub(crate) reply: Result<Reply, Refused>,
+}
+
+impl ServerLane {
+    /// With the time.
+    #[must_use]
+    pub const fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+
+    /// Asks the server, once, and says what is known of the effect. `state` is the server's own, from an earlier answer.
+    pub(crate) async fn perform(
+        &self,
+        ready: &Ready,
+        server: &Server,
+        relay: &Relay,
+        state: Option<&str>,
+        steps: mpsc::Sender<CallEvent>,
+        cancel: &CancellationToken,
+        still: Still<'_>,
+    ) -> Relayed {
+        // A right that ended while the call waited is no right.
+        if let Err(refused) = still() {
+            return Relayed { outcome: Outcome::NotStarted, reply: Err(refused) };
+        }
+        if cancel.is_cancelled() {
+            let refused = Refused::because(Reason::NotStarted, "it was cancelled");
+            return Relayed { outcome: Outcome::NotStarted, reply: Err(refused) };
+        }
+        let call = ready.call();
+        let own_name = relay.is_tool_call().then(|| ("name", call.tool.definition.name.as_str()));
+        let remaining = call.deadline.since(self.clock.now()).min(MAXIMUM_TIMEOUT);
+        let ask = Ask {
+            method: relay.method().to_owned(),
+            params: Some(relay.params(own_name, state)),
+            client: relay.client().clone(),
+            principal: server.principal(&ready.caller().principal()),
+            timeout: remaining,
+        };
+        let (told, mut tells) = mpsc::channel::<Told>(16);
+        let asked = server.upstream.ask(ask, told, cancel);
+        let forward = async {
+            while let Some(told) = tells.recv().await {
+                let _ = steps.try_send(CallEvent::Told(told));
+            }
+        };
+        let (reply, ()) = tokio::join!(asked, forward);
+        match reply {
+            Ok(reply) => Relayed { outcome: outcome(&reply), reply: Ok(reply) },
+            Err(failure) => failed(ready, server, &failure),
+        }
+    }
+}
+
+/// What a reply says of the effect.
+fn outcome(reply: &Reply) -> Outcome {
+    let Reply::Result(result) = reply else { return Outcome::Failed };
+    let Ok(members) = Object::parse(result) else { return Outcome::Failed };
+    if members.read::<String>("resultType").as_deref() == Some("input_required") {
+        return Outcome::InputRequired;
+    }
+    if members.read::<bool>("isError") == Some(true) { Outcome::Failed } else { Outcome::Succeeded }
+}
+
+fn failed(ready: &Ready, server: &Server, failure: &Failure) -> Relayed {
+    let mut refused = refused(&server.name, failure);
+    let outcome = match failure {
+        Failure::NotSent(_) | Failure::Untranslatable(_) => Outcome::NotStarted,
+        Failure::Cancelled => Outcome::Cancelled,
+        Failure::TooLarge { .. } | Failure::Unusable(_) | Failure::Lost(_) | Failure::TimedOut => {
+            Outcome::Unknown
+        }
+    };
+    // What only reads can be asked again; of anything else nobody knows whether it ran.
+    if outcome == Outcome::Unknown && ready.call().tool.class.is_risky() && refused.reason != Reason::TooLarge
+    {
+        refused =
+            Refused::because(Reason::OutcomeUnknown, format!("the server `{}`: {failure}", server.name));
+    }
+    Relayed { outcome, reply: Err(refused) }
+}

@@ -1,0 +1,132 @@
+//! Requests that go on to a server as they came: what is decided on, and what travels beside it.
+
+use crate::ports::upstream::ClientSide;
+use deputy_core::{Arguments, JsonError};
+use deputy_protocol::relay::{NotAnObject, Object, raw};
+use serde_json::value::RawValue;
+
+/// Members of `params` that no decision is about: what the protocol itself adds.
+const BESIDE: [&str; 3] = ["_meta", "inputResponses", "requestState"];
+
+/// A client's request for a server. Made from the client's own text alone, so that what is decided on
+/// ([`Relay::decided`]) and what is sent ([`Relay::params`]) cannot differ.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    method: String,
+    params: Object,
+    client: ClientSide,
+}
+
+/// Why a request cannot be passed on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RelayError {
+    /// `params` is no object.
+    #[error("`params`: {0}")]
+    Params(#[from] NotAnObject),
+    /// What is decided on cannot be read.
+    #[error("`{member}`: {why}")]
+    Arguments {
+        /// Where.
+        member: &'static str,
+        /// What is wrong.
+        why: JsonError,
+    },
+}
+
+impl Relay {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// `params` is no object.
+    pub fn new(
+        method: impl Into<String>,
+        params: Option<&RawValue>,
+        client: ClientSide,
+    ) -> Result<Self, RelayError> {
+        let params = params.map(Object::parse).transpose()?.unwrap_or_default();
+        Ok(Self { method: method.into(), params, client })
+    }
+
+    /// The method, in the words of the modern era.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Whether it calls a tool.
+    #[must_use]
+    pub fn is_tool_call(&self) -> bool {
+        self.method == "tools/call"
+    }
+
+    /// What policy, approval and log are about: a tool's `arguments`, or of another method all parameters but those that
+    /// the protocol adds.
+    ///
+    /// # Errors
+    /// They are no object, or have a member twice.
+    pub fn decided(&self) -> Result<Arguments, RelayError> {
+        let (member, arguments) = if self.is_tool_call() {
+            let given = self.params.get("arguments").filter(|raw| raw.get() != "null");
+            ("arguments", given.map_or_else(Arguments::none, Arguments::parse))
+        } else {
+            let mut named = self.params.clone();
+            named.retain(|name| !BESIDE.contains(&name));
+            ("params", Arguments::parse(&named.to_raw()))
+        };
+        arguments.map_err(|why| RelayError::Arguments { member, why })
+    }
+
+    /// The state that an earlier answer gave, if the client brings one.
+    #[must_use]
+    pub fn state(&self) -> Option<String> {
+        self.params.read("requestState")
+    }
+
+    /// The same without a state: it was the hub's own, and has been read.
+    #[must_use]
+    pub fn without_state(mut self) -> Self {
+        self.params.remove("requestState");
+        self
+    }
+
+    /// The client's answers to what the server asked, if it brings any.
+    #[must_use]
+    pub fn answers(&self) -> Option<&RawValue> {
+        self.params.get("inputResponses")
+    }
+
+    /// The same with other answers and another state: a client of the legacy era has them in its session.
+    #[must_use]
+    pub fn answering(mut self, state: Option<&str>, answers: &RawValue) -> Self {
+        self.params.remove("requestState");
+        if let Some(state) = state {
+            self.params.set("requestState", raw(state));
+        }
+        self.params.set("inputResponses", answers.to_owned());
+        self
+    }
+
+    /// What is sent: the client's text, with the server's own name for what it names, and its own state.
+    pub(crate) fn params(&self, own_name: Option<(&str, &str)>, state: Option<&str>) -> Box<RawValue> {
+        let mut params = self.params.clone();
+        if let Some((member, name)) = own_name {
+            params.set(member, raw(name));
+        }
+        match state {
+            Some(state) => params.set("requestState", raw(state)),
+            None => {
+                params.remove("requestState");
+            }
+        }
+        params.to_raw()
+    }
+
+    /// Who asks, and what it can do.
+    #[must_use]
+    pub const fn client(&self) -> &ClientSide {
+        &self.client
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Tools of servers, kept for a moment for each principal (gateway rule 12), and judged by the pins.
+
+use super::offers::{self, ServerTools};
+use super::{Server, Servers};
+use crate::events::Refused;
+use crate::intent::Reach;
+use crate::ports::upstream::{Changed, Reply};
+use deputy_core::{Reason, SourceName, ToolName};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex as Turn, watch};
+
+/// How long a list is relied on for calls, if the server tells of no change.
+const FRESH: Duration = Duration::from_secs(60);
+/// Principals whose lists are kept; beyond that those unused for longest go.
+const KEPT: usize = 4096;
+
+/// How new a list has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Asked for now.
+    Now,
+    /// Not older than a minute, and nothing changed since.
+    Lately,
+}
+
+#[derive(Default)]
+pub(super) struct Lists(Mutex<HashMap<(SourceName, String), Arc<Kept>>>);
+
+/// One list; the lock is held while it is fetched, so that a hundred calls fetch it once.
+struct Kept {
+    fetched: Turn<Option<Fetched>>,
+    changes: watch::Receiver<Changed>,
+    used_at: Mutex<Duration>,
+}
+
+struct Fetched {
+    tools: Arc<ServerTools>,
+    at: Duration,
+    changed: u64,
+}
+
+impl Servers {
+    /// What this principal can see of a server, and counts; policy has not been asked yet.
+    ///
+    /// # Errors
+    /// The server does not answer, or what counts cannot be read: then nothing is offered.
+    pub async fn tools(
+        &self,
+        reach: &Reach,
+        server: &Arc<Server>,
+        freshness: Freshness,
+    ) -> Result<Arc<ServerTools>, Refused> {
+        let kept = self.kept(reach, server);
+        let mut fetched = kept.fetched.lock().await;
+        let now = self.clock.elapsed();
+        let changed = kept.changes.borrow().tools;
+        if let Some(last) = fetched.as_ref()
+            && freshness == Freshness::Lately
+            && last.changed == changed
+            && now.saturating_sub(last.at) < FRESH
+        {
+            return Ok(Arc::clone(&last.tools));
+        }
+        let tools = Arc::new(self.fetch(reach, server, fetched.as_ref()).await?);
+        *fetched = Some(Fetched { tools: Arc::clone(&tools), at: now, changed });
+        Ok(tools)
+    }
+
+    /// Forgets what was read of one server: pins changed.
+    pub(crate) fn forget_lists(&self, server: &SourceName) {
+        self.lists.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _), _| name != server);
+    }
+
+    fn kept(&self, reach: &Reach, server: &Server) -> Arc<Kept> {
+        let principal = server.principal(&reach.caller().principal());
+        let now = self.clock.elapsed();
+        let mut lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (server.name.clone(), principal);
+        if lists.len() >= KEPT && !lists.contains_key(&key) {
+            let used = |kept: &Kept| *kept.used_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all: Vec<Duration> = lists.values().map(|kept| used(kept)).collect();
+            all.sort_unstable();
+            let middle = all.get(all.len() / 2).copied().unwrap_or_default();
+            lists.retain(|_, kept| used(kept) > middle);
+        }
+        let kept = lists.entry(key).or_insert_with_key(|(_, principal)| {
+            Arc::new(Kept {
+                fetched: Turn::default(),
+                changes: server.upstream.changes(principal),
+                used_at: Mutex::new(now),
+            })
+        });
+        *kept.used_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Arc::clone(kept)
+    }
+
+    async fn fetch(
+        &self,
+        reach: &Reach,
+        server: &Arc<Server>,
+        last: Option<&Fetched>,
+    ) -> Result<ServerTools, Refused> {
+        let listed = match self.list(reach, server, "tools/list").await? {
+            Ok(listed) => listed,
+            // A server without tools is none that is broken.
+            Err(Reply::Fault { code: -32601, .. }) => return Ok(ServerTools::default()),
+            Err(Reply::Fault { message, .. }) => {
+                let words = format!("the server `{}` does not list its tools: {message}", server.name);
+                return Err(Refused::because(Reason::UpstreamUnavailable, words));
+            }
+            Err(Reply::Result(_)) => return Err(Refused::new(Reason::Internal)),
+        };
+        let mut tools = ServerTools { rest: listed.rest, ..ServerTools::default() };
+        let mut names: HashSet<ToolName> = HashSet::new();
+        let mut registered = Vec::new();
+        let known: HashMap<&str, &offers::Offered> = last
+            .map(|last| last.tools.tools.iter().map(|offered| (offered.raw.get(), offered)).collect())
+            .unwrap_or_default();
+        for item in listed.items {
+            let read = match known.get(item.get()) {
+                // Compiled before, and the same to the last byte.
+                Some(same) => Ok((*same).clone()),
+                None => offers::read(server, (*item).to_owned()),
+            };
+            match read {
+                Ok(offered) if names.insert(offered.offer.tool.definition.name.clone()) => {
+                    registered.push(offered)
+                }
+                Ok(twice) => {
+                    tools.refused.push(format!("`{}`: it is there twice", twice.offer.tool.definition.name))
+                }
+                Err(why) => tools.refused.push(why),
+            }
+        }
+        let offers = registered.iter().map(|offered| offered.offer.clone()).collect();
+        let judged = self.pins.judge_server(server, reach.user(), offers).await.map_err(|error| {
+            tracing::error!(%error, server = %server.name, "which definitions count cannot be read");
+            Refused::new(Reason::AuditUnavailable)
+        })?;
+        let counts: HashSet<_> = judged.offered.iter().map(|offer| offer.tool.hash).collect();
+        registered.retain(|offered| counts.contains(&offered.offer.tool.hash));
+        tools.tools = registered;
+        let name = |held: crate::tabs::Held| (held.offer.tool.definition.name.clone(), held.was_known);
+        tools.held = judged.held.into_iter().map(name).collect();
+        if !tools.refused.is_empty() {
+            tracing::warn!(server = %server.name, refused = ?tools.refused, "tools of a server are of no use");
+        }
+        Ok(tools)
+    }
+}

@@ -1,0 +1,121 @@
+//! Lists that come in pages: followed to their end, and given out in pages of our own (gateway rule 1).
+
+use super::{Server, Servers};
+use crate::events::Refused;
+use crate::intent::Reach;
+use crate::ports::upstream::{ClientSide, Reply};
+use deputy_core::{Digest, Reason};
+use deputy_protocol::relay::{Object, raw};
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Pages of one list that are followed.
+const PAGES: usize = 1000;
+/// Items of one list.
+const ITEMS: usize = 20_000;
+/// Items of one page that we give out.
+pub(crate) const PAGE: usize = 1000;
+
+/// A whole list.
+#[derive(Clone, Default)]
+pub struct Listed {
+    /// Its items, in the server's order, as they were sent.
+    pub items: Vec<Arc<RawValue>>,
+    /// The other members of its first page.
+    pub rest: Object,
+}
+
+/// One page of a list, of our own making.
+pub struct Page<'a> {
+    /// Its items.
+    pub items: &'a [Arc<RawValue>],
+    /// Where the next one begins; `None`: this is the last.
+    pub next: Option<usize>,
+}
+
+/// The place to begin at is none of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the list has changed since this cursor was given; begin again without one")]
+pub struct PageError;
+
+impl Listed {
+    /// What a cursor is bound to: the list as it was.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let parts: Vec<&[u8]> = self.items.iter().map(|item| item.get().as_bytes()).collect();
+        Digest::of_parts(&parts)
+    }
+
+    /// The page that begins there.
+    ///
+    /// # Errors
+    /// There is no such place.
+    pub fn page(&self, begin: usize) -> Result<Page<'_>, PageError> {
+        let left = self.items.get(begin..).filter(|left| begin == 0 || !left.is_empty()).ok_or(PageError)?;
+        let (items, more) = left.split_at(left.len().min(PAGE));
+        Ok(Page { items, next: (!more.is_empty()).then_some(begin + PAGE) })
+    }
+}
+
+/// What a list's items are called.
+#[must_use]
+pub fn items_of(method: &str) -> Option<&'static str> {
+    match method {
+        "tools/list" => Some("tools"),
+        "prompts/list" => Some("prompts"),
+        "resources/list" => Some("resources"),
+        "resources/templates/list" => Some("resourceTemplates"),
+        _ => None,
+    }
+}
+
+impl Servers {
+    /// The whole list behind a list method.
+    ///
+    /// # Errors
+    /// The server does not answer, or its list has no end.
+    pub async fn list(
+        &self,
+        reach: &Reach,
+        server: &Server,
+        method: &str,
+    ) -> Result<Result<Listed, Reply>, Refused> {
+        let member = items_of(method).unwrap_or("items");
+        let unusable = |why: &str| {
+            Refused::because(Reason::UpstreamUnavailable, format!("the server `{}`: {why}", server.name))
+        };
+        let (mut listed, mut cursor, mut seen) = (Listed::default(), None::<String>, HashSet::new());
+        for page in 0..PAGES {
+            let params = cursor.as_ref().map(|cursor| raw(&json!({"cursor": cursor})));
+            let result = match self.look(reach, server, method, params, ClientSide::default()).await? {
+                Reply::Result(result) => result,
+                // Of a later page: the list would be cut without a word.
+                Reply::Fault { message, .. } if page > 0 => return Err(unusable(&message)),
+                fault @ Reply::Fault { .. } => return Ok(Err(fault)),
+            };
+            let mut members = Object::parse(&result).map_err(|error| unusable(&error.to_string()))?;
+            let items =
+                members.remove(member).ok_or_else(|| unusable(&format!("its list has no `{member}`")))?;
+            let items: Vec<Box<RawValue>> = serde_json::from_str(items.get())
+                .map_err(|_| unusable(&format!("its `{member}` is no list")))?;
+            listed.items.extend(items.into_iter().map(Arc::from));
+            let next = members.remove("nextCursor");
+            if page == 0 {
+                listed.rest = members;
+            }
+            if listed.items.len() > ITEMS {
+                return Err(unusable(&format!("its list has more than {ITEMS} items")));
+            }
+            cursor = next.and_then(|next| serde_json::from_str::<Option<String>>(next.get()).ok().flatten());
+            match &cursor {
+                None => return Ok(Ok(listed)),
+                // It does not advance: what there is, is all that there will be.
+                Some(next) if !seen.insert(next.clone()) => return Ok(Ok(listed)),
+                Some(_) => {}
+            }
+        }
+        Err(unusable(&format!("its list has more than {PAGES} pages")))
+    }
+}

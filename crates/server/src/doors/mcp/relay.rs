@@ -1,0 +1,202 @@
+//! `/s/{server}/mcp`: one server, its names and URIs untouched. What both eras share: handshakes, lists, and the request
+//! that goes on as it came.
+
+use super::McpDoor;
+use deputy_core::{Reason, SourceName, ToolName};
+use deputy_hub::ports::upstream::{ClientSide, Reply};
+use deputy_hub::servers::{Freshness, Listed, items_of};
+use deputy_hub::{Caller, Reach, Refused, Relay, Server, Target, Wish};
+use deputy_protocol::jsonrpc::{Fault, code};
+use deputy_protocol::mcp::meta::{self, Params};
+use deputy_protocol::mcp::version;
+use deputy_protocol::relay::{Object, raw};
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a cursor is sealed for.
+const PURPOSE: &str = "mcp-cursor";
+/// How long a cursor is good for.
+const LIFE: Duration = Duration::from_secs(3600);
+
+/// The code of a refusal that is no tool's result: outside what JSON-RPC keeps for itself.
+pub(super) const REFUSED: i64 = -31_000;
+
+/// What a client said of itself, to be told to the server as it is.
+pub(super) fn client_side(params: &Params<'_>) -> ClientSide {
+    let meta = params.members().raw("_meta").and_then(|raw| Object::parse(raw).ok()).unwrap_or_default();
+    let capabilities = meta.get(meta::CLIENT_CAPABILITIES).map(ToOwned::to_owned);
+    ClientSide {
+        capabilities: capabilities.unwrap_or_else(|| raw(&json!({}))),
+        implementation: meta.get(meta::CLIENT_INFO).map(ToOwned::to_owned),
+        log_level: meta.read(meta::LOG_LEVEL),
+        progress: params.progress_token().is_some(),
+    }
+}
+
+/// A request for a server, as the corridor takes it.
+pub(super) fn wish(
+    server: &SourceName,
+    method: &str,
+    params: Option<&RawValue>,
+    client: ClientSide,
+) -> Result<Wish, Fault> {
+    let wrong = |words: String| Fault::new(code::INVALID_PARAMS, words);
+    let relay = Relay::new(method, params, client).map_err(|error| wrong(error.to_string()))?;
+    let arguments = relay.decided().map_err(|error| wrong(error.to_string()))?;
+    let target = if relay.is_tool_call() {
+        let members = Params::parse(params)?;
+        let name =
+            members.members().text("name").ok_or_else(|| wrong("`name` must be a string".to_owned()))?;
+        ToolName::new(name.clone())
+            .ok()
+            .filter(|name| !name.is_method())
+            .map_or(Target::Unusable(name), |name| Target::Own(server.clone(), name))
+    } else {
+        let name = ToolName::new(method).ok().filter(ToolName::is_method);
+        let name = name.ok_or_else(|| Fault::new(code::METHOD_NOT_FOUND, "there is no such method here"))?;
+        Target::Own(server.clone(), name)
+    };
+    Ok(Wish {
+        target,
+        arguments,
+        timeout: None,
+        tab: None,
+        approval: None,
+        batch: None,
+        relay: Some(Box::new(relay)),
+    })
+}
+
+/// A refusal of what is no tool's call: an error whose `data` has the stable reason.
+pub(super) fn refusal(refused: &Refused) -> Fault {
+    Fault::new(REFUSED, refused.message.clone()).with_data(json!({meta::REASON: refused.reason.code()}))
+}
+
+/// An error of a server's, as it was sent.
+pub(super) fn error_object(code: i64, message: &str, data: Option<&RawValue>) -> Box<RawValue> {
+    let mut error = Object::default();
+    error.set("code", raw(&code));
+    error.set("message", raw(message));
+    if let Some(data) = data {
+        error.set("data", data.to_owned());
+    }
+    error.to_raw()
+}
+
+/// What a request that is no call comes to.
+pub(super) enum Looked {
+    Result(Box<RawValue>),
+    Error { code: i64, error: Box<RawValue> },
+}
+
+impl Looked {
+    fn of(reply: Reply) -> Self {
+        match reply {
+            Reply::Result(result) => Self::Result(result),
+            Reply::Fault { code, message, data } => {
+                Self::Error { code, error: error_object(code, &message, data.as_deref()) }
+            }
+        }
+    }
+}
+
+impl McpDoor {
+    /// The server, if this caller's tenant has it. A caller can hold a token for it and no longer have it.
+    pub(super) fn server(&self, caller: &Caller, name: &SourceName) -> Result<Arc<Server>, Fault> {
+        let tenant = &deputy_core::Facts::user(caller).tenant;
+        let server = self.hub.servers().of(tenant, name).cloned();
+        server.ok_or_else(|| Fault::new(code::INVALID_REQUEST, "there is no such server"))
+    }
+
+    /// `server/discover`: the server's own words, but for the versions, which are those that are spoken here.
+    pub(super) async fn discover(
+        &self,
+        reach: &Reach,
+        server: &Server,
+        client: ClientSide,
+    ) -> Result<Looked, Fault> {
+        let reply = self.hub.servers().look(reach, server, "server/discover", None, client).await;
+        let Reply::Result(result) = reply.map_err(|refused| refusal(&refused))? else {
+            return Err(refusal(&Refused::because(
+                Reason::UpstreamUnavailable,
+                format!("the server `{}` does not say what it can do", server.name),
+            )));
+        };
+        let mut members =
+            Object::parse(&result).map_err(|error| Fault::new(code::INTERNAL, error.to_string()))?;
+        members.set("resultType", raw("complete"));
+        members.set("supportedVersions", raw(&version::MODERN_SPOKEN));
+        members.set("ttlMs", raw(&0));
+        members.set("cacheScope", raw("private"));
+        Ok(Looked::Result(members.to_raw()))
+    }
+
+    /// One of the four lists, in pages of our own.
+    pub(super) async fn list(
+        &self,
+        caller: Caller,
+        server: &Arc<Server>,
+        method: &str,
+        params: &Params<'_>,
+    ) -> Result<Looked, Fault> {
+        let principal = caller.principal();
+        let reach = self.hub.reach(caller);
+        let listed = match self.whole(&reach, server, method).await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(reply)) => return Ok(Looked::of(reply)),
+            Err(refused) => return Err(refusal(&refused)),
+        };
+        let digest = listed.digest();
+        let binding =
+            [principal.as_bytes(), server.name.as_str().as_bytes(), method.as_bytes(), digest.as_bytes()];
+        let begin = self.begin(params, &binding)?;
+        let page = listed.page(begin).map_err(|error| Fault::new(code::INVALID_PARAMS, error.to_string()))?;
+        let mut result = listed.rest.clone();
+        result.set(items_of(method).unwrap_or("items"), raw(&page.items));
+        if let Some(next) = page.next {
+            let until = self.hub.now().plus(LIFE);
+            let sealed = self.hub.sealer().seal(PURPOSE, &binding, &(next as u64).to_be_bytes(), until);
+            let sealed = sealed.map_err(|_| Fault::new(code::INTERNAL, "a cursor could not be made"))?;
+            result.set("nextCursor", raw(&sealed));
+        }
+        result.set("resultType", raw("complete"));
+        if result.get("ttlMs").is_none() {
+            result.set("ttlMs", raw(&0));
+        }
+        // It depends on who asks, whatever the server says (gateway rule 12).
+        result.set("cacheScope", raw("private"));
+        Ok(Looked::Result(result.to_raw()))
+    }
+
+    /// Where a page begins: at the place that a cursor of ours, for this list as it is now, stands for.
+    fn begin(&self, params: &Params<'_>, binding: &[&[u8]]) -> Result<usize, Fault> {
+        let Some(cursor) = params.members().raw("cursor").filter(|raw| raw.get() != "null") else {
+            return Ok(0);
+        };
+        let cursor: Option<String> = serde_json::from_str(cursor.get()).ok();
+        let opened =
+            cursor.and_then(|text| self.hub.sealer().open(PURPOSE, binding, &text, self.hub.now()).ok());
+        let place = opened.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        place.and_then(|place| usize::try_from(place).ok()).ok_or_else(|| {
+            let words = "this cursor was not given by this server, or the list has changed since; begin again without one";
+            Fault::new(code::INVALID_PARAMS, words)
+        })
+    }
+
+    async fn whole(
+        &self,
+        reach: &Reach,
+        server: &Arc<Server>,
+        method: &str,
+    ) -> Result<Result<Listed, Reply>, Refused> {
+        if method == "tools/list" {
+            return self.hub.server_tools(reach, server, Freshness::Now).await.map(Ok);
+        }
+        if !self.hub.may_look(reach, server, method) {
+            return Ok(Ok(Listed::default()));
+        }
+        self.hub.servers().list(reach, server, method).await
+    }
+}

@@ -1,0 +1,150 @@
+//! A server that answers as a test says, and keeps what it was asked.
+
+use async_trait::async_trait;
+use deputy_hub::ports::Upstream;
+use deputy_hub::ports::upstream::{Ask, Changed, Failure, Health, Reply, Told};
+use deputy_protocol::relay::{Object, raw};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+type Answer = dyn Fn(&Ask) -> Result<Reply, Failure> + Send + Sync;
+
+/// A server in memory, in the words of the modern era.
+pub struct FakeUpstream {
+    tools: Mutex<Vec<Value>>,
+    answer: Mutex<Arc<Answer>>,
+    told: Mutex<Vec<Told>>,
+    asked: Mutex<Vec<Ask>>,
+    changed: watch::Sender<Changed>,
+    updates: Mutex<Vec<(String, mpsc::Sender<Box<RawValue>>)>>,
+    hangs: Mutex<Option<CancellationToken>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A result.
+#[must_use]
+pub fn result(value: &Value) -> Reply {
+    Reply::Result(raw(value))
+}
+
+impl FakeUpstream {
+    /// With tools of these names, that answer with their name as text.
+    #[must_use]
+    pub fn with_tools(names: &[&str]) -> Arc<Self> {
+        let tool = |name: &&str| json!({"name": name, "description": format!("does {name}"), "inputSchema": {"type": "object"}});
+        let answer = |ask: &Ask| {
+            let params =
+                ask.params.as_deref().and_then(|params| Object::parse(params).ok()).unwrap_or_default();
+            let name: String = params.read("name").unwrap_or_else(|| ask.method.clone());
+            Ok(result(&json!({"resultType": "complete", "content": [{"type": "text", "text": name}]})))
+        };
+        Arc::new(Self {
+            tools: Mutex::new(names.iter().map(tool).collect()),
+            answer: Mutex::new(Arc::new(answer)),
+            told: Mutex::default(),
+            asked: Mutex::default(),
+            changed: watch::Sender::default(),
+            updates: Mutex::default(),
+            hangs: Mutex::default(),
+        })
+    }
+
+    /// From now on it answers so, to everything but lists of tools and `server/discover`.
+    pub fn answers(&self, answer: impl Fn(&Ask) -> Result<Reply, Failure> + Send + Sync + 'static) {
+        *lock(&self.answer) = Arc::new(answer);
+    }
+
+    /// From now on it tells this before each answer.
+    pub fn tells(&self, told: Vec<Told>) {
+        *lock(&self.told) = told;
+    }
+
+    /// From now on it answers nothing but lists, until it is told to stop.
+    pub fn hangs(&self) {
+        *lock(&self.hangs) = Some(CancellationToken::new());
+    }
+
+    /// From now on it has these tools, and says that they changed.
+    pub fn set_tools(&self, tools: Vec<Value>) {
+        *lock(&self.tools) = tools;
+        self.changed.send_modify(|changed| changed.tools += 1);
+    }
+
+    /// Tells those who listen to a resource.
+    pub fn updated(&self, uri: &str) {
+        for (_, heard) in lock(&self.updates).iter().filter(|(known, _)| known == uri) {
+            let _ = heard.try_send(raw(&json!({"uri": uri})));
+        }
+    }
+
+    /// What it was asked, but for lists of tools and `server/discover`.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Ask> {
+        lock(&self.asked).clone()
+    }
+}
+
+#[async_trait]
+impl Upstream for FakeUpstream {
+    async fn ask(
+        &self,
+        ask: Ask,
+        told: mpsc::Sender<Told>,
+        cancel: &CancellationToken,
+    ) -> Result<Reply, Failure> {
+        match ask.method.as_str() {
+            "server/discover" => {
+                return Ok(result(&json!({
+                    "resultType": "complete", "supportedVersions": ["2026-07-28"], "ttlMs": 0, "cacheScope": "public",
+                    "capabilities": {"tools": {"listChanged": true}, "prompts": {}, "resources": {"subscribe": true}},
+                    "instructions": "be kind",
+                    "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "fake", "version": "1"}},
+                })));
+            }
+            "tools/list" => {
+                let tools = lock(&self.tools).clone();
+                return Ok(result(
+                    &json!({"resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "public"}),
+                ));
+            }
+            _ => {}
+        }
+        lock(&self.asked).push(ask.clone());
+        let hangs = lock(&self.hangs).clone();
+        if let Some(hangs) = hangs {
+            tokio::select! {
+                () = cancel.cancelled() => return Err(Failure::Cancelled),
+                () = hangs.cancelled() => {}
+                () = tokio::time::sleep(ask.timeout) => return Err(Failure::TimedOut),
+            }
+        }
+        let tells = lock(&self.told).clone();
+        for one in tells {
+            let _ = told.send(one).await;
+        }
+        let answer = Arc::clone(&*lock(&self.answer));
+        answer(&ask)
+    }
+
+    fn changes(&self, _principal: &str) -> watch::Receiver<Changed> {
+        self.changed.subscribe()
+    }
+
+    fn updates(&self, _principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>> {
+        let (sender, receiver) = mpsc::channel(16);
+        lock(&self.updates).push((uri.to_owned(), sender));
+        receiver
+    }
+
+    fn health(&self) -> Health {
+        Health { is_up: Some(true), revision: Some("2026-07-28".to_owned()), last_error: None, starts: 0 }
+    }
+
+    async fn close(&self) {}
+}
