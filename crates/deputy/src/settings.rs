@@ -25,6 +25,7 @@ pub use secret::{SecretError, SecretSource};
 use crate::publish::Target;
 use deputy_audit::arguments::Recording;
 use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
+use deputy_hub::Trust;
 use deputy_hub::limits::Limit;
 use deputy_identity::provider::KeysAt;
 use deputy_identity::{Audiences, Provider, ProviderName, TokenKind};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub identity_providers: Vec<IdentityProvider>,
     /// Web applications; no two share a name, an origin or an audience.
     pub apps: Vec<App>,
+    /// MCP servers; no two share a name, nor one with an application.
+    pub servers: Vec<Server>,
     /// Who may do what.
     pub policy: PolicySource,
     /// How often calls may be performed; no two share a name.
@@ -124,6 +127,74 @@ pub struct App {
     pub manifest: Option<Manifest>,
 }
 
+/// An MCP server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The first half of its tools' public names, and its place under `/s/`.
+    pub name: SourceName,
+    /// The organisation it belongs to.
+    pub tenant: TenantId,
+    /// How it is reached.
+    pub way: Way,
+    /// Whether the vault has headers for it.
+    pub credential: Credential,
+    /// Whether its definitions are reviewed first.
+    pub trust: Trust,
+    /// How long one of its answers may take.
+    pub timeout: Duration,
+    /// Bytes that one of them may have.
+    pub answer_bytes: usize,
+    /// What its tools do to the world.
+    pub classes: BTreeMap<ToolName, Class>,
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// At an address.
+    Address(Url),
+    /// As a process of the hub's own.
+    Command {
+        /// The program, and its arguments.
+        words: Vec<String>,
+        /// Its environment, whole.
+        environment: BTreeMap<String, String>,
+        /// Where it runs.
+        folder: PathBuf,
+        /// Whether all users share one process.
+        shared: bool,
+    },
+    /// As an HTTP interface.
+    OpenApi {
+        /// Its document.
+        document: Document,
+        /// Where it is, if the document is not to say.
+        base_url: Option<Url>,
+        /// The operations that become tools; `None`: all.
+        include: Option<Vec<String>>,
+        /// Operations that do not.
+        exclude: Vec<String>,
+    },
+}
+
+/// Where an OpenAPI document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// At an address.
+    Address(Url),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// By which right a server is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// It needs none.
+    Open,
+    /// By what the vault has for it.
+    Vault,
+}
+
 /// Where an application's manifest is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -182,7 +253,18 @@ impl Settings {
         });
         let manifests =
             self.apps.iter().filter_map(|app| app.manifest.as_ref().map(|manifest| manifest.url.clone()));
-        let of_providers = of_providers.chain(manifests);
+        let servers = self.servers.iter().flat_map(|server| match &server.way {
+            Way::Address(url) => vec![url.clone()],
+            Way::Command { .. } => Vec::new(),
+            Way::OpenApi { document, base_url, .. } => {
+                let document = match document {
+                    Document::Address(url) => Some(url.clone()),
+                    Document::File(_) => None,
+                };
+                document.into_iter().chain(base_url.clone()).collect()
+            }
+        });
+        let of_providers = of_providers.chain(manifests).chain(servers);
         of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).chain(webhooks).collect()
     }
 }

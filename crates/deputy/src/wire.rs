@@ -191,6 +191,10 @@ pub(crate) fn doors(settings: &Settings) -> Result<HashMap<Door, Expectations>, 
         (Door::Mcp, Expectations::access_token(own("/mcp")?)),
         (Door::Api, Expectations::access_token(own("/api")?)),
     ]);
+    for server in &settings.servers {
+        let audience = own(&format!("/s/{}/mcp", server.name))?;
+        doors.insert(Door::Server(server.name.clone()), Expectations::access_token(audience));
+    }
     for app in &settings.apps {
         let accepts = Accepts::Only(app.identity_provider.clone());
         let expectations = Expectations { audiences: app.audiences.clone(), kind: app.token, accepts };

@@ -5,6 +5,7 @@ use crate::caller::Caller;
 use crate::corridor::Target;
 use crate::events::Refused;
 use crate::intent::Reach;
+use crate::servers::Servers;
 use crate::tabs::{Offer, Tab, Tabs};
 use deputy_core::{
     Class, DocumentId, Facts as _, Origin, PublicName, Reason, SourceName, TenantId, Timestamp, Tool,
@@ -12,6 +13,7 @@ use deputy_core::{
 };
 use deputy_policy::{Engine, Visibility};
 use deputy_protocol::schema::Schema;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -57,6 +59,8 @@ pub struct Listed {
     pub name: PublicName,
     /// What it is.
     pub tool: Arc<Tool>,
+    /// A server's own words about it, with what the hub does not know of.
+    pub raw: Option<Arc<RawValue>>,
     /// Where it would run: the first one, unless the agent chooses.
     pub tabs: Vec<TabSummary>,
 }
@@ -82,6 +86,7 @@ pub enum Resolution {
 /// The tools of all tabs.
 pub struct Catalog {
     tabs: Arc<Tabs>,
+    servers: Arc<Servers>,
     engine: Arc<Engine>,
     apps: Vec<SourceName>,
     answers: Arc<Answers>,
@@ -89,17 +94,18 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Over these tabs and the rest of these answers, under this policy.
+    /// Over these tabs, these servers and the rest of these answers, under this policy.
     #[must_use]
     pub fn new(
         tabs: Arc<Tabs>,
+        servers: Arc<Servers>,
         engine: Arc<Engine>,
         mut apps: Vec<SourceName>,
         answers: Arc<Answers>,
         paging: Option<Paging>,
     ) -> Self {
         apps.sort();
-        Self { tabs, engine, apps, answers, paging }
+        Self { tabs, servers, engine, apps, answers, paging }
     }
 
     /// What this caller could call with some arguments, allowed or after asking, sorted by name (R1).
@@ -112,6 +118,7 @@ impl Catalog {
                 let entry = listed.entry(name.as_str().to_owned()).or_insert_with(|| Listed {
                     name,
                     tool: Arc::clone(&offer.tool),
+                    raw: None,
                     tabs: Vec::new(),
                 });
                 entry.tabs.push(summary(&tab));
@@ -120,7 +127,12 @@ impl Catalog {
         if let Some(paging) = self.paging(reach.caller()) {
             let name = paging.tool.public_name();
             let tool = Arc::clone(&paging.tool);
-            listed.insert(name.as_str().to_owned(), Listed { name, tool, tabs: Vec::new() });
+            listed.insert(name.as_str().to_owned(), Listed { name, tool, raw: None, tabs: Vec::new() });
+        }
+        for offered in self.servers.tools_seen(reach).iter().flat_map(|seen| &seen.tools) {
+            let (name, tool) = (offered.offer.tool.public_name(), Arc::clone(&offered.offer.tool));
+            let raw = Some(Arc::clone(&offered.raw));
+            listed.insert(name.as_str().to_owned(), Listed { name, tool, raw, tabs: Vec::new() });
         }
         listed.into_values().filter(|entry| self.shows(reach, &entry.tool, now)).collect()
     }

@@ -6,6 +6,7 @@ use crate::catalog::{App, ManifestAt};
 use crate::journal::Journal;
 use crate::pins::Pins;
 use crate::ports::{Clock, ManifestSource, PinDecision, StoreError, WaitingDefinition};
+use crate::servers::Servers;
 use crate::supervisor::Supervisor;
 use crate::tabs::Tabs;
 use deputy_core::{DefinitionHash, Digest, Event, EventKind, Facts as _, SourceName, ToolName};
@@ -48,6 +49,7 @@ pub struct Definitions {
     tabs: Arc<Tabs>,
     journal: Arc<Journal>,
     manifests: Arc<dyn ManifestSource>,
+    servers: Arc<Servers>,
     clock: Arc<dyn Clock>,
     /// Apps whose configuration names a manifest.
     apps: Vec<(Arc<App>, ManifestAt)>,
@@ -61,12 +63,13 @@ impl Definitions {
         tabs: Arc<Tabs>,
         journal: Arc<Journal>,
         manifests: Arc<dyn ManifestSource>,
+        servers: Arc<Servers>,
         clock: Arc<dyn Clock>,
         apps: impl IntoIterator<Item = Arc<App>>,
     ) -> Self {
         let with_manifest = |app: Arc<App>| app.manifest.clone().map(|at| (app, at));
         let apps = apps.into_iter().filter_map(with_manifest).collect();
-        Self { pins, tabs, journal, manifests, clock, apps }
+        Self { pins, tabs, journal, manifests, servers, clock, apps }
     }
 
     /// Starts what runs beside the doors.
@@ -210,8 +213,12 @@ impl Definitions {
             self.tabs.sort_unsorted().await;
             match self.pins.table().take_up_accepted(self.clock.now()).await {
                 Ok(changed) => {
-                    for (tenant, app) in changed {
-                        self.tabs.sort_app(&tenant, &app).await;
+                    for (tenant, source) in changed {
+                        self.tabs.sort_app(&tenant, &source).await;
+                        if self.servers.of(&tenant, &source).is_some() {
+                            self.servers.forget_lists(&source);
+                            self.tabs.everything_changed();
+                        }
                     }
                 }
                 Err(error) => tracing::error!(%error, "what an administrator accepted cannot be taken up"),

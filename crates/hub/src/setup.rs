@@ -142,10 +142,12 @@ impl Hub {
             Arc::clone(&thrown),
         ));
         let sealer = Arc::new(setup.sealer);
-        let servers = Arc::new(Servers::new(setup.servers, Arc::clone(&pins), Arc::clone(&clock)));
+        let servers =
+            Arc::new(Servers::new(setup.servers, Arc::clone(&pins), Arc::clone(&tabs), Arc::clone(&clock)));
         let answers = Arc::new(Answers::new(Arc::clone(&clock)));
         let catalog = Arc::new(Catalog::new(
             Arc::clone(&tabs),
+            Arc::clone(&servers),
             Arc::clone(&engine),
             apps.keys().cloned().collect(),
             Arc::clone(&answers),
@@ -157,7 +159,7 @@ impl Hub {
             tabs: Arc::clone(&tabs),
             clock: Arc::clone(&clock),
             supervisor: supervisor.clone(),
-            apps: apps.keys().cloned().collect(),
+            apps: apps.keys().cloned().chain(servers.names()).collect(),
             operator_groups: setup.operator_groups,
         }));
         let definitions = Arc::new(Definitions::new(
@@ -165,6 +167,7 @@ impl Hub {
             Arc::clone(&tabs),
             Arc::clone(&journal),
             setup.manifests,
+            Arc::clone(&servers),
             Arc::clone(&clock),
             apps.values().cloned(),
         ));

@@ -65,7 +65,7 @@ async fn rule_02_a_call_goes_on_as_it_came_and_its_answer_comes_as_it_was_sent()
 #[tokio::test]
 async fn invariant_4_what_policy_denies_never_reaches_the_server() {
     let files = FakeUpstream::with_tools(&["list", "wipe"]);
-    let policy = r#"@id(\"t\") permit(principal, action, resource) when { resource.effect == "read" };"#;
+    let policy = r#"@id("t") permit(principal, action, resource) when { resource.effect == "read" };"#;
     let world = world(policy, &files, Trust::FirstUse).await;
     let caller = world.caller_at("files", "alice").await;
     let (_, reply) = end(&world, caller, relayed("files", "tools/call", &json!({"name": "wipe"}))).await;
@@ -76,8 +76,7 @@ async fn invariant_4_what_policy_denies_never_reaches_the_server() {
 #[tokio::test]
 async fn rule_19_methods_are_decided_like_calls_and_an_unknown_one_counts_as_write_and_egress() {
     let files = FakeUpstream::with_tools(&[]);
-    let policy =
-        r#"@id(\"t\") permit(principal, action, resource) when { resource.effect == "read" && !resource.egress };"#;
+    let policy = r#"@id("t") permit(principal, action, resource) when { resource.effect == "read" && !resource.egress };"#;
     let world = world(policy, &files, Trust::FirstUse).await;
     for method in ["resources/read", "prompts/get", "completion/complete", "tasks/get"] {
         let caller = world.caller_at("files", "alice").await;
@@ -93,7 +92,7 @@ async fn rule_19_methods_are_decided_like_calls_and_an_unknown_one_counts_as_wri
 #[tokio::test]
 async fn policies_see_the_arguments_of_every_method() {
     let files = FakeUpstream::with_tools(&[]);
-    let policy = r#"@id(\"t\") permit(principal, action, resource)
+    let policy = r#"@id("t") permit(principal, action, resource)
         when { context.arguments.text.hasTag("uri") && context.arguments.text.getTag("uri") like "file:///public/*" };"#;
     let world = world(policy, &files, Trust::FirstUse).await;
     let read = |uri: &str| relayed("files", "resources/read", &json!({"uri": uri}));
@@ -187,9 +186,12 @@ async fn rule_20_a_state_is_the_hubs_own_for_one_call_of_one_principal_and_works
 #[tokio::test]
 async fn an_approved_call_that_is_interrupted_goes_on_without_asking_again() {
     let files = FakeUpstream::with_tools(&["note"]);
-    let world =
-        world("@id(\"t\") permit(principal, action, resource) when { context.approved };", &files, Trust::FirstUse)
-            .await;
+    let world = world(
+        "@id(\"t\") permit(principal, action, resource) when { context.approved };",
+        &files,
+        Trust::FirstUse,
+    )
+    .await;
     files.answers(|ask| {
         let params = Object::parse(ask.params.as_deref().unwrap()).unwrap();
         let asks = params.get("requestState").is_none();

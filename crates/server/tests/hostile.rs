@@ -142,7 +142,8 @@ async fn call(world: &World, subject: &str) -> Events {
 async fn end(mut events: Events) -> Result<String, Reason> {
     loop {
         match timeout(PATIENCE, events.next()).await.expect("an end").expect("an event") {
-            CallEvent::Progress { .. } => {}
+            CallEvent::Progress { .. } | CallEvent::Told(_) => {}
+            CallEvent::Replied(_) => panic!("it is a server's"),
             CallEvent::Parked { .. } => panic!("a person is asked"),
             CallEvent::Done(Ok(answer)) => return Ok(answer.content[0]["text"].as_str().unwrap().to_owned()),
             CallEvent::Done(Err(refused)) => return Err(refused.reason),

@@ -12,6 +12,7 @@ use http::{Request, StatusCode};
 
 fn to(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let path = path.replace("{id}", "apr_0123456789abcdef").replace("{*module}", "deputy.js");
+    let path = path.replace("{server}", "files");
     let mut request = Request::builder().method(method).uri(path);
     if !headers.iter().any(|(name, _)| *name == "host") {
         request = request.header("host", "hub.example");

@@ -144,6 +144,13 @@ impl World {
         world
     }
 
+    /// With these servers, and everything allowed.
+    pub async fn permitting(servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>) -> Self {
+        let policy = r#"@id("all") permit(principal, action, resource);"#.to_owned();
+        let policy = PolicySet::parse(&[("all.cedar".to_owned(), policy)]).unwrap();
+        Self::with_servers(policy, servers).await
+    }
+
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
         let Parts { tables, clock, issuer, manifests, servers } = parts;
         let manifest = manifests.as_ref().map(|_| ManifestAt {

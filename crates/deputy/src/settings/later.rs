@@ -11,7 +11,6 @@ pub(super) struct Later {
 /// Whether a key, by its full path, is one that comes later.
 pub(super) fn key(path: &str) -> Option<Later> {
     let (name, mend) = match path {
-        "server" => ("[[server]]", "MCP servers as sources come later; remove the block"),
         "identity_provider.client.private_key_jwt" => {
             ("private_key_jwt", "it comes later; use `secret = { file = \"idp.secret\" }`")
         }

@@ -4,13 +4,14 @@ mod app;
 mod audit;
 mod limit;
 mod provider;
+mod server;
 
 use super::fault::{Collector, Faults};
 use super::located::Located;
 use super::network::{self, Wrong};
 use super::raw::{self, File};
 use super::{Hub, IdentityProvider, PolicySource, Settings, schema, shape, span};
-use deputy_core::{IdError, TenantId};
+use deputy_core::{IdError, SourceName, TenantId};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -67,14 +68,30 @@ impl Meaning<'_, '_> {
             None => PolicySource::Shipped,
         };
         let audit = self.audit(file.audit.as_ref(), &tenants);
-        let limits = self.limits(&file.limit, &apps);
+        let servers = self.servers(&file.server, &apps, &tenants);
+        let sources: Vec<SourceName> = apps
+            .iter()
+            .map(|app| app.name.clone())
+            .chain(servers.iter().map(|server| server.name.clone()))
+            .collect();
+        let limits = self.limits(&file.limit, &sources);
         let identity_providers: Vec<IdentityProvider> = identity_providers.into_iter().flatten().collect();
         // INVARIANT: no block of the file is dropped on the way.
         let complete = apps.len() == file.app.len()
+            && servers.len() == file.server.len()
             && identity_providers.len() == file.identity_provider.len()
             && limits.len() == file.limit.len();
         complete.then_some(())?;
-        Some(Settings { hub: hub?, tenants, identity_providers, apps, policy, limits, audit: audit? })
+        Some(Settings {
+            hub: hub?,
+            tenants,
+            identity_providers,
+            apps,
+            servers,
+            policy,
+            limits,
+            audit: audit?,
+        })
     }
 
     fn hub(&mut self, hub: &raw::Hub) -> Option<Hub> {

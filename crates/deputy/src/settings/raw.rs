@@ -24,6 +24,10 @@ pub(super) struct File {
     /// Web applications whose tabs offer tools.
     #[serde(default)]
     pub(super) app: Vec<App>,
+    /// MCP servers whose tools, prompts and resources are offered.
+    #[serde(default)]
+    #[schemars(extend("examples" = [[{"name": "files", "command": ["mcp-server-filesystem", "./docs"]}]]))]
+    pub(super) server: Vec<Server>,
     /// Who may do what.
     pub(super) policy: Option<Policy>,
     /// How often calls may be performed. A call must be within every limit that counts it.
@@ -177,6 +181,66 @@ pub(super) struct App {
     pub(super) class: BTreeMap<String, Located<Vec<ClassWord>>>,
 }
 
+/// An MCP server: at an address, or a program that the hub starts, or an HTTP interface described by OpenAPI; one of the
+/// three.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Server {
+    /// Its name, the first half of its tools' public names and its place under `/s/`: 1 to 32 of a-z, 0-9 and -.
+    #[schemars(extend("examples" = ["files"]))]
+    pub(super) name: Located<String>,
+    /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(super) tenant: Option<Located<String>>,
+    /// Its address (Streamable HTTP).
+    #[schemars(extend("examples" = ["https://ledger.acme.example/mcp"]))]
+    pub(super) url: Option<Located<String>>,
+    /// The program to start, and its arguments (stdio). It is started when it is first needed, by itself for each user.
+    #[schemars(extend("examples" = [["mcp-server-filesystem", "./docs"]]))]
+    pub(super) command: Option<Located<Vec<Located<String>>>>,
+    /// The environment of the program: this and nothing else, not even `PATH`.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"PATH": "/usr/bin:/bin"}]))]
+    pub(super) env: BTreeMap<String, Located<String>>,
+    /// The folder that the program runs in; relative to this file. By default this file's own.
+    #[schemars(extend("examples" = ["./files"]))]
+    pub(super) folder: Option<Located<String>>,
+    /// Whether all users share one process. Only for programs that remember nothing of who asked. By default `false`.
+    #[schemars(extend("examples" = [false]))]
+    pub(super) shared: Option<Located<bool>>,
+    /// The OpenAPI 3 document of an HTTP interface: an address, or a file relative to this file. Each operation is a tool.
+    #[schemars(extend("examples" = ["./ledger.openapi.json"]))]
+    pub(super) openapi: Option<Located<String>>,
+    /// Where the HTTP interface is; by default the document's first server.
+    #[schemars(extend("examples" = ["https://ledger.acme.example/v1"]))]
+    pub(super) base_url: Option<Located<String>>,
+    /// The operations that become tools, by `operationId` or `GET /path`; by default all.
+    #[schemars(extend("examples" = [["listEntries"]]))]
+    pub(super) include: Option<Vec<Located<String>>>,
+    /// Operations that do not.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["deleteEverything"]]))]
+    pub(super) exclude: Vec<Located<String>>,
+    /// By which right it is called: `open`, it needs none; `vault`, by headers sealed with `deputy vault put`: it then acts
+    /// as that service account. By default `open`.
+    #[schemars(extend("enum" = ["open", "vault"], "examples" = ["vault"]))]
+    pub(super) credential: Option<Located<String>>,
+    /// Whether its definitions count from their first use (`first_use`), or not before an administrator has accepted each
+    /// with `deputy tools accept` (`review`). A change waits for one either way. By default `first_use`.
+    #[schemars(extend("enum" = ["first_use", "review"], "examples" = ["review"]))]
+    pub(super) trust: Option<Located<String>>,
+    /// How long one of its answers may take when it is asked for a list: 1s to 10m, by default 30s.
+    #[schemars(extend("examples" = ["30s"]))]
+    pub(super) timeout: Option<Located<String>>,
+    /// Bytes that one of its answers may have: 1024 to 268435456, by default 16777216.
+    #[schemars(extend("examples" = [16_777_216]))]
+    pub(super) answer_bytes: Option<Located<i64>>,
+    /// What its tools do to the world, by tool name; its other methods by theirs (`"resources/read"`). A tool that is not
+    /// named counts as `["write", "egress"]`.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"delete_entry": ["destructive"]}]))]
+    pub(super) class: BTreeMap<String, Located<Vec<ClassWord>>>,
+}
+
 /// A word of a class.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
@@ -206,7 +270,7 @@ pub(super) struct Limit {
     #[serde(default)]
     #[schemars(extend("examples" = [["user", "agent", "tool"]]))]
     pub(super) each: Vec<EachWord>,
-    /// Counts only calls of this `[[app]]`.
+    /// Counts only calls of this `[[app]]` or `[[server]]`.
     #[schemars(extend("examples" = ["crm"]))]
     pub(super) source: Option<Located<String>>,
     /// Counts only calls of this tool; with `source`.

@@ -31,6 +31,8 @@ pub(super) struct Lists(Mutex<HashMap<(SourceName, String), Arc<Kept>>>);
 /// One list; the lock is held while it is fetched, so that a hundred calls fetch it once.
 struct Kept {
     fetched: Turn<Option<Fetched>>,
+    /// What was fetched last, to be looked at without waiting.
+    last: Mutex<Option<Arc<ServerTools>>>,
     changes: watch::Receiver<Changed>,
     used_at: Mutex<Duration>,
 }
@@ -64,8 +66,56 @@ impl Servers {
             return Ok(Arc::clone(&last.tools));
         }
         let tools = Arc::new(self.fetch(reach, server, fetched.as_ref()).await?);
+        *kept.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tools));
         *fetched = Some(Fetched { tools: Arc::clone(&tools), at: now, changed });
         Ok(tools)
+    }
+
+    /// What was fetched last of all servers of the caller's, without asking any.
+    pub(crate) fn tools_seen(&self, reach: &Reach) -> Vec<Arc<ServerTools>> {
+        let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = reach.caller().principal();
+        let own = self.all(&reach.user().tenant).filter_map(|server| {
+            let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
+            kept.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        });
+        own.collect()
+    }
+
+    /// What changes when one of the caller's servers says that its tools changed.
+    #[must_use]
+    pub fn mark(&self, reach: &Reach) -> u64 {
+        let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = reach.caller().principal();
+        let own = self.all(&reach.user().tenant).filter_map(|server| {
+            let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
+            Some(kept.changes.borrow().tools)
+        });
+        own.sum()
+    }
+
+    /// Asks every server of the caller's, at the same time, each no longer than `within`. Those that do not answer are
+    /// named, with the reason: one that is dead hides none of the others, and none looks as if it had no tools (gateway
+    /// rule 7).
+    pub async fn refresh(&self, reach: &Reach, within: Duration) -> Vec<(SourceName, Refused)> {
+        let asked = self.all(&reach.user().tenant).map(|server| async move {
+            let late = || Refused::because(Reason::UpstreamTimeout, format!("the server `{}`", server.name));
+            let tools = tokio::time::timeout(within, self.tools(reach, server, Freshness::Lately)).await;
+            let refused = tools.unwrap_or_else(|_| Err(late())).err()?;
+            Some((server.name.clone(), refused))
+        });
+        futures_util::future::join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Tells the user's listeners when a server says that its tools changed, for as long as its list is kept.
+    fn watch(&self, reach: &Reach, kept: &Arc<Kept>) {
+        let (user, tabs, kept) = (reach.user().clone(), Arc::clone(&self.tabs), Arc::downgrade(kept));
+        let Some(mut changes) = kept.upgrade().map(|kept| kept.changes.clone()) else { return };
+        self.tabs.supervisor.start_until_shutdown(async move {
+            while changes.changed().await.is_ok() && kept.strong_count() > 0 {
+                tabs.bump(&user);
+            }
+        });
     }
 
     /// Forgets what was read of one server: pins changed.
@@ -85,15 +135,21 @@ impl Servers {
             let middle = all.get(all.len() / 2).copied().unwrap_or_default();
             lists.retain(|_, kept| used(kept) > middle);
         }
+        let is_new = !lists.contains_key(&key);
         let kept = lists.entry(key).or_insert_with_key(|(_, principal)| {
             Arc::new(Kept {
                 fetched: Turn::default(),
+                last: Mutex::default(),
                 changes: server.upstream.changes(principal),
                 used_at: Mutex::new(now),
             })
         });
         *kept.used_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        Arc::clone(kept)
+        let kept = Arc::clone(kept);
+        if is_new {
+            self.watch(reach, &kept);
+        }
+        kept
     }
 
     async fn fetch(

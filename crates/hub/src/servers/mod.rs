@@ -16,6 +16,7 @@ use crate::intent::Reach;
 use crate::pins::Pins;
 use crate::ports::upstream::{Ask, ClientSide, Failure, Health, Reply, Told};
 use crate::ports::{Clock, Upstream};
+use crate::tabs::Tabs;
 use deputy_core::{
     Class, Definition, Origin, Reason, SourceKind, SourceName, TenantId, Tool, ToolKind, ToolName,
 };
@@ -130,15 +131,21 @@ pub struct Servers {
     servers: BTreeMap<SourceName, Arc<Server>>,
     lists: lists::Lists,
     pins: Arc<Pins>,
+    tabs: Arc<Tabs>,
     clock: Arc<dyn Clock>,
 }
 
 impl Servers {
     /// Nothing is connected yet.
     #[must_use]
-    pub fn new(servers: impl IntoIterator<Item = Server>, pins: Arc<Pins>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        servers: impl IntoIterator<Item = Server>,
+        pins: Arc<Pins>,
+        tabs: Arc<Tabs>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let servers = servers.into_iter().map(|server| (server.name.clone(), Arc::new(server))).collect();
-        Self { servers, lists: lists::Lists::default(), pins, clock }
+        Self { servers, lists: lists::Lists::default(), pins, tabs, clock }
     }
 
     /// One of this tenant's. Another tenant's is as unknown as none (invariant 13).
@@ -150,6 +157,11 @@ impl Servers {
     /// All of this tenant's, by name.
     pub fn all<'a>(&'a self, tenant: &'a TenantId) -> impl Iterator<Item = &'a Arc<Server>> {
         self.servers.values().filter(move |server| server.tenant == *tenant)
+    }
+
+    /// The names of all.
+    pub(crate) fn names(&self) -> impl Iterator<Item = SourceName> {
+        self.servers.keys().cloned()
     }
 
     /// How each of them is: for operators, not for strangers.

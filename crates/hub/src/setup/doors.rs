@@ -67,6 +67,12 @@ impl Hub {
         Ok(List { items: items.map(|offered| Arc::clone(&offered.raw)).collect(), rest: tools.rest.clone() })
     }
 
+    /// Whether a public name leads to a server of this caller's.
+    #[must_use]
+    pub fn is_servers(&self, caller: &Caller, name: &str) -> bool {
+        self.servers.named_by(&caller.user().tenant, name).is_some()
+    }
+
     /// Whether this caller may look at what a method of a server lists: where its reading is not for them, neither is its
     /// list.
     #[must_use]

@@ -27,6 +27,8 @@ pub const TABS: &str = "dev.deputy/tabs";
 pub const REASON: &str = "dev.deputy/reason";
 /// Ours: the source of a tool.
 pub const SOURCE: &str = "dev.deputy/source";
+/// Ours, in lists: sources that do not answer, so that what they offer is missing.
+pub const MISSING: &str = "dev.deputy/missing";
 /// Ours: the class of a tool.
 pub const CLASS: &str = "dev.deputy/class";
 

@@ -6,8 +6,10 @@ use super::labels::Labels;
 use super::meta::{self, Params};
 use super::version::Revision;
 use crate::jsonrpc::{Fault, code};
+use crate::relay::{Object, raw};
 use deputy_core::{Arguments, DocumentId, PublicName, Reason, Tool};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// A tool in a list.
@@ -17,6 +19,8 @@ pub struct Entry<'a> {
     pub name: &'a PublicName,
     /// What it is.
     pub tool: &'a Tool,
+    /// A server's own words about it.
+    pub raw: Option<&'a RawValue>,
     /// The tabs that offer it; told where there is a choice.
     pub tabs: Vec<Tab<'a>>,
 }
@@ -48,25 +52,72 @@ pub fn first_page(params: &Params<'_>) -> Result<(), Fault> {
 /// The list, in the modern era. It differs from user to user, so it is `private`; and tabs come and go, so it is fresh
 /// for no time: who wants to keep it listens.
 #[must_use]
-pub fn modern_list(entries: &[Entry<'_>]) -> Value {
-    json!({
-        "resultType": "complete",
-        "tools": entries.iter().map(|entry| described(entry, Value::is_object)).collect::<Vec<_>>(),
-        "ttlMs": 0,
-        "cacheScope": "private",
-        "_meta": {meta::SERVER_INFO: HUB.to_value()},
-    })
+pub fn modern_list(entries: &[Entry<'_>], missing: &[Missing]) -> Box<RawValue> {
+    let mut meta = Map::new();
+    meta.insert(meta::SERVER_INFO.to_owned(), HUB.to_value());
+    say_missing(&mut meta, missing);
+    let mut list = Object::default();
+    list.set("resultType", raw("complete"));
+    list.set("tools", raw(&entries.iter().map(|entry| of(entry, Value::is_object)).collect::<Vec<_>>()));
+    list.set("ttlMs", raw(&0));
+    list.set("cacheScope", raw("private"));
+    list.set("_meta", raw(&meta));
+    list.to_raw()
+}
+
+/// A source that does not answer, so that its tools are missing from a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// Its name.
+    pub source: String,
+    /// The stable reason.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+fn say_missing(meta: &mut Map<String, Value>, missing: &[Missing]) {
+    if !missing.is_empty() {
+        meta.insert(meta::MISSING.to_owned(), json!(missing));
+    }
+}
+
+/// A tool as the wire has it: a server's own words, but for its name and what the hub says of it; or the hub's words for a
+/// tab's.
+fn of(entry: &Entry<'_>, takes_output_schema: impl Fn(&Value) -> bool) -> Box<RawValue> {
+    let Some(mut members) = entry.raw.and_then(|said| Object::parse(said).ok()) else {
+        return raw(&described(entry, takes_output_schema));
+    };
+    members.set("name", raw(entry.name));
+    let mut own = members.get("_meta").and_then(|own| Object::parse(own).ok()).unwrap_or_default();
+    own.set(meta::SOURCE, raw(&entry.tool.source));
+    own.set(meta::CLASS, raw(&entry.tool.class.words()));
+    members.set("_meta", own.to_raw());
+    members.to_raw()
 }
 
 /// The list, in a legacy revision: nothing that it does not know.
 #[must_use]
-pub fn legacy_list(entries: &[Entry<'_>], revision: Revision) -> Value {
+pub fn legacy_list(entries: &[Entry<'_>], revision: Revision, missing: &[Missing]) -> Box<RawValue> {
     let fits = |schema: &Value| revision.has_structure() && schema.get("type") == Some(&json!("object"));
-    let mut tools: Vec<_> = entries.iter().map(|entry| described(entry, fits)).collect();
-    if !revision.has_structure() {
-        tools.iter_mut().filter_map(Value::as_object_mut).for_each(older);
+    let tool = |entry: &Entry<'_>| match entry.raw {
+        Some(_) => of(entry, fits),
+        None => {
+            let mut tool = described(entry, fits);
+            if let Some(members) = tool.as_object_mut().filter(|_| !revision.has_structure()) {
+                older(members);
+            }
+            raw(&tool)
+        }
+    };
+    let mut list = Object::default();
+    list.set("tools", raw(&entries.iter().map(tool).collect::<Vec<_>>()));
+    let mut meta = Map::new();
+    say_missing(&mut meta, missing);
+    if !meta.is_empty() {
+        list.set("_meta", raw(&meta));
     }
-    json!({"tools": tools})
+    list.to_raw()
 }
 
 /// A title has its place among the annotations in revisions that know no other.

@@ -12,11 +12,13 @@
 
 use axum::Router;
 use axum::body::{Body, BodyDataStream, Bytes, to_bytes};
+use deputy_hub::Trust;
 use deputy_server::{Hosts, router};
-use deputy_testkit::{PUBLIC_URL, World};
+use deputy_testkit::{FakeUpstream, PUBLIC_URL, World};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt as _;
 
@@ -27,6 +29,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Doors {
     pub world: World,
     pub router: Router,
+    /// Where agents knock.
+    pub path: String,
 }
 
 /// An answer, read to its end.
@@ -73,7 +77,14 @@ impl Doors {
     pub async fn new() -> Self {
         let world = World::new().await;
         let router = router(&world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
-        Self { world, router }
+        Self { world, router, path: "/mcp".to_owned() }
+    }
+
+    /// A hub with one server, `files`; everything is allowed, and agents knock at this path.
+    pub async fn before(files: &Arc<FakeUpstream>, path: &str) -> Self {
+        let world = World::permitting(vec![("files", Arc::clone(files), Trust::FirstUse)]).await;
+        let router = router(&world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
+        Self { world, router, path: path.to_owned() }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
@@ -93,8 +104,8 @@ impl Doors {
 
     /// `POST /mcp` as `subject`, with these headers and this body.
     pub fn post(&self, subject: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request<Body> {
-        let token = self.world.access_token(subject, "/mcp");
-        let mut request = Request::post("/mcp")
+        let token = self.world.access_token(subject, &self.path);
+        let mut request = Request::post(self.path.as_str())
             .header("host", "hub.example")
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
@@ -117,7 +128,8 @@ impl Doors {
         for (key, value) in envelope.as_object().expect("object") {
             meta.as_object_mut().expect("object").entry(key.clone()).or_insert_with(|| value.clone());
         }
-        let name = params.get("name").and_then(Value::as_str).map(ToOwned::to_owned);
+        let name = if method == "resources/read" { "uri" } else { "name" };
+        let name = params.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
         let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
         if let Some(name) = &name {
             headers.push(("mcp-name", name));
@@ -145,7 +157,12 @@ impl Doors {
 
     /// Opens a legacy session.
     pub async fn initialized(&self, subject: &str) -> String {
-        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {},
+        self.initialized_with(subject, &json!({})).await
+    }
+
+    /// The same, of a client that can do this.
+    pub async fn initialized_with(&self, subject: &str, capabilities: &Value) -> String {
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
             "clientInfo": {"name": "tester", "version": "1"}});
         let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
         let reply = self.send(self.post(subject, &[], body.to_string())).await;
@@ -158,10 +175,10 @@ impl Doors {
 
     /// `method /mcp` within a legacy session.
     pub fn within(&self, method: &str, subject: &str, session: &str) -> Request<Body> {
-        let token = self.world.access_token(subject, "/mcp");
+        let token = self.world.access_token(subject, &self.path);
         Request::builder()
             .method(method)
-            .uri("/mcp")
+            .uri(self.path.as_str())
             .header("host", "hub.example")
             .header("accept", "text/event-stream")
             .header("mcp-session-id", session)

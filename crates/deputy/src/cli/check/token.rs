@@ -77,6 +77,7 @@ pub(super) async fn doors(
 fn name(door: &Door) -> String {
     match door {
         Door::Mcp => "/mcp".to_owned(),
+        Door::Server(server) => format!("/s/{server}/mcp"),
         Door::Api => "/api".to_owned(),
         Door::Tickets(app) => format!("/api/tickets of app `{app}`"),
     }

@@ -190,7 +190,7 @@ impl Meaning<'_, '_> {
         Some(provider.provider.name().clone())
     }
 
-    fn classes(
+    pub(super) fn classes(
         &mut self,
         written: &BTreeMap<String, Located<Vec<ClassWord>>>,
     ) -> Option<BTreeMap<ToolName, Class>> {

@@ -1,7 +1,6 @@
 //! `[[limit]]`.
 
 use super::{DAY, Meaning, SECOND};
-use crate::settings::App;
 use crate::settings::located::Located;
 use crate::settings::raw::{self, ClassWord};
 use deputy_core::{Class, Effect, IdError, SourceName, ToolName};
@@ -15,24 +14,24 @@ const LONGEST_DAYS: u32 = 31;
 const MOST_CALLS: u64 = 1_000_000_000;
 
 impl Meaning<'_, '_> {
-    pub(super) fn limits(&mut self, blocks: &[raw::Limit], apps: &[App]) -> Vec<Limit> {
+    pub(super) fn limits(&mut self, blocks: &[raw::Limit], sources: &[SourceName]) -> Vec<Limit> {
         let mut names = HashSet::new();
         for block in blocks {
             if !names.insert(block.name.as_str()) {
                 self.twice(&block.name, "limit", "give each limit its own name: refusals say it");
             }
         }
-        blocks.iter().filter_map(|block| self.limit(block, apps)).collect()
+        blocks.iter().filter_map(|block| self.limit(block, sources)).collect()
     }
 
-    fn limit(&mut self, block: &raw::Limit, apps: &[App]) -> Option<Limit> {
+    fn limit(&mut self, block: &raw::Limit, sources: &[SourceName]) -> Option<Limit> {
         let name = self.name(&block.name, |name| {
             let slug = SourceName::new(name);
             slug.map(String::from).map_err(|error| IdError { what: "limit name", ..error })
         });
         let calls = self.calls(&block.calls);
         let per = self.duration(Some(&block.per), 60 * SECOND, SECOND..=LONGEST_DAYS * DAY, "per");
-        let source = block.source.as_ref().map(|said| self.source(said, apps));
+        let source = block.source.as_ref().map(|said| self.source(said, sources));
         let tool = block.tool.as_ref().map(|tool| self.name(tool, ToolName::new));
         if let (Some(tool), None) = (&block.tool, &block.source) {
             let mend = "name its app, as in `source = \"crm\"`: tools of two apps may have the same name";
@@ -69,10 +68,10 @@ impl Meaning<'_, '_> {
         calls
     }
 
-    fn source(&mut self, said: &Located<String>, apps: &[App]) -> Option<SourceName> {
-        let found = apps.iter().find(|app| app.name.as_str() == said.as_str()).map(|app| app.name.clone());
+    fn source(&mut self, said: &Located<String>, sources: &[SourceName]) -> Option<SourceName> {
+        let found = sources.iter().find(|source| source.as_str() == said.as_str()).cloned();
         if found.is_none() {
-            self.unknown_name(said, "app", apps.iter().map(|app| app.name.as_str()));
+            self.unknown_name(said, "app", sources.iter().map(SourceName::as_str));
         }
         found
     }

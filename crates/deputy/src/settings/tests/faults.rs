@@ -56,15 +56,10 @@ fn what_comes_later_is_refused_and_never_ignored() {
     assert_eq!(
         changed(
             "[[app]]",
-            r#"[[server]]
-name = "x"
-
-[[app]]
+            r#"[[app]]
 colour = "red""#
         ),
-        r#"deputy.toml:10:3: `[[server]]` is not in this version
-  mend: MCP servers as sources come later; remove the block
-deputy.toml:14:1: `[[app]]` has no key `colour`
+        r#"deputy.toml:11:1: `[[app]]` has no key `colour`
   mend: remove it; the keys here are `name`, `tenant`, `origins`, `audiences`, `identity_provider`, `token`, `manifest`, `class`"#
     );
 }

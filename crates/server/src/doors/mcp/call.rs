@@ -2,11 +2,13 @@
 
 use super::stream::Outgoing;
 use deputy_core::{ApprovalId, Digest, Reason, Timestamp};
-use deputy_hub::{CallEvent, Caller, Hub, Listed, Refused, Target, ToolAnswer, Wish};
+use deputy_hub::ports::upstream::ClientSide;
+use deputy_hub::{CallEvent, Caller, Hub, Listed, Reach, Refused, Relay, Target, ToolAnswer, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, asking, code};
 use deputy_protocol::mcp::progress;
-use deputy_protocol::mcp::tools::{Asked, Ending, Entry, Tab};
+use deputy_protocol::mcp::tools::{Asked, Ending, Entry, Missing, Tab};
 use deputy_protocol::relay::{Object, raw};
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// What a sealed state is for (R3).
@@ -25,6 +27,7 @@ pub(super) fn entries(listed: &[Listed]) -> Vec<Entry<'_>> {
         .map(|entry| Entry {
             name: &entry.name,
             tool: &entry.tool,
+            raw: entry.raw.as_deref(),
             tabs: entry
                 .tabs
                 .iter()
@@ -35,10 +38,38 @@ pub(super) fn entries(listed: &[Listed]) -> Vec<Entry<'_>> {
         .collect()
 }
 
-/// What the corridor is asked for.
-pub(super) fn wish(asked: Asked, approval: Option<ApprovalId>) -> Wish {
+/// How long a server may take to list its tools when many are listed together.
+const LIST_WITHIN: Duration = Duration::from_secs(5);
+
+/// What this caller could call, of all sources, and the sources that do not answer.
+pub(super) async fn everything(hub: &Hub, reach: &Reach) -> (Vec<Listed>, Vec<Missing>) {
+    let missing = hub.servers().refresh(reach, LIST_WITHIN).await;
+    let missing = missing.into_iter().map(|(source, refused)| Missing {
+        source: source.to_string(),
+        reason: refused.reason.code(),
+        message: refused.message,
+    });
+    (hub.tools(reach), missing.collect())
+}
+
+/// What the corridor is asked for. The request itself goes along, for the tool may be a server's.
+///
+/// # Errors
+/// The parameters cannot be passed on.
+pub(super) fn wish(
+    asked: Asked,
+    approval: Option<ApprovalId>,
+    params: Option<&RawValue>,
+    client: ClientSide,
+) -> Result<Wish, Fault> {
     let Asked { name, arguments, tab, .. } = asked;
-    Wish { target: Target::public(&name), arguments, timeout: None, tab, approval, batch: None, relay: None }
+    let relay = Relay::new("tools/call", params, client);
+    let mut relay = relay.map_err(|error| Fault::new(code::INVALID_PARAMS, error.to_string()))?;
+    if approval.is_some() {
+        relay = relay.without_state();
+    }
+    let relay = Some(Box::new(relay));
+    Ok(Wish { target: Target::public(&name), arguments, timeout: None, tab, approval, batch: None, relay })
 }
 
 /// How it ended, in the words of the wire.

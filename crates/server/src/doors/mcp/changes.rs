@@ -67,9 +67,11 @@ impl Changes {
     }
 }
 
-/// A list as far as the client sees it: the tools, and the tabs where there is a choice.
-pub(super) fn fingerprint(listed: &[Listed]) -> Digest {
-    let mut parts: Vec<&[u8]> = Vec::new();
+/// A list as far as the client sees it: the tools, and the tabs where there is a choice; `servers` counts what servers say
+/// of changes, since their lists are not asked for here.
+pub(super) fn fingerprint(listed: &[Listed], servers: u64) -> Digest {
+    let servers = servers.to_be_bytes();
+    let mut parts: Vec<&[u8]> = vec![&servers];
     for entry in listed {
         parts.extend([entry.name.as_str().as_bytes(), entry.tool.hash.as_bytes()]);
         parts.extend(entry.tool.class.words().iter().map(|word| word.as_bytes()));

@@ -10,9 +10,9 @@ use super::stream::{self, Outgoing};
 use super::{McpDoor, SESSION, Scope, Wire, listen};
 use axum::response::{IntoResponse, Response};
 use deputy_core::SourceName;
-use deputy_hub::Caller;
 use deputy_hub::ports::upstream::ClientSide;
 use deputy_hub::servers::items_of;
+use deputy_hub::{Caller, Target};
 use deputy_protocol::jsonrpc::{self, Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::headers::Header;
 use deputy_protocol::mcp::initialize::Opening;
@@ -100,7 +100,7 @@ pub(super) async fn answer(
         Begun::Answered(answer) => return reply::message(&answer),
         Begun::Held(held) => held,
     };
-    let streams = held.token.is_some() && held.wish.relay.is_none();
+    let streams = held.token.is_some() && matches!(held.wish.target, Target::Public(_));
     match gathered(wire, streams, Steps::of(Vec::new(), vec![*held])).await {
         Gathered::Goes(steps) => stream::answer(steps),
         Gathered::Over(mut answers) => {
@@ -134,8 +134,11 @@ pub(super) async fn begin(
     let done = match request.method.as_str() {
         // Levels are accepted and change nothing: the hub sends no log messages.
         "ping" | "logging/setLevel" => Ok(json!({})),
-        "tools/list" => list(door, caller, session, params),
-        "tools/call" => match call(door, caller, wire, session, &request.id, params) {
+        "tools/list" => match list(door, caller, session, params).await {
+            Ok(list) => return Begun::Answered(relayed(&request.id, Ok(&list))),
+            Err(fault) => Err(fault),
+        },
+        "tools/call" => match call(door, caller, wire, session, request, params) {
             Ok(held) => return held,
             Err(fault) => Err(fault),
         },
@@ -314,13 +317,19 @@ fn unknown() -> Fault {
     Fault::new(code::INVALID_REQUEST, "there is no such session; send `initialize` again")
 }
 
-fn list(door: &McpDoor, caller: Caller, session: &Session, params: &Params<'_>) -> Result<Value, Fault> {
+async fn list(
+    door: &McpDoor,
+    caller: Caller,
+    session: &Session,
+    params: &Params<'_>,
+) -> Result<Box<RawValue>, Fault> {
     tools::first_page(params)?;
-    let listed = door.hub.tools(&door.hub.reach(caller));
+    let reach = door.hub.reach(caller);
+    let (listed, missing) = call::everything(&door.hub, &reach).await;
     if session.seen().is_none() {
-        session.sees(fingerprint(&listed));
+        session.sees(fingerprint(&listed, door.hub.servers().mark(&reach)));
     }
-    Ok(tools::legacy_list(&call::entries(&listed), session.revision()))
+    Ok(tools::legacy_list(&call::entries(&listed), session.revision(), &missing))
 }
 
 fn call(
@@ -328,21 +337,23 @@ fn call(
     caller: Caller,
     wire: &Wire,
     session: &Arc<Session>,
-    id: &Id,
+    request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Begun, Fault> {
-    let asked = tools::asked(params)?;
+    let (id, asked) = (&request.id, tools::asked(params)?);
     let Some(place) = door.calls.take(caller.principal()) else {
         let busy = call::busy(&door.hub).legacy(session.revision());
         return Ok(Begun::Answered(raw(&response(id, busy))));
     };
+    let token = params.progress_token().filter(|_| wire.takes_stream);
+    let client = session.client_side(token.is_some());
     Ok(Begun::Held(Box::new(Held {
         hub: Arc::clone(&door.hub),
         caller,
-        wish: call::wish(asked, None),
+        wish: call::wish(asked, None, request.params, client)?,
         revision: session.revision(),
         id: id.clone(),
-        token: params.progress_token().filter(|_| wire.takes_stream),
+        token,
         running: session.begin(id),
         place,
         session: Arc::clone(session),

@@ -78,7 +78,7 @@ fn changes(hub: &Arc<Hub>, caller: Caller, seen: Option<Digest>) -> Changes {
     let reach = hub.reach(caller);
     let counter = hub.changes(&reach);
     let hub = Arc::clone(hub);
-    Changes::new(counter, Box::new(move || fingerprint(&hub.tools(&reach))), seen)
+    Changes::new(counter, Box::new(move || fingerprint(&hub.tools(&reach), hub.servers().mark(&reach))), seen)
 }
 
 /// Changes, until the hub stops, the caller's token expires, or somebody ends it.

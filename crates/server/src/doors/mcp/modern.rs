@@ -11,7 +11,7 @@ use deputy_core::Reason;
 use deputy_core::SourceName;
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::servers::items_of;
-use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, ToolAnswer, Wish};
+use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Target, ToolAnswer, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::{approval, discover, headers, tools, version};
@@ -39,8 +39,8 @@ pub(super) async fn answer(
     }
     let done = match request.method.as_str() {
         "server/discover" => Ok(reply::message(&raw(&response(&request.id, discover::result())))),
-        "tools/list" => list(door, caller, &request.id, params),
-        "tools/call" => call(door, caller, wire, &request.id, params).await,
+        "tools/list" => list(door, caller, &request.id, params).await,
+        "tools/call" => call(door, caller, wire, request, params).await,
         "subscriptions/listen" => listen::modern(door, caller, &request.id, params),
         _ => Err(Fault::new(code::METHOD_NOT_FOUND, "there is no such method here")),
     };
@@ -101,23 +101,28 @@ async fn servers(
     })
 }
 
-fn list(door: &McpDoor, caller: Caller, id: &Id, params: &Params<'_>) -> Result<Response, Fault> {
+async fn list(door: &McpDoor, caller: Caller, id: &Id, params: &Params<'_>) -> Result<Response, Fault> {
     tools::first_page(params)?;
-    let listed = door.hub.tools(&door.hub.reach(caller));
-    Ok(reply::message(&raw(&response(id, tools::modern_list(&call::entries(&listed))))))
+    let (listed, missing) = call::everything(&door.hub, &door.hub.reach(caller)).await;
+    Ok(reply::message(&relayed(id, Ok(&tools::modern_list(&call::entries(&listed), &missing)))))
 }
 
 async fn call(
     door: &McpDoor,
     caller: Caller,
     wire: &Wire,
-    id: &Id,
+    request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Response, Fault> {
-    let asked = tools::asked(params)?;
+    let (id, asked) = (&request.id, tools::asked(params)?);
     let bound = Bound::to(&caller, &asked);
-    let approval = asked.state.as_deref().map(|state| bound.open(&door.hub, state)).transpose()?;
-    Ok(carry(door, caller, wire, id, params, call::wish(asked, approval), bound).await)
+    let approval = match asked.state.as_deref().map(|state| bound.open(&door.hub, state)) {
+        // A server's own question may be what it is the state of.
+        Some(Err(_)) if door.hub.is_servers(&caller, &asked.name) => None,
+        opened => opened.transpose()?,
+    };
+    let wish = call::wish(asked, approval, request.params, relay::client_side(params))?;
+    Ok(carry(door, caller, wire, id, params, wish, bound).await)
 }
 
 /// Runs a wish, and answers with one message, or with a stream if it takes long or tells something on the way.
@@ -182,10 +187,10 @@ enum Kind {
 
 impl Kind {
     fn of(wish: &Wish) -> Self {
-        match &wish.relay {
-            None => Self::Tab,
-            Some(relay) if relay.is_tool_call() => Self::Tool,
-            Some(_) => Self::Method,
+        match (&wish.target, &wish.relay) {
+            (_, Some(relay)) if !relay.is_tool_call() => Self::Method,
+            (Target::Public(_), _) => Self::Tab,
+            _ => Self::Tool,
         }
     }
 }

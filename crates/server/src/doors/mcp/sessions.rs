@@ -225,7 +225,12 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn opened(sessions: &Sessions, principal: &str, now: Timestamp) -> Arc<Session> {
-        let opening = Opening { label: None, revision: Revision::November2025 };
+        let opening = Opening {
+            label: None,
+            revision: Revision::November2025,
+            capabilities: deputy_protocol::relay::raw(&serde_json::json!({})),
+            implementation: None,
+        };
         sessions.open(principal.to_owned(), &opening, now).expect("session")
     }
 
