@@ -21,6 +21,8 @@ pub(super) enum Event {
     Told(Told),
     /// The server asks something.
     Asked(Asked),
+    /// The answer came and is longer than it may be.
+    TooLarge { limit_bytes: usize },
 }
 
 /// A request of the server's.
@@ -108,7 +110,9 @@ impl OpenCall {
     /// Reads on.
     pub(super) async fn run(&mut self, told: &mpsc::Sender<Told>) -> Result<Said, Trouble> {
         loop {
-            let event = self.line.next().await.inspect_err(|_| self.is_finished = true)?;
+            // What is not read to its end is still to be stopped.
+            let is_end = |trouble: &Trouble| !matches!(trouble, Trouble::Failed(Failure::TooLarge { .. }));
+            let event = self.line.next().await.inspect_err(|trouble| self.is_finished = is_end(trouble))?;
             match event {
                 Event::Told(note) => {
                     if self.wants(&note) {
@@ -116,6 +120,7 @@ impl OpenCall {
                         let _ = told.try_send(note);
                     }
                 }
+                Event::TooLarge { limit_bytes } => return Err(Failure::TooLarge { limit_bytes }.into()),
                 Event::Asked(asked) => {
                     if self.asked(asked).await? {
                         return Ok(Said::AsksBack);

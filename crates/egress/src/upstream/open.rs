@@ -69,8 +69,13 @@ impl OpenCalls {
         self.lock().by_id.is_empty()
     }
 
-    pub(super) fn ids(&self) -> Vec<u64> {
-        self.lock().by_id.keys().copied().collect()
+    /// An answer was too long to be read; where nobody knows whose, it may be anybody's.
+    pub(super) fn too_large(&self, id: Option<u64>, limit_bytes: usize) {
+        let mut calls = self.lock();
+        let meant = id.and_then(|id| calls.by_id.remove(&id)).map(|entry| vec![entry]);
+        for entry in meant.unwrap_or_else(|| std::mem::take(&mut calls.by_id).into_values().collect()) {
+            let _ = entry.events.try_send(Event::TooLarge { limit_bytes });
+        }
     }
 
     /// No more: the receivers of all open calls end, and later ones are told why.

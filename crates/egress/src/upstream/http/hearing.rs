@@ -20,8 +20,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// What lasted so long was no failure.
+const LONG: Duration = Duration::from_secs(10);
 
 pub(super) fn changes(inner: &Arc<Inner>, principal: &str) -> watch::Receiver<Changed> {
     let (receiver, new) = inner.listeners.changes(principal);
@@ -61,8 +63,18 @@ fn begin(inner: &Arc<Inner>, principal: &str, listening: Arc<Listening>) {
 struct Ear {
     /// The stream that is being replaced by one that listens to more or less: kept until the new one stands.
     old: Option<Streamed>,
+    /// It stood, and broke: something may have been missed meanwhile.
+    has_broken: bool,
     session: Option<Pinned>,
     subscribed: BTreeSet<String>,
+}
+
+impl Ear {
+    fn stands(&mut self, listening: &Listening) {
+        if std::mem::take(&mut self.has_broken) {
+            listening.everything_may_have_changed();
+        }
+    }
 }
 
 /// Keeps a session from ending for want of use.
@@ -82,7 +94,7 @@ impl Drop for Pinned {
 }
 
 async fn hear(inner: &Arc<Inner>, principal: &str, listening: &Arc<Listening>) {
-    let (mut ear, mut wait, mut is_first) = (Ear::default(), RETRY, true);
+    let (mut ear, mut wait) = (Ear::default(), RETRY);
     loop {
         if inner.listeners.is_over(principal) {
             if let Some(session) = ear.session.take() {
@@ -90,21 +102,19 @@ async fn hear(inner: &Arc<Inner>, principal: &str, listening: &Arc<Listening>) {
             }
             return;
         }
-        if !is_first && ear.old.is_none() && ear.session.is_none() {
-            listening.everything_may_have_changed();
-        }
-        is_first = false;
-        match hear_once(inner, principal, listening, &mut ear).await {
+        let began = inner.settings.clock.elapsed();
+        let heard = hear_once(inner, principal, listening, &mut ear).await;
+        if matches!(heard, Ok(true)) {
             // What is wanted has changed.
-            Ok(true) => wait = RETRY,
-            heard => {
-                wait = if heard.is_ok() { RETRY } else { wait.saturating_mul(2).min(LONGEST_RETRY) };
-                ear = Ear::default();
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = listening.unwatched() => {}
-                }
-            }
+            continue;
+        }
+        let lasted = inner.settings.clock.elapsed().saturating_sub(began);
+        wait = if lasted >= LONG { RETRY } else { wait.saturating_mul(2).min(LONGEST_RETRY) };
+        ear = Ear { has_broken: ear.has_broken || heard.is_ok(), ..Ear::default() };
+        let is_watched_only = listening.uris().is_empty();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = listening.unwatched(), if is_watched_only => {}
         }
     }
 }
@@ -153,8 +163,8 @@ async fn modern(
     let mut events = VecDeque::new();
     loop {
         let chunk = tokio::select! {
-            chunk = streamed.chunk() => chunk.map_err(wire::lost)?,
-            () = listening.wake.notified() => None.or_else(|| Some(bytes::Bytes::new())),
+            chunk = streamed.chunk() => chunk.unwrap_or_default(),
+            () = listening.wake.notified() => Some(bytes::Bytes::new()),
             () = listening.unwatched(), if uris.is_empty() => return Ok(true),
         };
         let Some(chunk) = chunk else { return Ok(false) };
@@ -169,6 +179,7 @@ async fn modern(
         while let Some(event) = events.pop_front() {
             // It stands: the first thing that is said is what was granted.
             ear.old = None;
+            ear.stands(listening);
             for message in message::read(&event.data).unwrap_or_default() {
                 match message {
                     Message::Notification { method, params } => {
@@ -194,6 +205,7 @@ async fn legacy(
             let session = inner.sessions.of(inner, principal, &ClientSide::default()).await;
             let session = session.map_err(|_| Failure::NotSent("it opens no session".to_owned()))?;
             ear.session = Some(Pinned::new(Arc::clone(&session)));
+            ear.stands(listening);
             session
         }
     };
@@ -212,10 +224,11 @@ async fn legacy(
         unsubscribe(inner, &session, ear.subscribed.difference(&wanted)).await;
         ear.subscribed = wanted;
     }
+    let is_watched_only = listening.uris().is_empty();
     tokio::select! {
         () = session.gone.cancelled() => Ok(false),
         () = listening.wake.notified() => Ok(true),
-        () = listening.unwatched(), if ear.subscribed.is_empty() => Ok(true),
+        () = listening.unwatched(), if is_watched_only => Ok(true),
     }
 }
 

@@ -11,6 +11,7 @@ use deputy_hub::ports::upstream::{Failure, Told};
 use deputy_protocol::asking::message::{self, Message};
 use deputy_protocol::asking::{request, sse};
 use deputy_protocol::jsonrpc::Id;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::HeaderValue;
@@ -40,6 +41,7 @@ pub(super) struct HttpLine {
     events: VecDeque<Event>,
     fruitless: u32,
     minted: Option<HeaderValue>,
+    is_answered: bool,
 }
 
 enum State {
@@ -47,6 +49,7 @@ enum State {
     Body(Streamed, Vec<u8>),
     Stream(Streamed),
     Resuming(BoxFuture<'static, Result<Streamed, Failure>>),
+    Done,
 }
 
 /// What the state became.
@@ -83,6 +86,7 @@ impl HttpLine {
             events: VecDeque::new(),
             fruitless: 0,
             minted: None,
+            is_answered: false,
         }
     }
 
@@ -154,11 +158,12 @@ impl HttpLine {
             for message in messages {
                 self.message(message);
             }
-            if self.events.iter().any(|event| matches!(event, Event::Result(_) | Event::Error { .. })) {
+            if self.is_answered {
                 return Ok(());
             }
             return Err(none("its answer is to another request".to_owned()).into());
         }
+        self.is_answered = true;
         let event = refusal::of(status, messages.ok(), self.id, self.session.as_deref())?;
         self.events.push_back(event);
         Ok(())
@@ -166,7 +171,7 @@ impl HttpLine {
 
     /// The stream ended without the answer: legacy ones can be resumed where an event had an id.
     fn broke(&mut self) -> Result<(), Trouble> {
-        if self.events.iter().any(|event| matches!(event, Event::Result(_) | Event::Error { .. })) {
+        if self.is_answered {
             return Ok(());
         }
         let ended = || Failure::Lost("the connection ended before the answer".to_owned());
@@ -188,6 +193,18 @@ impl HttpLine {
         Ok(())
     }
 
+    /// A stream that has brought the answer ends now: read to its end, its connection serves again.
+    fn read_to_its_end(&mut self) {
+        let State::Stream(mut streamed) = std::mem::replace(&mut self.state, State::Done) else { return };
+        if !self.is_answered || matches!(streamed.chunk().now_or_never(), Some(Ok(None) | Err(_))) {
+            return;
+        }
+        self.inner.settings.supervisor.start(async move {
+            let to_its_end = async { while let Ok(Some(_)) = streamed.chunk().await {} };
+            let _ = tokio::time::timeout(Duration::from_millis(500), to_its_end).await;
+        });
+    }
+
     fn message(&mut self, message: Message<'_>) {
         match message {
             Message::Response { id, outcome } => {
@@ -198,6 +215,7 @@ impl HttpLine {
                     None => matches!(outcome, message::Outcome::Error(_)),
                 };
                 if is_ours {
+                    self.is_answered = true;
                     self.events.push_back(ended(&outcome));
                 }
             }
@@ -280,6 +298,7 @@ impl Line for HttpLine {
 
 impl Drop for HttpLine {
     fn drop(&mut self) {
+        self.read_to_its_end();
         if let Some(session) = &self.session {
             session.ended(self.id, &self.inner);
         }
@@ -295,5 +314,6 @@ async fn step(state: &mut State) -> Result<Step, Failure> {
             Ok(piece) => Step::Piece(piece),
             Err(_) => Step::Broke,
         },
+        State::Done => Step::Broke,
     })
 }

@@ -1,6 +1,6 @@
 //! Servers at an address: Streamable HTTP, of both eras.
 
-mod era;
+pub(in crate::upstream) mod era;
 mod hearing;
 mod legacy;
 mod line;

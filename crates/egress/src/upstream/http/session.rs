@@ -146,7 +146,7 @@ impl Session {
             match line.next().await? {
                 Event::Result(result) => return Ok(result),
                 Event::Error { message, .. } => return Err(Failure::Unusable(message).into()),
-                Event::Told(_) | Event::Asked(_) => {}
+                Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
             }
         }
     }

@@ -170,7 +170,7 @@ async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) ->
             Event::Error { message, .. } => {
                 return Err(Failure::NotSent(format!("it refused `initialize`: {message}")).into());
             }
-            Event::Told(_) | Event::Asked(_) => {}
+            Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
         }
     };
     let revision = Object::parse(&result).ok().and_then(|result| result.read::<String>("protocolVersion"));
