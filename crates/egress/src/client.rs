@@ -1,8 +1,10 @@
 //! The one HTTP client. Nobody else in the house opens a connection to a stranger.
 
 mod exchange;
+mod streamed;
 
 pub use exchange::{Exchange, Reply};
+pub(crate) use streamed::{Outgoing, Streamed, Undelivered};
 
 use crate::resolver::{Checked, Refused, Resolver, SystemResolver, Zone};
 use bytes::{Bytes, BytesMut};
@@ -222,6 +224,7 @@ fn build(settings: &Settings, zone: Zone) -> Result<reqwest::Client, EgressError
             .no_deflate()
             .https_only(https_only)
             .timeout(settings.timeout)
+            .connect_timeout(settings.timeout)
             .pool_idle_timeout(Duration::from_secs(30))
             .dns_resolver(Checked { resolver: Arc::clone(&settings.resolver), zone: zone.clone() })
     };

@@ -10,6 +10,7 @@ mod client;
 mod keys;
 mod manifests;
 mod resolver;
+pub mod upstream;
 
 #[cfg(test)]
 mod stranger;

@@ -1,5 +1,6 @@
 //! What crosses the wire, without sockets, so that a message can be understood without being received.
 
+pub mod asking;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod relay;

@@ -4,6 +4,7 @@
 use crate::jsonrpc::{Fault, code};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 
 /// One header, as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -100,4 +101,15 @@ pub fn decode(value: &str) -> Option<String> {
     };
     // The engine refuses non-canonical trailing bits.
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
+}
+
+/// A header value for this text: plain where a header can hold it and no reader takes it for something else.
+#[must_use]
+pub fn encode(text: &str) -> Cow<'_, str> {
+    let is_visible = text.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+    let is_trimmed = text.trim_matches([' ', '\t']) == text;
+    if is_visible && is_trimmed && !text.starts_with("=?base64?") {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("=?base64?{}?=", STANDARD.encode(text)))
 }
