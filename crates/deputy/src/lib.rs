@@ -4,6 +4,7 @@ pub mod cli;
 pub mod keys;
 pub mod policy_files;
 pub mod publish;
+pub mod servers;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

@@ -3,6 +3,7 @@
 use crate::keys::{Keys, KeysError};
 use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
+use crate::servers::{Around, ServerError, servers};
 use crate::settings::{App, PolicySource, Settings};
 use deputy_core::{Client, Issuer, Timestamp};
 use deputy_egress::{HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
@@ -49,6 +50,9 @@ pub enum WireError {
     /// The HTTP client.
     #[error(transparent)]
     Egress(#[from] deputy_egress::EgressError),
+    /// MCP servers.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// The public URL.
     #[error(transparent)]
     PublicUrl(#[from] deputy_core::IdError),
@@ -95,10 +99,14 @@ impl Running {
             Arc::clone(&clock),
         )));
         let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
+        let supervisor = Supervisor::new(stop);
+        let around =
+            Around { client: client.clone(), clock: Arc::clone(&clock), supervisor: supervisor.clone() };
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
             tenants: settings.tenants.clone(),
             apps: settings.apps.iter().map(app).collect(),
+            servers: servers(settings, &around)?,
             verifier: verifier(settings)?,
             doors: doors(settings)?,
             people_clients: people_clients(settings),
@@ -119,7 +127,7 @@ impl Running {
             manifests: Arc::new(ManifestFetcher::new(client.clone())),
             keys: Arc::new(KeyFetcher::new(client)),
             clock,
-            supervisor: Supervisor::new(stop),
+            supervisor,
             approval_limits: ApprovalLimits {
                 decide_within: settings.hub.approval_wait,
                 execute_within: settings.hub.approval_execution,
@@ -142,6 +150,7 @@ impl Running {
     /// Ends everything: tabs are told to come back, running calls get their outcome, then the tables close.
     pub async fn end(self) {
         self.hub.tabs().close_all();
+        self.hub.servers().close().await;
         if tokio::time::timeout(Duration::from_secs(10), self.hub.supervisor().shut_down()).await.is_err() {
             tracing::warn!("some calls did not end in 10 s; the next start records their outcome as unknown");
         }

@@ -152,6 +152,16 @@ impl Meaning<'_, '_> {
         } else {
             Some(Document::File(PathBuf::from(self.path(openapi))))
         };
+        if let (Some(Document::File(_)), None) = (&document, &block.base_url) {
+            let mend =
+                "add `base_url = \"https://ledger.acme.example/v1\"`: a file may not decide where calls go";
+            self.faults.add(
+                openapi.span(),
+                format!("`{}` does not say where the interface is", **openapi),
+                mend,
+            );
+            return None;
+        }
         let base_url: Option<Option<Url>> = match &block.base_url {
             Some(base) => self.located(base, network::web_address).map(Some),
             None => Some(None),

@@ -138,7 +138,8 @@ async fn modern(
     listening: &Arc<Listening>,
     ear: &mut Ear,
 ) -> Result<bool, Failure> {
-    let mut wanted = json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
+    let mut wanted =
+        json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
     let uris = listening.uris();
     if let Some(wanted) = wanted.as_object_mut().filter(|_| !uris.is_empty()) {
         wanted.insert("resourceSubscriptions".to_owned(), json!(uris));
@@ -175,7 +176,9 @@ async fn modern(
             }
             continue;
         }
-        parser.push(&chunk, &mut events).map_err(|error| Failure::TooLarge { limit_bytes: error.limit_bytes })?;
+        parser
+            .push(&chunk, &mut events)
+            .map_err(|error| Failure::TooLarge { limit_bytes: error.limit_bytes })?;
         while let Some(event) = events.pop_front() {
             // It stands: the first thing that is said is what was granted.
             ear.old = None;

@@ -100,7 +100,9 @@ impl HttpLine {
             self.minted = streamed.headers().get(wire::SESSION).filter(|id| id.len() <= 1024).cloned();
         }
         match step {
-            Step::Answered(streamed) if streamed.status().is_success() && is_event_stream(streamed.headers()) => {
+            Step::Answered(streamed)
+                if streamed.status().is_success() && is_event_stream(streamed.headers()) =>
+            {
                 self.state = State::Stream(streamed);
             }
             Step::Answered(streamed) => {

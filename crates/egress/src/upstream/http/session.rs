@@ -94,7 +94,12 @@ impl Session {
     }
 
     /// Begins a call: what comes beside its answer will be heard.
-    pub(super) fn begin(&self, id: u64, can_be_asked: bool, inner: &Inner) -> Result<mpsc::Receiver<Event>, Trouble> {
+    pub(super) fn begin(
+        &self,
+        id: u64,
+        can_be_asked: bool,
+        inner: &Inner,
+    ) -> Result<mpsc::Receiver<Event>, Trouble> {
         self.used(inner);
         self.open.add(id, &self.principal, can_be_asked).map_err(|_| Trouble::SessionGone)
     }
@@ -152,8 +157,14 @@ impl Session {
     }
 
     /// Makes the server log at least what this request wants to hear; what others do not want is filtered.
-    pub(super) async fn log_from(self: &Arc<Self>, inner: &Arc<Inner>, level: Option<&str>) -> Result<(), Trouble> {
-        let Some(wanted) = level.filter(|level| self.logs && severity(level).is_some()) else { return Ok(()) };
+    pub(super) async fn log_from(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        level: Option<&str>,
+    ) -> Result<(), Trouble> {
+        let Some(wanted) = level.filter(|level| self.logs && severity(level).is_some()) else {
+            return Ok(());
+        };
         let mut now = self.level.lock().await;
         if now.as_deref().and_then(severity).is_some_and(|now| Some(now) <= severity(wanted)) {
             return Ok(());

@@ -176,13 +176,15 @@ async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) ->
     let revision = Object::parse(&result).ok().and_then(|result| result.read::<String>("protocolVersion"));
     let revision = revision.unwrap_or_default();
     if !speaks(&revision) {
-        let words = format!("it speaks `{}`, which the hub does not", revision.chars().take(32).collect::<String>());
+        let words =
+            format!("it speaks `{}`, which the hub does not", revision.chars().take(32).collect::<String>());
         return Err(Failure::NotSent(words).into());
     }
     let session = Session::new(principal, result, line.minted(), &revision, inner);
-    session.say(inner, request::notification("notifications/initialized", None)).await.map_err(|failure| {
-        before_anything(Trouble::Failed(failure))
-    })?;
+    session
+        .say(inner, request::notification("notifications/initialized", None))
+        .await
+        .map_err(|failure| before_anything(Trouble::Failed(failure)))?;
     inner.noted.speaks(&revision);
     Ok(session)
 }

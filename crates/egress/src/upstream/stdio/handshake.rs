@@ -82,7 +82,8 @@ async fn discover(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientSid
 async fn initialize(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientSide) -> Result<(), Trouble> {
     let id = process.next_id();
     let text = request::initialize(id, &side_of(client), Revision::November2025.text());
-    let answer = tokio::time::timeout(inner.settings.limits.handshake, process.answer(inner, (id, text))).await;
+    let answer =
+        tokio::time::timeout(inner.settings.limits.handshake, process.answer(inner, (id, text))).await;
     let not_sent = |why: String| Trouble::Failed(Failure::NotSent(why));
     let answer = answer.map_err(|_| not_sent("it did not answer `initialize` in time".to_owned()))?;
     let result = match answer.map_err(|trouble| before_anything(ended(trouble)))? {
@@ -99,9 +100,10 @@ async fn initialize(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientS
         let revision: String = revision.chars().take(32).collect();
         return Err(not_sent(format!("it speaks `{revision}`, which the hub does not")));
     }
-    process.say(request::notification("notifications/initialized", None)).await.map_err(|failure| {
-        before_anything(failure.into())
-    })?;
+    process
+        .say(request::notification("notifications/initialized", None))
+        .await
+        .map_err(|failure| before_anything(failure.into()))?;
     inner.noted.speaks(&revision);
     let _ = process.spoken.set(Spoken::Legacy(result));
     Ok(())

@@ -85,7 +85,9 @@ async fn hear_on(
     let pinned = Pinned::new(process);
     match pinned.0.spoken.get() {
         Some(Spoken::Modern) => modern(inner, principal, listening, &pinned.0).await,
-        Some(spoken @ Spoken::Legacy(_)) => legacy(inner, listening, &pinned.0, spoken.has_subscriptions()).await,
+        Some(spoken @ Spoken::Legacy(_)) => {
+            legacy(inner, listening, &pinned.0, spoken.has_subscriptions()).await
+        }
         None => Err(Trouble::SessionGone),
     }
 }
@@ -134,7 +136,8 @@ async fn listen(
     process: &Arc<Process>,
     uris: &[String],
 ) -> Result<StdioLine, Trouble> {
-    let mut wanted = json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
+    let mut wanted =
+        json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
     if let Some(wanted) = wanted.as_object_mut().filter(|_| !uris.is_empty()) {
         wanted.insert("resourceSubscriptions".to_owned(), json!(uris));
     }

@@ -1,0 +1,111 @@
+//! From `[[server]]` to the servers of the hub: how each is reached, and by which right.
+
+use crate::settings::{Credential, Document, Server, Settings, Way};
+use deputy_core::{IdError, Origin, SourceName};
+use deputy_egress::HttpClient;
+use deputy_egress::upstream::{
+    HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream,
+};
+use deputy_hub::ports::{Clock, Upstream};
+use deputy_hub::{Right, Supervisor};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// How long a program has to end by itself, and again after it was told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why a server cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Its address has no origin.
+    #[error(transparent)]
+    Origin(#[from] IdError),
+    /// Not in this version.
+    #[error("the server `{0}`: `openapi` is not in this version")]
+    Later(SourceName),
+}
+
+/// What every server needs of the program.
+#[derive(Clone)]
+pub struct Around {
+    /// Who connects.
+    pub client: HttpClient,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where tasks run.
+    pub supervisor: Supervisor,
+}
+
+/// The servers of the hub; none is connected yet.
+///
+/// # Errors
+/// An address has no origin.
+pub fn servers(settings: &Settings, around: &Around) -> Result<Vec<deputy_hub::Server>, ServerError> {
+    settings.servers.iter().map(|server| one(server, around)).collect()
+}
+
+fn one(server: &Server, around: &Around) -> Result<deputy_hub::Server, ServerError> {
+    Ok(deputy_hub::Server {
+        name: server.name.clone(),
+        tenant: server.tenant.clone(),
+        origin: origin(server)?,
+        classes: server.classes.clone().into_iter().collect(),
+        trust: server.trust,
+        right: match server.credential {
+            Credential::Open => Right::Open,
+            Credential::Vault => Right::Key,
+        },
+        timeout: server.timeout,
+        upstream: upstream(server, around)?,
+    })
+}
+
+/// What stands behind a server, as policies and the log name it.
+fn origin(server: &Server) -> Result<Origin, IdError> {
+    let of_url = |url: &Url| Origin::new(url.origin().ascii_serialization());
+    match &server.way {
+        Way::Address(url) => of_url(url),
+        Way::OpenApi { base_url: Some(url), .. } | Way::OpenApi { document: Document::Address(url), .. } => {
+            of_url(url)
+        }
+        Way::Command { .. } | Way::OpenApi { .. } => Origin::new(format!("stdio://{}", server.name)),
+    }
+}
+
+fn upstream(server: &Server, around: &Around) -> Result<Arc<dyn Upstream>, ServerError> {
+    let limits = Limits {
+        answer_bytes: server.answer_bytes,
+        stream_line_bytes: server.answer_bytes,
+        ..Limits::default()
+    };
+    let Around { client, clock, supervisor } = around.clone();
+    let name = server.name.to_string();
+    match &server.way {
+        Way::Address(url) => Ok(Arc::new(HttpUpstream::new(HttpSettings {
+            name,
+            url: url.clone(),
+            client,
+            credential: Arc::new(NoCredential),
+            limits,
+            clock,
+            supervisor,
+        }))),
+        Way::Command { words, environment, folder, shared } => {
+            let mut words = words.iter().cloned();
+            Ok(Arc::new(StdioUpstream::new(StdioSettings {
+                name,
+                program: words.next().unwrap_or_default(),
+                arguments: words.collect(),
+                environment: environment.clone(),
+                directory: Some(folder.clone()),
+                is_shared: *shared,
+                grace: GRACE,
+                limits,
+                clock,
+                supervisor,
+            })))
+        }
+        Way::OpenApi { .. } => Err(ServerError::Later(server.name.clone())),
+    }
+}
