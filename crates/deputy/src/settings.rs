@@ -72,6 +72,8 @@ pub struct Audit {
 pub struct Hub {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it listens for operators' metrics.
+    pub operations_listen: Option<SocketAddr>,
     /// Under which origin it is reached.
     pub public_url: PublicUrl,
     /// Where it keeps its data.

@@ -15,6 +15,7 @@ use crate::intent::{Reach, Ready};
 use crate::journal::Journal;
 use crate::lanes::{PageLane, Performed, ServerLane, SessionLane};
 use crate::limits::RateLimits;
+use crate::meter;
 use crate::ports::upstream::Reply;
 use crate::ports::{Clock, StoreError};
 use crate::relay::Relay;
@@ -24,8 +25,8 @@ use crate::switches::Thrown;
 use crate::tabs::Tabs;
 use crate::taint::Taint;
 use deputy_core::{
-    ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, Outcome, PublicName, Reason, SourceName,
-    ToolName, Verdict,
+    ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, PublicName, Reason, SourceName, ToolName,
+    Verdict,
 };
 use deputy_policy::{Authorized, Engine};
 use servers::Passing;
@@ -139,7 +140,9 @@ impl Corridor {
         let (sender, cancel, events) = Events::channel();
         let corridor = Arc::clone(self);
         self.supervisor.start(async move {
+            let began = corridor.clock.elapsed();
             let last = corridor.carry(caller, wish, &sender, &cancel).await;
+            corridor.journal.meter().took(corridor.clock.elapsed().saturating_sub(began));
             // The client may have gone; the log has it all the same.
             let _ = sender.send(last).await;
         });
@@ -288,7 +291,7 @@ impl Corridor {
             tracing::error!(%error, call = %ready.call().id, "an answer is held back: its lines are not on disk");
             return Err(Refused::because(
                 Reason::AuditUnavailable,
-                format!("the outcome was `{}` and could not be recorded", outcome_word(performed.outcome)),
+                format!("the outcome was `{}` and could not be recorded", meter::word(performed.outcome)),
             ));
         }
         self.remember(ready.caller(), &performed);
@@ -348,17 +351,6 @@ impl Corridor {
         let stopped = self.cancel_when_stopped(ready, &cancel, &ended);
         let (performed, (), ()) = tokio::join!(perform, forward, stopped);
         self.explained(ready, performed)
-    }
-}
-
-const fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded => "succeeded",
-        Outcome::Failed => "failed",
-        Outcome::InputRequired => "input_required",
-        Outcome::Cancelled => "cancelled",
-        Outcome::NotStarted => "not_started",
-        Outcome::Unknown => "unknown",
     }
 }
 

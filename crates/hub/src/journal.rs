@@ -2,6 +2,7 @@
 
 use crate::caller::{By, Caller};
 use crate::intent::{Intent, Ready};
+use crate::meter::Meter;
 use crate::ports::{AuditLog, Clock, StoreError};
 use crate::supervisor::Supervisor;
 use deputy_audit::arguments::Recording;
@@ -16,6 +17,7 @@ pub struct Journal {
     log: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
     recording: Recording,
+    meter: Meter,
     refused: Mutex<BTreeMap<(TenantId, &'static str, &'static str), u64>>,
 }
 
@@ -23,7 +25,7 @@ impl Journal {
     /// Writes to `log`, with the time of `clock`, and of arguments as much as `recording` says.
     #[must_use]
     pub fn new(log: Arc<dyn AuditLog>, clock: Arc<dyn Clock>, recording: Recording) -> Self {
-        Self { log, clock, recording, refused: Mutex::new(BTreeMap::new()) }
+        Self { log, clock, recording, meter: Meter::default(), refused: Mutex::new(BTreeMap::new()) }
     }
 
     /// Why lines cannot be written now; `None` if they can.
@@ -45,12 +47,19 @@ impl Journal {
     /// # Errors
     /// They are not on disk, and will not be.
     pub async fn append(&self, events: Vec<Event>) -> Result<(), StoreError> {
-        self.log.append(events).await.map(|_| ())
+        self.append_later(events).await.map(|_| ())
     }
 
     /// Hands lines over without waiting: for acts that take rights away, which never wait for the log (invariant 14).
     pub(crate) fn append_later(&self, events: Vec<Event>) -> crate::ports::Appended {
+        events.iter().for_each(|event| self.meter.line(event));
         self.log.append(events)
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub const fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// No line, no effect: hands the intent's line to the log and gives the proof that this was done.
@@ -59,7 +68,7 @@ impl Journal {
         event.policies = authorized.policies().to_vec();
         event.policy_version = Some(*authorized.version());
         event.lane = Some(lane.to_owned());
-        let line = self.log.append(vec![event]);
+        let line = self.append_later(vec![event]);
         Intent::new(authorized, line)
     }
 

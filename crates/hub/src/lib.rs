@@ -17,6 +17,7 @@ pub mod intent;
 pub mod journal;
 pub mod lanes;
 pub mod limits;
+pub mod meter;
 pub mod pins;
 pub mod policies;
 pub mod ports;

@@ -33,7 +33,8 @@ async fn fate(world: &World, caller: Caller, tab: &mut FakeTab, name: &str) -> S
                 CallEvent::Parked { .. } => return "asked".to_owned(),
                 CallEvent::Done(Ok(_)) => return "allowed".to_owned(),
                 CallEvent::Done(Err(refused)) => return refused.reason.code().to_owned(),
-                CallEvent::Progress { .. } => {}
+                CallEvent::Progress { .. } | CallEvent::Told(_) => {}
+                CallEvent::Replied(_) => panic!("it is a server's"),
             },
             said = tab.listen(), if ended.is_none() => if let Said::Call(id, _) = said {
                 tab.say(&id, TabFrame::Started).await;

@@ -46,7 +46,8 @@ async fn call(world: &World, tab: &mut FakeTab, user: &str, wish: Wish) -> Optio
             event = events.next() => match event.unwrap() {
                 CallEvent::Done(done) => return done.err().map(|refused| refused.reason),
                 CallEvent::Parked { .. } => panic!("a person is asked"),
-                CallEvent::Progress { .. } => {}
+                CallEvent::Progress { .. } | CallEvent::Told(_) => {}
+                CallEvent::Replied(_) => panic!("it is a server's"),
             },
             _ = tab.answer("done") => {}
         }

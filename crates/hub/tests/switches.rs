@@ -61,7 +61,8 @@ async fn end(world: &World, tab: &mut FakeTab, caller: &Caller, wish: Wish) -> R
             event = events.next() => match event.unwrap() {
                 CallEvent::Done(done) => return done.map(|_| ()).map_err(|refused| refused.reason),
                 CallEvent::Parked { .. } => panic!("a person is asked"),
-                CallEvent::Progress { .. } => {}
+                CallEvent::Progress { .. } | CallEvent::Told(_) => {}
+                CallEvent::Replied(_) => panic!("it is a server's"),
             },
             _ = tab.answer("done") => {}
         }

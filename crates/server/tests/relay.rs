@@ -272,3 +272,62 @@ async fn servers_stand_beside_tabs_on_the_one_address_and_a_dead_one_is_named() 
     let (_, called) = modern(&doors, "tools/call", json!({"name": "files__list", "arguments": {}})).await;
     assert_eq!(called["result"]["content"][0]["text"], "list", "it is told its own name");
 }
+
+#[tokio::test]
+async fn rule_09_prompts_and_resources_of_all_servers_stand_together_and_lead_back() {
+    let files = FakeUpstream::with_tools(&[]);
+    files.answers(|ask| {
+        let params = ask.params.as_deref().and_then(|params| Object::parse(params).ok()).unwrap_or_default();
+        Ok(result(&match ask.method.as_str() {
+            "prompts/list" => json!({"prompts": [{"name": "greet", "icons": []}]}),
+            "resources/list" => {
+                json!({"resources": [{"uri": "file:///a", "name": "a"}, {"uri": "ui://x/y", "name": "y"}]})
+            }
+            "resources/templates/list" => {
+                json!({"resourceTemplates": [{"uriTemplate": "t://{id}", "name": "t"}]})
+            }
+            "prompts/get" => json!({"messages": [], "asked": params.read::<String>("name")}),
+            "resources/read" => json!({"contents": [{"uri": params.read::<String>("uri"), "text": "t"}]}),
+            other => json!({"asked": other}),
+        }))
+    });
+    let doors = Doors::before(&files, "/mcp").await;
+    let session = doors.initialized("alice").await;
+    for era in ["modern", "legacy"] {
+        let ask = async |method: &str, params: Value| match era {
+            "modern" => modern(&doors, method, params).await.1["result"].clone(),
+            _ => {
+                doors.send(doors.legacy("alice", &session, &json!(1), method, &params)).await.json()["result"]
+                    .clone()
+            }
+        };
+        let prompts = ask("prompts/list", json!({})).await;
+        assert_eq!(prompts["prompts"], json!([{"name": "files__greet", "icons": []}]), "{era}");
+        let resources = ask("resources/list", json!({})).await;
+        assert_eq!(resources["resources"][0]["uri"], "files+file:///a");
+        assert_eq!(resources["resources"][1]["uri"], "ui://files/x/y");
+        let templates = ask("resources/templates/list", json!({})).await;
+        assert_eq!(templates["resourceTemplates"][0]["uriTemplate"], "files+t://{id}");
+        assert_eq!(ask("prompts/get", json!({"name": "files__greet"})).await["asked"], "greet");
+        let read = ask("resources/read", json!({"uri": "files+file:///a"})).await;
+        assert_eq!(read["contents"][0]["uri"], "files+file:///a");
+    }
+    let own = files.asked().into_iter().filter(|ask| ask.method == "resources/read");
+    assert!(own.into_iter().all(|ask| ask.params.unwrap().get().contains(r#""uri":"file:///a""#)));
+}
+
+#[tokio::test]
+async fn rule_07_a_server_that_does_not_answer_hides_no_other_and_never_looks_empty() {
+    let (good, dead) = (FakeUpstream::with_tools(&["list"]), FakeUpstream::with_tools(&[]));
+    dead.is_down();
+    let doors = Doors::before_both(&good, &dead).await;
+    let (_, listed) = modern(&doors, "tools/list", json!({})).await;
+    assert_eq!(listed["result"]["tools"][0]["name"], "files__list");
+    let missing = &listed["result"]["_meta"]["dev.deputy/missing"];
+    assert_eq!(
+        (&missing[0]["source"], &missing[0]["reason"]),
+        (&json!("other"), &json!("upstream_unavailable"))
+    );
+    let (_, listed) = modern(&doors, "resources/list", json!({})).await;
+    assert_eq!(listed["result"]["_meta"]["dev.deputy/missing"][0]["source"], "other");
+}

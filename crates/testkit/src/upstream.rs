@@ -6,6 +6,7 @@ use deputy_hub::ports::upstream::{Ask, Changed, Failure, Health, Reply, Told};
 use deputy_protocol::relay::{Object, raw};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ pub struct FakeUpstream {
     changed: watch::Sender<Changed>,
     updates: Mutex<Vec<(String, mpsc::Sender<Box<RawValue>>)>>,
     hangs: Mutex<Option<CancellationToken>>,
+    down: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -52,6 +54,7 @@ impl FakeUpstream {
             changed: watch::Sender::default(),
             updates: Mutex::default(),
             hangs: Mutex::default(),
+            down: AtomicBool::new(false),
         })
     }
 
@@ -68,6 +71,11 @@ impl FakeUpstream {
     /// From now on it answers nothing but lists, until it is told to stop.
     pub fn hangs(&self) {
         *lock(&self.hangs) = Some(CancellationToken::new());
+    }
+
+    /// From now on it cannot be reached.
+    pub fn is_down(&self) {
+        self.down.store(true, Ordering::SeqCst);
     }
 
     /// From now on it has these tools, and says that they changed.
@@ -98,6 +106,9 @@ impl Upstream for FakeUpstream {
         told: mpsc::Sender<Told>,
         cancel: &CancellationToken,
     ) -> Result<Reply, Failure> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Failure::NotSent("it cannot be reached".to_owned()));
+        }
         match ask.method.as_str() {
             "server/discover" => {
                 return Ok(result(&json!({

@@ -6,7 +6,7 @@ use crate::settings::environment;
 use crate::shutdown::Signals;
 use crate::telemetry::{self, Colour};
 use crate::wire::{Running, WireError};
-use deputy_server::{Hosts, router, serve};
+use deputy_server::{Hosts, operations, router, serve};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,13 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Failure::Fault(format!("`{listen}` cannot be listened on: {error}\n  mend: end what listens there, or change [hub] listen"))
     })?;
+    let operators = match settings.hub.operations_listen {
+        Some(listen) => Some(TcpListener::bind(listen).await.map_err(|error| {
+            let mend = "end what listens there, or change [hub] operations_listen";
+            Failure::Fault(format!("`{listen}` cannot be listened on: {error}\n  mend: {mend}"))
+        })?),
+        None => None,
+    };
     raise_file_limit();
     let stop = CancellationToken::new();
     let running = Running::start(&settings, stop.clone()).await.map_err(failure)?;
@@ -36,6 +43,15 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
     let public_url = settings.hub.public_url.to_string();
     let hosts = Hosts::new(&public_url, &listen.to_string());
     terminal.note(&format!("deputy listens on http://{listen}; agents connect to {public_url}/mcp"));
+    if let (Some(listener), Some(listen)) = (operators, settings.hub.operations_listen) {
+        terminal.note(&format!("operators find /metrics and /readyz on http://{listen}"));
+        let (doors, supervisor) = (operations(&running.hub), running.hub.supervisor().clone());
+        running.hub.supervisor().start(async move {
+            if let Err(error) = serve(listener, doors, &supervisor).await {
+                tracing::error!(%error, "the operators' listener failed");
+            }
+        });
+    }
     let doors = router(&running.hub, hosts);
     let ended = tokio::select! {
         ended = serve(listener, doors, running.hub.supervisor()) => ended,

@@ -95,7 +95,11 @@ impl Meaning<'_, '_> {
     }
 
     fn hub(&mut self, hub: &raw::Hub) -> Option<Hub> {
-        let listen = self.listen(&hub.listen);
+        let listen = self.listen(&hub.listen, "listen", "127.0.0.1:7070");
+        let operations_listen = match &hub.operations_listen {
+            Some(listen) => self.listen(listen, "operations_listen", "127.0.0.1:9464").map(Some),
+            None => Some(None),
+        };
         let public_url = self.located(&hub.public_url, network::public_url);
         let data_dir = self.path(&hub.data_dir);
         let approval_wait =
@@ -114,6 +118,7 @@ impl Meaning<'_, '_> {
         let operator_groups: Option<Vec<String>> = groups.into_iter().collect();
         Some(Hub {
             listen: listen?,
+            operations_listen: operations_listen?,
             public_url: public_url?,
             data_dir,
             approval_wait: approval_wait?,
@@ -127,13 +132,12 @@ impl Meaning<'_, '_> {
         })
     }
 
-    fn listen(&mut self, listen: &Located<String>) -> Option<SocketAddr> {
+    fn listen(&mut self, listen: &Located<String>, key: &str, usual: &str) -> Option<SocketAddr> {
         self.located(listen, |text| {
             text.parse().map_err(|_| {
                 let local = text.replacen("localhost", "127.0.0.1", 1);
-                let mend =
-                    if local.parse::<SocketAddr>().is_ok() { local } else { "127.0.0.1:7070".to_owned() };
-                (format!("`{text}` is not an IP address with a port"), format!("write `listen = \"{mend}\"`"))
+                let mend = if local.parse::<SocketAddr>().is_ok() { local } else { usual.to_owned() };
+                (format!("`{text}` is not an IP address with a port"), format!("write `{key} = \"{mend}\"`"))
             })
         })
     }

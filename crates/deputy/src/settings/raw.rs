@@ -59,6 +59,10 @@ pub(super) struct Hub {
     /// How long a call may run when the agent names no deadline: 1s to 10m, by default 60s.
     #[schemars(extend("examples" = ["60s"]))]
     pub(super) call_deadline: Option<Located<String>>,
+    /// IP address and port for operators' own requests: `/metrics` (Prometheus), `/readyz` with the state of every server.
+    /// Nobody signs in there, so it is where only operators are. Without it there is none.
+    #[schemars(extend("examples" = ["127.0.0.1:9464"]))]
+    pub(super) operations_listen: Option<Located<String>>,
     /// The client id at the identity provider with which `deputy approve` signs people in (OAuth 2.0 device grant).
     #[schemars(extend("examples" = ["deputy-cli"]))]
     pub(super) cli_client_id: Option<Located<String>>,

@@ -136,7 +136,7 @@ impl Corridor {
             tracing::error!(%error, call = %ready.call().id, "an answer is held back: its lines are not on disk");
             let words = format!(
                 "the outcome was `{}` and could not be recorded",
-                super::outcome_word(relayed.outcome)
+                crate::meter::word(relayed.outcome)
             );
             return CallEvent::Done(Err(Refused::because(Reason::AuditUnavailable, words)));
         }

@@ -9,6 +9,7 @@ use crate::corridor::Wish;
 use crate::definitions::Definitions;
 use crate::events::{Events, Refused};
 use crate::intent::Reach;
+use crate::meter::Meter;
 use crate::policies::Policies;
 use crate::ports::StoreError;
 use crate::servers::{Freshness, Listed as List, Server, Servers};
@@ -16,7 +17,7 @@ use crate::supervisor::Supervisor;
 use crate::switches::Switches;
 use crate::tabs::Tabs;
 use crate::tickets::TicketOffice;
-use deputy_core::{Facts as _, Origin, Timestamp, Tool};
+use deputy_core::{Facts as _, Origin, SourceName, Timestamp, Tool};
 use deputy_identity::seal::Sealer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,10 +68,10 @@ impl Hub {
         Ok(List { items: items.map(|offered| Arc::clone(&offered.raw)).collect(), rest: tools.rest.clone() })
     }
 
-    /// Whether a public name leads to a server of this caller's.
+    /// The server of this caller's that a public name leads to, if it leads to one.
     #[must_use]
-    pub fn is_servers(&self, caller: &Caller, name: &str) -> bool {
-        self.servers.named_by(&caller.user().tenant, name).is_some()
+    pub fn server_named(&self, caller: &Caller, name: &str) -> Option<SourceName> {
+        self.servers.named_by(&caller.user().tenant, name).map(|server| server.name.clone())
     }
 
     /// Whether this caller may look at what a method of a server lists: where its reading is not for them, neither is its
@@ -144,6 +145,12 @@ impl Hub {
     #[must_use]
     pub fn knows_origin(&self, origin: &Origin) -> bool {
         self.tabs.knows_origin(origin)
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        self.journal.meter()
     }
 
     /// MCP servers.

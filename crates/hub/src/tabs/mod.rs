@@ -273,6 +273,12 @@ impl Tabs {
         });
     }
 
+    /// Tabs that are connected.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.users().values().map(|own| own.tabs.len()).sum()
+    }
+
     /// Users of whom anything is kept.
     #[must_use]
     pub fn users_kept(&self) -> usize {

@@ -3,20 +3,24 @@
 use super::{HUB, INSTRUCTIONS, meta, version};
 use serde_json::{Value, json};
 
-/// What the hub offers: tools, and word of their changes. The same to every client: nothing is inferred from the
-/// connection.
+/// What the hub offers: tools, and word of their changes; where it has servers, their prompts, resources and completions.
+/// The same to every client: nothing is inferred from the connection.
 #[must_use]
-pub fn capabilities() -> Value {
-    json!({"tools": {"listChanged": true}})
+pub fn capabilities(has_servers: bool) -> Value {
+    if has_servers {
+        json!({"tools": {"listChanged": true}, "prompts": {}, "resources": {"subscribe": true}, "completions": {}})
+    } else {
+        json!({"tools": {"listChanged": true}})
+    }
 }
 
 /// The result.
 #[must_use]
-pub fn result() -> Value {
+pub fn result(has_servers: bool) -> Value {
     json!({
         "resultType": "complete",
         "supportedVersions": version::MODERN_SPOKEN,
-        "capabilities": capabilities(),
+        "capabilities": capabilities(has_servers),
         "instructions": INSTRUCTIONS,
         "ttlMs": 0,
         "cacheScope": "private",

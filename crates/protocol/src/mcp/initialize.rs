@@ -62,14 +62,14 @@ pub fn relayed(opening: &Opening, discovered: &RawValue) -> Result<Box<RawValue>
 
 /// The result.
 #[must_use]
-pub fn result(opening: &Opening) -> Value {
+pub fn result(opening: &Opening, has_servers: bool) -> Value {
     let mut server = HUB.to_value();
     if let Some(members) = server.as_object_mut().filter(|_| !opening.revision.has_structure()) {
         members.remove("title");
     }
     json!({
         "protocolVersion": opening.revision.text(),
-        "capabilities": discover::capabilities(),
+        "capabilities": discover::capabilities(has_servers),
         "serverInfo": server,
         "instructions": INSTRUCTIONS,
     })

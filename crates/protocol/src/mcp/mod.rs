@@ -4,6 +4,7 @@
 //! ([`version::Revision`]): `initialize`, then a session.
 
 pub mod approval;
+pub mod combined;
 pub mod content;
 pub mod discover;
 pub mod era;

@@ -27,6 +27,10 @@ fn era(method: &str, params: &Value, has_session: bool, header: Option<&str>) ->
     era::of(method, &params, has_session, header).map_err(|fault| fault.code)
 }
 
+fn value(raw: &RawValue) -> Value {
+    serde_json::from_str(raw.get()).expect("json")
+}
+
 #[test]
 fn era_rule_21_the_body_decides_not_the_headers() {
     let modern = json!({"_meta": modern_meta()});
@@ -64,7 +68,15 @@ fn gateway_rule_6_initialize_answers_the_version_asked_for_where_it_is_spoken_el
         ("", "2025-11-25"),
     ] {
         let revision = Revision::answering(asked);
-        let result = initialize::result(&initialize::Opening { revision, label: None });
+        let result = initialize::result(
+            &initialize::Opening {
+                revision,
+                label: None,
+                capabilities: raw(&json!({})),
+                implementation: None,
+            },
+            false,
+        );
         assert_eq!(result["protocolVersion"], answered);
         assert_eq!(result["capabilities"], json!({"tools": {"listChanged": true}}));
         assert_eq!(result["serverInfo"].get("title").is_some(), answered != "2025-03-26");
@@ -192,7 +204,7 @@ fn an_unsupported_modern_version_is_told_what_is_spoken() {
 
 #[test]
 fn discover_says_what_every_client_needs() {
-    let result = discover::result();
+    let result = discover::result(false);
     assert_eq!(result["resultType"], "complete");
     assert_eq!(result["supportedVersions"], json!(["2026-07-28"]));
     assert_eq!(result["capabilities"], json!({"tools": {"listChanged": true}}));
@@ -224,8 +236,11 @@ fn tool(input: Option<Value>, output: Option<Value>) -> Tool {
 
 fn listed(tool: &Tool, tabs: Vec<tools::Tab<'_>>) -> (Value, Value) {
     let name: PublicName = tool.public_name();
-    let entries = [tools::Entry { name: &name, tool, tabs }];
-    (tools::modern_list(&entries), tools::legacy_list(&entries, Revision::November2025))
+    let entries = [tools::Entry { name: &name, tool, raw: None, tabs }];
+    (
+        value(&tools::modern_list(&entries, &[])),
+        value(&tools::legacy_list(&entries, Revision::November2025, &[])),
+    )
 }
 
 #[test]
@@ -258,13 +273,13 @@ fn gateway_rule_2_annotations_and_schemas_arrive_as_they_were_given() {
 fn gateway_rule_6_a_list_has_only_what_its_revision_knows() {
     let tool = tool(None, Some(json!({"type": "object"})));
     let name = tool.public_name();
-    let entries = [tools::Entry { name: &name, tool: &tool, tabs: Vec::new() }];
+    let entries = [tools::Entry { name: &name, tool: &tool, raw: None, tabs: Vec::new() }];
     for revision in [Revision::November2025, Revision::June2025] {
-        let listed = &tools::legacy_list(&entries, revision)["tools"][0];
+        let listed = &value(&tools::legacy_list(&entries, revision, &[]))["tools"][0];
         assert_eq!((&listed["title"], &listed["outputSchema"]), (&json!("Add"), &json!({"type": "object"})));
         assert!(listed["annotations"].get("title").is_none());
     }
-    let listed = &tools::legacy_list(&entries, Revision::March2025)["tools"][0];
+    let listed = &value(&tools::legacy_list(&entries, Revision::March2025, &[]))["tools"][0];
     assert!(listed.get("title").is_none() && listed.get("outputSchema").is_none());
     assert_eq!(listed["annotations"], json!({"readOnlyHint": true, "own": 1, "title": "Add"}));
 }
@@ -424,13 +439,13 @@ fn gateway_rule_14_a_listen_is_acknowledged_with_the_subset_that_is_offered() {
     let raw = raw(&json!({"notifications": {"toolsListChanged": true, "promptsListChanged": true}}));
     let filter = listen::filter(&meta::Params::parse(Some(&raw)).expect("params")).expect("filter");
     let id = Id::Text("listen-1".to_owned());
-    let first = listen::acknowledged(&id, filter);
+    let first = listen::acknowledged(&id, &filter.of_tools());
     assert_eq!(first["params"]["notifications"], json!({"toolsListChanged": true}));
     assert_eq!(first["params"]["_meta"], json!({meta::SUBSCRIPTION_ID: "listen-1"}));
     assert_eq!(listen::tools_changed(&Id::Integer(4))["params"]["_meta"], json!({meta::SUBSCRIPTION_ID: 4}));
     let end = listen::ended(&id);
     assert_eq!((&end["id"], &end["result"]["resultType"]), (&json!("listen-1"), &json!("complete")));
-    let nothing = listen::acknowledged(&id, listen::Filter { tools_list_changed: false });
+    let nothing = listen::acknowledged(&id, &listen::Filter::default());
     assert_eq!(nothing["params"]["notifications"], json!({}));
 }
 

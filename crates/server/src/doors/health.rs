@@ -21,12 +21,17 @@ pub(crate) async fn live(State(hub): State<Arc<Hub>>) -> Response {
 
 /// A call could be served: the keys of every identity provider are known, and the log takes lines.
 pub(crate) async fn ready(State(hub): State<Arc<Hub>>) -> Response {
+    let (status, word) = readiness(&hub);
+    (status, Json(json!({ "status": word }))).into_response()
+}
+
+/// Whether the hub can serve, in a word.
+pub(crate) fn readiness(hub: &Hub) -> (StatusCode, &'static str) {
     let known = |health| matches!(health, RingHealth::Fresh | RingHealth::Stale { .. });
     let ready = hub.authenticator().health().into_iter().all(|(_, health)| known(health));
-    let (status, word) = match (hub.log_fault(), ready) {
+    match (hub.log_fault(), ready) {
         (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "the log cannot be written"),
         (None, false) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for keys"),
         (None, true) => (StatusCode::OK, "ready"),
-    };
-    (status, Json(json!({ "status": word }))).into_response()
+    }
 }

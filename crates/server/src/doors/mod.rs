@@ -4,6 +4,7 @@ pub(crate) mod approvals;
 pub(crate) mod definitions;
 pub(crate) mod health;
 pub(crate) mod mcp;
+pub(crate) mod operations;
 pub(crate) mod sdk;
 pub(crate) mod standing;
 pub(crate) mod switches;

@@ -82,7 +82,18 @@ impl Doors {
 
     /// A hub with one server, `files`; everything is allowed, and agents knock at this path.
     pub async fn before(files: &Arc<FakeUpstream>, path: &str) -> Self {
-        let world = World::permitting(vec![("files", Arc::clone(files), Trust::FirstUse)]).await;
+        Self::behind(vec![("files", Arc::clone(files), Trust::FirstUse)], path).await
+    }
+
+    /// The same at `/mcp`, with a second server, `other`.
+    pub async fn before_both(files: &Arc<FakeUpstream>, other: &Arc<FakeUpstream>) -> Self {
+        let servers =
+            [("files", files), ("other", other)].map(|(name, one)| (name, Arc::clone(one), Trust::FirstUse));
+        Self::behind(servers.into(), "/mcp").await
+    }
+
+    async fn behind(servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>, path: &str) -> Self {
+        let world = World::permitting(servers).await;
         let router = router(&world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
         Self { world, router, path: path.to_owned() }
     }

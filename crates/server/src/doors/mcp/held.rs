@@ -59,6 +59,7 @@ pub(super) struct Held {
     pub(super) session: Arc<Session>,
     /// Whether the connection can carry questions to the client.
     pub(super) takes_stream: bool,
+    pub(super) renaming: Option<relay::Renaming>,
 }
 
 /// How one round ended.
@@ -172,7 +173,10 @@ impl Held {
             Ok(members) if members.read::<String>("resultType").as_deref() == Some("input_required") => {
                 Round::Asks(members)
             }
-            _ => Round::Last(relayed(&self.id, Ok(result))),
+            _ => {
+                let result = relay::Renaming::result(self.renaming.as_ref(), result.to_owned());
+                Round::Last(relayed(&self.id, Ok(&result)))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::call;
 use super::changes::fingerprint;
+use super::combined;
 use super::held::{Held, Step, Steps};
 use super::relay::{self, Looked};
 use super::reply::{self, Stage};
@@ -50,7 +51,9 @@ pub(super) async fn open(door: &McpDoor, caller: Caller, id: &Id, params: &Param
 
 /// Who is talked to: the hub, or the server behind it.
 async fn introduced(door: &McpDoor, caller: Caller, opening: &Opening) -> Result<Box<RawValue>, Fault> {
-    let Scope::Server(name) = &door.scope else { return Ok(raw(&initialize::result(opening))) };
+    let Scope::Server(name) = &door.scope else {
+        return Ok(raw(&initialize::result(opening, door.has_servers(&caller))));
+    };
     let server = door.server(&caller, name)?;
     let client = ClientSide {
         capabilities: opening.capabilities.clone(),
@@ -142,6 +145,29 @@ pub(super) async fn begin(
             Ok(held) => return held,
             Err(fault) => Err(fault),
         },
+        method if combined::is_list(method) && door.has_servers(&caller) => {
+            return match door.list_all(caller, method, params).await {
+                Ok(looked) => answered(&request.id, looked),
+                Err(fault) => Begun::Answered(raw(&fault.answering(Some(&request.id)).response())),
+            };
+        }
+        method
+            if (combined::is_routed(method) || method.starts_with("resources/"))
+                && door.has_servers(&caller) =>
+        {
+            match combined::route(method, request.params) {
+                Ok((source, own)) => {
+                    let method = request.method.clone();
+                    let request = Request { id: request.id.clone(), method, params: Some(&own) };
+                    let Ok(params) = Params::parse(Some(&own)) else {
+                        let fault = Fault::new(code::INTERNAL, "the parameters cannot be passed on");
+                        return Begun::Answered(raw(&fault.answering(Some(&request.id)).response()));
+                    };
+                    return servers(door, caller, wire, &source, session, &request, &params).await;
+                }
+                Err(fault) => Err(fault),
+            }
+        }
         _ => Err(Fault::new(code::METHOD_NOT_FOUND, "there is no such method here")),
     };
     Begun::Answered(match done {
@@ -178,8 +204,15 @@ async fn servers(
                 let principal = server.principal(&caller.principal());
                 let may = door.hub.may_look(&door.hub.reach(caller), &server, "resources/list");
                 if method == "resources/unsubscribe" {
-                    session.subscribed.end(&uri);
-                } else if !may || !session.subscribed.begin(door.hub.supervisor(), &server, &principal, &uri)
+                    session.subscribed.end(name, &uri);
+                } else if !may
+                    || !session.subscribed.begin(
+                        door.hub.supervisor(),
+                        &server,
+                        &principal,
+                        &uri,
+                        door.updates(),
+                    )
                 {
                     return Err(Fault::new(code::INVALID_REQUEST, "this resource cannot be subscribed to"));
                 }
@@ -197,12 +230,12 @@ async fn servers(
     };
     match looked.await {
         Err(fault) => Begun::Answered(raw(&Fault::answering(fault, Some(id)).response())),
-        Ok(Ok(Looked::Result(result))) => Begun::Answered(relayed(id, Ok(&result))),
-        Ok(Ok(Looked::Error { error, .. })) => Begun::Answered(relayed(id, Err(&error))),
+        Ok(Ok(looked)) => answered(id, looked),
         Ok(Err((wish, token, caller))) => match door.calls.take(caller.principal()) {
             None => Begun::Answered(raw(&response(id, call::busy(&door.hub).legacy(session.revision())))),
             Some(place) => Begun::Held(Box::new(Held {
                 hub: Arc::clone(&door.hub),
+                renaming: door.renaming(&caller, &wish),
                 caller,
                 wish,
                 revision: session.revision(),
@@ -215,6 +248,13 @@ async fn servers(
             })),
         },
     }
+}
+
+fn answered(id: &Id, looked: Looked) -> Begun {
+    Begun::Answered(match looked {
+        Looked::Result(result) => relayed(id, Ok(&result)),
+        Looked::Error { error, .. } => relayed(id, Err(&error)),
+    })
 }
 
 /// What became of calls that were begun.
@@ -347,10 +387,12 @@ fn call(
     };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let client = session.client_side(token.is_some());
+    let wish = call::wish(asked, None, request.params, client)?;
     Ok(Begun::Held(Box::new(Held {
         hub: Arc::clone(&door.hub),
+        renaming: door.renaming(&caller, &wish),
         caller,
-        wish: call::wish(asked, None, request.params, client)?,
+        wish,
         revision: session.revision(),
         id: id.clone(),
         token,

@@ -181,8 +181,12 @@ struct Hearing {
 impl Source for Hearing {
     async fn next(&mut self) -> Option<Outgoing> {
         self.session.touch(self.hub.steady());
-        let list = self.watch.next().await?;
-        self.session.sees(list);
-        Some(raw(&listen::legacy_tools_changed()))
+        tokio::select! {
+            list = self.watch.next() => {
+                self.session.sees(list?);
+                Some(raw(&listen::legacy_tools_changed()))
+            }
+            Some(message) = self.session.subscribed.next() => Some(message),
+        }
     }
 }

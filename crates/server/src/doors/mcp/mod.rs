@@ -7,6 +7,7 @@ mod asked;
 mod batch;
 mod call;
 mod changes;
+mod combined;
 mod following;
 mod held;
 mod legacy;

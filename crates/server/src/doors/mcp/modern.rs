@@ -1,6 +1,7 @@
 //! 2026-07-28: each request by itself. Closing the stream of a call cancels it.
 
 use super::call::{self, Bound};
+use super::combined;
 use super::places::Place;
 use super::relay::{self, Looked};
 use super::reply::{self, Stage};
@@ -38,10 +39,19 @@ pub(super) async fn answer(
         return done.unwrap_or_else(|fault| refused(fault, Stage::Modern));
     }
     let done = match request.method.as_str() {
-        "server/discover" => Ok(reply::message(&raw(&response(&request.id, discover::result())))),
+        "server/discover" => {
+            let result = discover::result(door.has_servers(&caller));
+            Ok(reply::message(&raw(&response(&request.id, result))))
+        }
         "tools/list" => list(door, caller, &request.id, params).await,
         "tools/call" => call(door, caller, wire, request, params).await,
         "subscriptions/listen" => listen::modern(door, caller, &request.id, params),
+        method if combined::is_list(method) && door.has_servers(&caller) => {
+            door.list_all(caller, method, params).await.map(|looked| answered(&request.id, looked))
+        }
+        method if combined::is_routed(method) && door.has_servers(&caller) => {
+            routed(door, caller, wire, request, params).await
+        }
         _ => Err(Fault::new(code::METHOD_NOT_FOUND, "there is no such method here")),
     };
     done.unwrap_or_else(|fault| refused(fault, Stage::Modern))
@@ -93,12 +103,27 @@ async fn servers(
             return Ok(carry(door, caller, wire, &request.id, params, wish, bound).await);
         }
     };
-    Ok(match looked {
-        Looked::Result(result) => reply::message(&relayed(&request.id, Ok(&result))),
-        Looked::Error { code, error } => {
-            reply::relayed_error(code, &relayed(&request.id, Err(&error)), Stage::Modern)
-        }
-    })
+    Ok(answered(&request.id, looked))
+}
+
+fn answered(id: &Id, looked: Looked) -> Response {
+    match looked {
+        Looked::Result(result) => reply::message(&relayed(id, Ok(&result))),
+        Looked::Error { code, error } => reply::relayed_error(code, &relayed(id, Err(&error)), Stage::Modern),
+    }
+}
+
+/// A request for the server whose name or URI it has.
+async fn routed(
+    door: &McpDoor,
+    caller: Caller,
+    wire: &Wire,
+    request: &Request<'_>,
+    params: &Params<'_>,
+) -> Result<Response, Fault> {
+    let (source, own) = combined::route(&request.method, request.params)?;
+    let request = Request { id: request.id.clone(), method: request.method.clone(), params: Some(&own) };
+    servers(door, caller, wire, &source, &request, params).await
 }
 
 async fn list(door: &McpDoor, caller: Caller, id: &Id, params: &Params<'_>) -> Result<Response, Fault> {
@@ -118,7 +143,7 @@ async fn call(
     let bound = Bound::to(&caller, &asked);
     let approval = match asked.state.as_deref().map(|state| bound.open(&door.hub, state)) {
         // A server's own question may be what it is the state of.
-        Some(Err(_)) if door.hub.is_servers(&caller, &asked.name) => None,
+        Some(Err(_)) if door.hub.server_named(&caller, &asked.name).is_some() => None,
         opened => opened.transpose()?,
     };
     let wish = call::wish(asked, approval, request.params, relay::client_side(params))?;
@@ -140,6 +165,7 @@ async fn carry(
     };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let kind = Kind::of(&wish);
+    let renaming = door.renaming(&caller, &wish);
     let events = door.hub.call(caller, wish);
     let hub = Arc::clone(&door.hub);
     let tells = wire.takes_stream;
@@ -150,6 +176,7 @@ async fn carry(
         token,
         events,
         kind,
+        renaming,
         tells,
         first: None,
         over: None,
@@ -210,6 +237,7 @@ struct Calling {
     token: Option<Id>,
     events: Events,
     kind: Kind,
+    renaming: Option<relay::Renaming>,
     /// Whether the client hears anything but the end.
     tells: bool,
     first: Option<Outgoing>,
@@ -248,6 +276,7 @@ impl Calling {
                 }
             }
             CallEvent::Replied(Reply::Result(result)) => {
+                let result = relay::Renaming::result(self.renaming.as_ref(), result);
                 return (Over::Result, relayed(&self.id, Ok(&result)));
             }
             CallEvent::Replied(Reply::Fault { code, message, data }) => {

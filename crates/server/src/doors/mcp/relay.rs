@@ -1,12 +1,13 @@
 //! `/s/{server}/mcp`: one server, its names and URIs untouched. What both eras share: handshakes, lists, and the request
 //! that goes on as it came.
 
-use super::McpDoor;
+use super::{McpDoor, Scope};
 use deputy_core::{Reason, SourceName, ToolName};
 use deputy_hub::ports::upstream::{ClientSide, Reply};
 use deputy_hub::servers::{Freshness, Listed, items_of};
 use deputy_hub::{Caller, Reach, Refused, Relay, Server, Target, Wish};
 use deputy_protocol::jsonrpc::{Fault, code};
+use deputy_protocol::mcp::combined;
 use deputy_protocol::mcp::meta::{self, Params};
 use deputy_protocol::mcp::version;
 use deputy_protocol::relay::{Object, raw};
@@ -102,7 +103,37 @@ impl Looked {
     }
 }
 
+/// Whose result is given out under public names, and of which method.
+#[derive(Debug, Clone)]
+pub(super) struct Renaming {
+    source: SourceName,
+    method: String,
+}
+
+impl Renaming {
+    /// The result, with the public form of the URIs in it.
+    pub(super) fn result(this: Option<&Self>, result: Box<RawValue>) -> Box<RawValue> {
+        match this {
+            Some(Self { source, method }) => combined::result(method, source, &result),
+            None => result,
+        }
+    }
+}
+
 impl McpDoor {
+    /// On the address of one server nothing is renamed.
+    pub(super) fn renaming(&self, caller: &Caller, wish: &Wish) -> Option<Renaming> {
+        if self.scope != Scope::All {
+            return None;
+        }
+        let source = match &wish.target {
+            Target::Public(name) => self.hub.server_named(caller, name.as_str())?,
+            Target::Own(source, _) => source.clone(),
+            Target::Unusable(_) => return None,
+        };
+        Some(Renaming { source, method: wish.relay.as_ref()?.method().to_owned() })
+    }
+
     /// The server, if this caller's tenant has it. A caller can hold a token for it and no longer have it.
     pub(super) fn server(&self, caller: &Caller, name: &SourceName) -> Result<Arc<Server>, Fault> {
         let tenant = &deputy_core::Facts::user(caller).tenant;
@@ -148,9 +179,20 @@ impl McpDoor {
             Ok(Err(reply)) => return Ok(Looked::of(reply)),
             Err(refused) => return Err(refusal(&refused)),
         };
+        self.page_of(&listed, &principal, server.name.as_str(), method, params)
+    }
+
+    /// The page of a list that was asked for.
+    pub(super) fn page_of(
+        &self,
+        listed: &Listed,
+        principal: &str,
+        source: &str,
+        method: &str,
+        params: &Params<'_>,
+    ) -> Result<Looked, Fault> {
         let digest = listed.digest();
-        let binding =
-            [principal.as_bytes(), server.name.as_str().as_bytes(), method.as_bytes(), digest.as_bytes()];
+        let binding = [principal.as_bytes(), source.as_bytes(), method.as_bytes(), digest.as_bytes()];
         let begin = self.begin(params, &binding)?;
         let page = listed.page(begin).map_err(|error| Fault::new(code::INVALID_PARAMS, error.to_string()))?;
         let mut result = listed.rest.clone();

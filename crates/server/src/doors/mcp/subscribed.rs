@@ -1,8 +1,10 @@
 //! Resources that a legacy session is subscribed to, and what was heard of them.
 
 use super::stream::Outgoing;
+use deputy_core::SourceName;
 use deputy_hub::{Server, Supervisor};
 use deputy_protocol::mcp::listen;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Mutex as Turn, mpsc};
@@ -28,18 +30,27 @@ impl Default for Subscribed {
 
 impl Subscribed {
     /// Begins to hear of a resource. `false`: there are too many.
-    pub(super) fn begin(&self, supervisor: &Supervisor, server: &Server, principal: &str, uri: &str) -> bool {
+    pub(super) fn begin(
+        &self,
+        supervisor: &Supervisor,
+        server: &Server,
+        principal: &str,
+        uri: &str,
+        public: fn(&SourceName, &RawValue) -> Box<RawValue>,
+    ) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.contains_key(uri) {
+        let key = format!("{} {uri}", server.name);
+        if open.contains_key(&key) {
             return true;
         }
         if open.len() >= listen::RESOURCES {
             return false;
         }
         let over = CancellationToken::new();
-        open.insert(uri.to_owned(), over.clone());
+        open.insert(key, over.clone());
         drop(open);
         let (mut updates, heard) = (server.upstream.updates(principal, uri), self.heard.clone());
+        let source = server.name.clone();
         supervisor.start_until_shutdown(async move {
             loop {
                 let update = tokio::select! {
@@ -49,15 +60,16 @@ impl Subscribed {
                 };
                 let Some(params) = update else { return };
                 // A client that does not listen loses what is too much.
-                let _ = heard.try_send(listen::updated(None, &params));
+                let _ = heard.try_send(listen::updated(None, &public(&source, &params)));
             }
         });
         true
     }
 
     /// Hears no more of it.
-    pub(super) fn end(&self, uri: &str) {
-        if let Some(over) = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(uri) {
+    pub(super) fn end(&self, server: &SourceName, uri: &str) {
+        let key = format!("{server} {uri}");
+        if let Some(over) = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&key) {
             over.cancel();
         }
     }
