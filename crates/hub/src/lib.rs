@@ -25,6 +25,7 @@ pub mod switches;
 pub mod tabs;
 pub mod taint;
 pub mod tickets;
+pub mod vault;
 
 pub use authenticate::{Denied, Door};
 pub use caller::Caller;
@@ -34,3 +35,4 @@ pub use events::{CallEvent, Events, Refused, ToolAnswer};
 pub use intent::{Durable, Intent, Reach, ReadIntent, Ready};
 pub use setup::{App, Hub, ManifestAt, Setup};
 pub use supervisor::Supervisor;
+pub use vault::{MasterKeyFault, MasterKeys, Vault, VaultFault};

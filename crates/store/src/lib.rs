@@ -16,6 +16,7 @@ pub use sqlite::pins::{AcceptedTool, PinReader, PinnedTool, leave_accepted};
 pub use sqlite::reader::{AuditReader, Filter, Listed, Onward, Which};
 pub use sqlite::retention::Gone;
 pub use sqlite::switches::SwitchDesk;
+pub use sqlite::vault::{SecretReader, VaultDesk};
 pub use sqlite::writer::{Rotated, rotate_key};
 pub use sqlite::{Settings, SqliteStore};
 

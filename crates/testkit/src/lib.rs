@@ -17,6 +17,7 @@ mod manifests;
 mod pins;
 mod stops;
 mod tables;
+mod vault;
 mod world;
 
 pub use browser::{FakeTab, Said};
@@ -24,4 +25,5 @@ pub use clock::StillClock;
 pub use issuer::TestIssuer;
 pub use manifests::FakeManifests;
 pub use tables::Memory;
+pub use vault::HeldMasterKeys;
 pub use world::{APP, OPERATORS, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, wish};
