@@ -7,4 +7,5 @@ pub mod publish;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
+pub mod vault;
 pub mod wire;

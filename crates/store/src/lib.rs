@@ -43,6 +43,14 @@ pub enum OpenError {
         /// What we know.
         known: i64,
     },
+    /// An older program wrote it, and none of this version has opened it yet.
+    #[error("the database has schema {found}, and this program works with {known}: start its hub once")]
+    SchemaTooOld {
+        /// What the database says.
+        found: i64,
+        /// What we know.
+        known: i64,
+    },
     /// AUD-05.
     #[error(
         "the audit log of `{tenant}` has {lines} lines that are not an extension of the {signed} lines signed in `{file}`: an older copy of the database was put in place, or lines were removed or changed. Put the newest database back; to accept the loss and begin a new log, move the whole data directory away"

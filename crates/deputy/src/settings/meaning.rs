@@ -4,6 +4,7 @@ mod app;
 mod audit;
 mod limit;
 mod provider;
+mod vault;
 
 use super::fault::{Collector, Faults};
 use super::located::Located;
@@ -68,13 +69,23 @@ impl Meaning<'_, '_> {
         };
         let audit = self.audit(file.audit.as_ref(), &tenants);
         let limits = self.limits(&file.limit, &apps);
+        let vault = self.vault(file.vault.as_ref(), hub.as_ref());
         let identity_providers: Vec<IdentityProvider> = identity_providers.into_iter().flatten().collect();
         // INVARIANT: no block of the file is dropped on the way.
         let complete = apps.len() == file.app.len()
             && identity_providers.len() == file.identity_provider.len()
             && limits.len() == file.limit.len();
         complete.then_some(())?;
-        Some(Settings { hub: hub?, tenants, identity_providers, apps, policy, limits, audit: audit? })
+        Some(Settings {
+            hub: hub?,
+            tenants,
+            identity_providers,
+            apps,
+            policy,
+            limits,
+            audit: audit?,
+            vault: vault?,
+        })
     }
 
     fn hub(&mut self, hub: &raw::Hub) -> Option<Hub> {

@@ -25,7 +25,13 @@ impl VaultDesk {
         if !database.exists() {
             return Err(OpenError::NoDatabase(database));
         }
-        let connection = schema::for_writing(&database).create_if_missing(false).connect().await?;
+        let mut connection = schema::for_writing(&database).create_if_missing(false).connect().await?;
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await?;
+        let known = schema::known();
+        if found < known {
+            connection.close().await?;
+            return Err(OpenError::SchemaTooOld { found, known });
+        }
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(schema::for_reading(&database));
         Ok(Self { connection, reader: SecretReader(pool.await?) })
     }
