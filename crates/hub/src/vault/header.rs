@@ -88,3 +88,31 @@ pub(super) fn value(place: &Place, secret: &Secret<Vec<u8>>) -> Result<Secret<St
     whole.push_str(text);
     Ok(Secret::new(std::mem::take(&mut *whole)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_the_hub_sets_itself_carries_no_secret() {
+        for own in
+            ["Host", "CONTENT-LENGTH", "Mcp-Session-Id", "Proxy-Authorization", "Sec-Fetch-Mode", "x y", ""]
+        {
+            assert_eq!(Header::new(own, "").expect_err(own).code(), "header_not_allowed");
+        }
+        for good in ["Authorization", "X-API-Key", "Cookie", "PRIVATE-TOKEN"] {
+            assert_eq!(Header::new(good, "").expect(good).name().as_str(), good.to_ascii_lowercase());
+        }
+        assert!(Header::new("authorization", "Bearer\r\nx: y").is_err());
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_refused_and_not_repeated() {
+        let header = Header::bearer().expect("good");
+        for text in ["hunter\n2", " hunter", "hunter ", "hunter\u{7f}", "hunter\u{e9}"] {
+            let fault = header.checked(Secret::new(text.to_owned())).err().expect("refused");
+            assert!(fault.code() == "secret_unsendable" && !fault.to_string().contains("hunter"));
+        }
+        assert!(header.checked(Secret::new("two words".to_owned())).is_ok());
+    }
+}
