@@ -12,6 +12,7 @@ const RINGS: &[(&str, u8)] = &[
     ("deputy-identity", 1),
     ("deputy-policy", 1),
     ("deputy-audit", 1),
+    ("deputy-vault", 1),
     ("deputy-protocol", 1),
     ("deputy-hub", 2),
     ("deputy-store", 3),

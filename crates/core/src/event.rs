@@ -96,6 +96,12 @@ kinds! {
     LinesPruned = "lines_pruned";
     /// The log is signed with another key from here on (AUD-11).
     LogKeyRotated = "log_key_rotated";
+    /// A secret for a server was put into the vault; never what it is.
+    SecretPut = "secret_put";
+    /// A secret was taken out of the vault.
+    SecretRemoved = "secret_removed";
+    /// What a tenant's secrets are sealed under was sealed under another master key.
+    VaultKeyRotated = "vault_key_rotated";
 }
 
 /// How a performed call ended.

@@ -86,6 +86,11 @@ fn token(value: &str) -> bool {
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
+fn header(value: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
+    (1..=64).contains(&value.len()) && value.bytes().all(letter)
+}
+
 identifier!(
     /// An organisation: the outermost wall.
     TenantId, "tenant name", "use 1 to 32 of a-z, 0-9 and -, not at either end", slug
@@ -93,6 +98,10 @@ identifier!(
 identifier!(
     /// The configured name of an app or a server: the first half of a public tool name.
     SourceName, "source name", "use 1 to 32 of a-z, 0-9 and -, not at either end", slug
+);
+identifier!(
+    /// The name of an HTTP header (RFC 9110 section 5.1), in lower case.
+    HeaderName, "header name", "use 1 to 64 of a-z, 0-9 and !#$%&'*+-.^_`|~", header
 );
 identifier!(
     /// One call, made by the hub, unique for ever.
@@ -186,6 +195,16 @@ mod tests {
             error.to_string(),
             "`Acme Corp` is not a tenant name: use 1 to 32 of a-z, 0-9 and -, not at either end"
         );
+    }
+
+    #[test]
+    fn a_header_name_is_a_token_in_lower_case() {
+        for good in ["authorization", "x-api-key", "private_token"] {
+            assert!(HeaderName::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Authorization", "x api key", "x:y", "x\ny", "é", &"x".repeat(65)] {
+            assert!(HeaderName::new(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

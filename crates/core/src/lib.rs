@@ -23,7 +23,7 @@ pub use call::{Arguments, Call, Deadline};
 pub use canonical::{Digest, JsonError};
 pub use event::{Event, EventKind, Outcome};
 pub use facts::Facts;
-pub use id::{ApprovalId, CallId, DocumentId, GrantId, IdError, SourceName, TenantId};
+pub use id::{ApprovalId, CallId, DocumentId, GrantId, HeaderName, IdError, SourceName, TenantId};
 pub use secret::Secret;
 pub use switch::{Operator, Switch, SwitchId, SwitchTarget};
 pub use time::Timestamp;

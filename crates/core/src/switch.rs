@@ -109,6 +109,17 @@ pub enum Operator {
     Person(User),
 }
 
+impl Operator {
+    /// The line with who it was.
+    #[must_use]
+    pub fn told(&self, event: Event) -> Event {
+        match self {
+            Self::Machine => event.with_detail("by", "machine"),
+            Self::Person(user) => event.with_detail("by", "person").with_personal("by", user.key()),
+        }
+    }
+}
+
 /// A thrown switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
@@ -150,10 +161,7 @@ impl Switch {
             }
             SwitchTarget::All => {}
         }
-        event = match &self.by {
-            Operator::Machine => event.with_detail("by", "machine"),
-            Operator::Person(user) => event.with_detail("by", "person").with_personal("by", user.key()),
-        };
+        event = self.by.told(event);
         match &self.reason {
             Some(reason) => event.with_personal("why", reason.clone()),
             None => event,

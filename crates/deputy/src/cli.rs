@@ -11,6 +11,7 @@ mod serve;
 mod stop;
 pub mod terminal;
 mod tools;
+mod vault;
 mod web;
 
 use crate::settings::{Settings, SettingsError};
@@ -48,6 +49,9 @@ enum Command {
     /// See which tools applications registered, and accept changed ones for everybody
     #[command(subcommand)]
     Tools(tools::Command),
+    /// Keep the secrets that MCP servers want, sealed
+    #[command(subcommand)]
+    Vault(vault::Command),
     Approve(approve::Arguments),
     Stop(stop::StopArguments),
     Resume(stop::ResumeArguments),
@@ -160,6 +164,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<(), Failure> {
         Command::Audit(command) => Box::pin(audit::run(command, terminal)).await,
         Command::Policy(command) => policy::run(command, terminal),
         Command::Tools(command) => Box::pin(tools::run(command, terminal)).await,
+        Command::Vault(command) => Box::pin(vault::run(command, terminal)).await,
         Command::Approve(arguments) => Box::pin(approve::run(arguments, terminal)).await,
         Command::Stop(arguments) => Box::pin(stop::stop(arguments, terminal)).await,
         Command::Resume(arguments) => Box::pin(stop::resume(arguments, terminal)).await,

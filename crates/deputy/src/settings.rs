@@ -54,6 +54,17 @@ pub struct Settings {
     pub limits: Vec<Limit>,
     /// What the audit log holds.
     pub audit: Audit,
+    /// Where the vault's master key is; `None`: the vault is sealed.
+    pub vault: Option<MasterKeyPlace>,
+}
+
+/// Where the vault's master key is. The key itself is read at each use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MasterKeyPlace {
+    /// In a file, outside the data directory.
+    File(PathBuf),
+    /// A credential that systemd hands over.
+    Credential(String),
 }
 
 /// What the audit log holds.

@@ -130,6 +130,34 @@ mod cli {
     }
 
     #[test]
+    fn connect_takes_out_exactly_what_it_wrote_and_a_server_has_an_address_of_its_own() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (file, before) =
+            (folder.path().join("opencode.json"), "{\n  // mine\n  \"theme\": \"x\", // y\n}\n");
+        std::fs::write(&file, before).expect("written");
+        let all = ["connect", "opencode", "--hub", "https://hub.acme.example", "--server", "ledger"];
+        let with = |word: &'static str| [&all[..], &[word]].concat();
+        let (code, out, err) = deputy(folder.path(), &with("--write"));
+        let told = "opencode.json knows the hub as `ledger`: https://hub.acme.example/s/ledger/mcp\n";
+        assert_eq!((code, out.as_str()), (0, told), "{err}");
+        let written = std::fs::read_to_string(&file).expect("read");
+        assert!(
+            written.contains("// mine") && written.contains("\"https://hub.acme.example/s/ledger/mcp\""),
+            "{written}"
+        );
+        assert_eq!(
+            deputy(folder.path(), &with("--remove")).1,
+            "opencode.json does not know `ledger` any more\n"
+        );
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), before);
+        std::fs::write(&file, "{\n  broken\n}").expect("written");
+        let (code, _, err) = deputy(folder.path(), &with("--write"));
+        assert!(code == 2 && err.contains("`opencode.json:2:3`"), "{err}");
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), "{\n  broken\n}");
+        assert_eq!(deputy(folder.path(), &[&with("--write")[..], &["--remove"]].concat()).0, 2);
+    }
+
+    #[test]
     fn policies_are_checked_tested_and_explained() {
         let folder = tempfile::tempdir().expect("folder");
         assert_eq!(deputy(folder.path(), &["policy", "check"]).0, 0);

@@ -75,6 +75,10 @@ const KNOWN: &[&str] = &[
     "policy.dir",
     "tenant",
     "tenant.name",
+    "vault",
+    "vault.master_key",
+    "vault.master_key.credential",
+    "vault.master_key.file",
 ];
 
 #[test]

@@ -29,6 +29,7 @@ pub mod switches;
 pub mod tabs;
 pub mod taint;
 pub mod tickets;
+pub mod vault;
 
 pub use authenticate::{Denied, Door};
 pub use caller::Caller;
@@ -40,3 +41,4 @@ pub use relay::Relay;
 pub use servers::{Right, Server, Servers, Trust};
 pub use setup::{App, Hub, ManifestAt, Setup};
 pub use supervisor::Supervisor;
+pub use vault::{MasterKeyFault, MasterKeys, Vault, VaultFault};

@@ -10,10 +10,15 @@ pub use standing::{Pattern, StandingGrant, StandingGrants};
 pub use upstream::Upstream;
 mod pins;
 pub mod upstream;
+pub mod vault;
 
 pub use pins::{
     MOST_WAITING, ManifestSource, Pin, PinDecision, PinScope, Pinned, PinnedBy, Pins, WaitingDefinition,
     naming,
+};
+
+pub use vault::{
+    Kept, KeptSecret, Recorded, Rekey, SealedSecret, SealedSecrets, VaultOrder, VaultOrders, Which,
 };
 
 use async_trait::async_trait;

@@ -16,6 +16,7 @@ pub use sqlite::pins::{AcceptedTool, PinReader, PinnedTool, leave_accepted};
 pub use sqlite::reader::{AuditReader, Filter, Listed, Onward, Which};
 pub use sqlite::retention::Gone;
 pub use sqlite::switches::SwitchDesk;
+pub use sqlite::vault::{SecretReader, VaultDesk};
 pub use sqlite::writer::{Rotated, rotate_key};
 pub use sqlite::{Settings, SqliteStore};
 
@@ -37,6 +38,14 @@ pub enum OpenError {
         "the database has schema {found}, but this program knows up to {known}: use the newer program again"
     )]
     SchemaTooNew {
+        /// What the database says.
+        found: i64,
+        /// What we know.
+        known: i64,
+    },
+    /// An older program wrote it, and none of this version has opened it yet.
+    #[error("the database has schema {found}, and this program works with {known}: start its hub once")]
+    SchemaTooOld {
         /// What the database says.
         found: i64,
         /// What we know.

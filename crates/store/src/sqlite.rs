@@ -16,6 +16,7 @@ mod schema;
 mod standing;
 pub mod switches;
 mod tickets;
+pub mod vault;
 pub(crate) mod writer;
 
 use crate::{OpenError, Place};
@@ -88,6 +89,7 @@ impl SqliteStore {
         supervisor.start(writer.run(received, supervisor.stopping().clone()));
         let store = Self { place, queue, readers, health, sizes_at_start };
         supervisor.start_until_shutdown(store.clone().grant_erasures());
+        supervisor.start_until_shutdown(store.clone().keep_carrying_out());
         Ok(store)
     }
 

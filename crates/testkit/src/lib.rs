@@ -18,6 +18,7 @@ mod pins;
 mod stops;
 mod tables;
 mod upstream;
+mod vault;
 mod world;
 
 pub use browser::{FakeTab, Said};
@@ -26,4 +27,5 @@ pub use issuer::TestIssuer;
 pub use manifests::FakeManifests;
 pub use tables::Memory;
 pub use upstream::{FakeUpstream, result};
+pub use vault::HeldMasterKeys;
 pub use world::{APP, OPERATORS, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, relayed, wish};

@@ -13,7 +13,9 @@ use super::web::{Egress, Request, Web};
 use super::{Config, Failure};
 use crate::policy_files;
 use crate::settings::{Hub, IdentityProvider, PolicySource, PublicUrl, SecretSource, Settings};
+use crate::vault::MasterKeyFile;
 use clap::Args;
+use deputy_hub::MasterKeys as _;
 use deputy_hub::ports::KeySource;
 use serde_json::Value;
 use std::io::ErrorKind;
@@ -68,6 +70,9 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
     tally.tell(&configuration(&arguments, &settings))?;
     tally.tell(&place::data_dir(&settings.hub.data_dir))?;
     tally.tell(&policies(&settings.policy))?;
+    if let Some(finding) = vault(&settings) {
+        tally.tell(&finding)?;
+    }
     tally.tell(&listen(&settings.hub, &web).await)?;
     for entry in &settings.identity_providers {
         if let Some(finding) = secret(entry) {
@@ -144,6 +149,19 @@ fn policies(source: &PolicySource) -> Finding {
             Finding::bad(format!("{place}: {error}"), mend)
         }
     }
+}
+
+fn vault(settings: &Settings) -> Option<Finding> {
+    settings.vault.as_ref()?;
+    Some(match MasterKeyFile::of(settings).current() {
+        Ok(key) => Finding::good(format!("the vault's master key `{}` is there", key.id())),
+        Err(fault) => {
+            let text = fault.to_string();
+            let (what, mend) =
+                text.split_once("\n  mend: ").unwrap_or((&text, "let the user who runs deputy read it"));
+            Finding::bad(what, mend)
+        }
+    })
 }
 
 async fn listen(hub: &Hub, web: &impl Web) -> Finding {

@@ -38,3 +38,9 @@ pub fn config_home() -> Option<PathBuf> {
     let name = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
+
+/// Where systemd puts the credentials of a service (`CREDENTIALS_DIRECTORY`).
+#[must_use]
+pub fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()).map(PathBuf::from)
+}

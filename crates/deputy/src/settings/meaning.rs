@@ -5,6 +5,7 @@ mod audit;
 mod limit;
 mod provider;
 mod server;
+mod vault;
 
 use super::fault::{Collector, Faults};
 use super::located::Located;
@@ -75,6 +76,7 @@ impl Meaning<'_, '_> {
             .chain(servers.iter().map(|server| server.name.clone()))
             .collect();
         let limits = self.limits(&file.limit, &sources);
+        let vault = self.vault(file.vault.as_ref(), hub.as_ref());
         let identity_providers: Vec<IdentityProvider> = identity_providers.into_iter().flatten().collect();
         // INVARIANT: no block of the file is dropped on the way.
         let complete = apps.len() == file.app.len()
@@ -91,6 +93,7 @@ impl Meaning<'_, '_> {
             policy,
             limits,
             audit: audit?,
+            vault: vault?,
         })
     }
 

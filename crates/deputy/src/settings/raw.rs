@@ -36,6 +36,27 @@ pub(super) struct File {
     pub(super) limit: Vec<Limit>,
     /// What the audit log holds. That it holds every call cannot be changed.
     pub(super) audit: Option<Audit>,
+    /// Where the key of the vault is. Without it the vault is sealed.
+    pub(super) vault: Option<Vault>,
+}
+
+/// Where the key of the vault is.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Vault {
+    /// Where the master key is; `deputy vault key` makes one. Never the key itself, and never in the data directory.
+    #[schemars(extend("examples" = [{"file": "/etc/deputy/vault.key"}]))]
+    pub(super) master_key: Located<MasterKey>,
+}
+
+/// Where the master key is: a file or a systemd credential, one of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct MasterKey {
+    /// A file that holds the key and nothing else; relative to this file.
+    #[schemars(extend("examples" = ["/etc/deputy/vault.key"]))]
+    pub(super) file: Option<Located<String>>,
+    /// The name of a systemd credential (`LoadCredential=`, `LoadCredentialEncrypted=`) that holds the key.
+    #[schemars(extend("examples" = ["deputy-vault-key"]))]
+    pub(super) credential: Option<Located<String>>,
 }
 
 /// The hub itself.

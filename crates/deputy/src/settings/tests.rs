@@ -5,6 +5,7 @@ mod faults;
 mod limits;
 mod presets;
 mod secrets;
+mod vault;
 
 use super::*;
 use deputy_identity::provider::AccessTokenType;
@@ -165,7 +166,7 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     };
     assert_eq!(
         keys("/properties"),
-        ["hub", "tenant", "identity_provider", "app", "policy", "limit", "audit"]
+        ["hub", "tenant", "identity_provider", "app", "policy", "limit", "audit", "vault"]
     );
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.

@@ -10,6 +10,7 @@ mod rollback;
 mod rotation;
 mod switches;
 mod tamper;
+mod vault;
 
 use super::*;
 use crate::{AuditReader, Filter};

@@ -1,8 +1,39 @@
-//! Puts one entry into a JSON file that belongs to another program, and leaves the rest of it alone.
+//! Puts one entry into a file that belongs to another program, takes it out again, and leaves the rest of it alone.
 
-use serde_json::{Map, Value};
-use std::io::Write as _;
+use super::jsonc::{self, Edit, Wrong};
+use super::toml_table::Table;
+use crate::cli::Failure;
+use serde_json::Value;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+/// A file larger than this is not a configuration.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// What belongs where.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
+}
+
+/// In which way.
+#[derive(Debug)]
+pub(super) enum Format {
+    /// A member of a list in a JSON file, with or without comments.
+    Json { list: &'static str, name: String, server: Value },
+    /// A table in a TOML file.
+    Toml { table: &'static str, name: String, url: String },
+    /// A file of its own.
+    Whole(String),
+}
+
+/// What became of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    Changed,
+    AsItWas,
+}
 
 /// Why a client's file was not written.
 #[derive(Debug, thiserror::Error)]
@@ -13,82 +44,146 @@ pub(super) enum FileError {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// It holds something that we would destroy.
-    #[error("`{}` is not a JSON object without comments: {why}\n  mend: leave out --write and put the text in by hand", .path.display())]
+    #[error("`{}:{line}:{column}`: {what}; it was left as it is\n  mend: mend it there, or leave out --write and --remove and do it by hand", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line, from 1.
+        column: usize,
         /// In which way.
-        why: String,
+        what: String,
     },
 }
 
-/// Merges `entry` into the file, making it if need be. It is replaced in one step, so that no reader sees half of it.
-pub(super) fn merge(path: &Path, entry: &Value) -> Result<(), FileError> {
-    let io = |error| FileError::Io { path: path.to_owned(), error };
-    let foreign = |why: String| FileError::Foreign { path: path.to_owned(), why };
-    let mut whole = match std::fs::read_to_string(path) {
-        Ok(text) if text.trim().is_empty() => Value::Object(Map::new()),
-        Ok(text) => serde_json::from_str(&text).map_err(|error| foreign(error.to_string()))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Value::Object(Map::new()),
-        Err(error) => return Err(io(error)),
-    };
-    insert(&mut whole, entry).map_err(foreign)?;
-    let text = serde_json::to_string_pretty(&whole).map_err(|error| foreign(error.to_string()))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(io)?;
-    let beside = path.with_extension("json.deputy-new");
-    let written = std::fs::File::create(&beside)
-        .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(io)
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::Usage(error.to_string())
+    }
 }
 
-/// Objects are merged member by member down to the server's own entry, which is replaced.
-fn insert(whole: &mut Value, entry: &Value) -> Result<(), String> {
-    let members = whole.as_object_mut().ok_or_else(|| "it is not an object".to_owned())?;
-    for (list, servers) in entry.as_object().into_iter().flatten() {
-        let own = members.entry(list).or_insert_with(|| Value::Object(Map::new()));
-        let own = own.as_object_mut().ok_or_else(|| format!("`{list}` in it is not an object"))?;
-        for (name, server) in servers.as_object().into_iter().flatten() {
-            own.insert(name.clone(), server.clone());
+impl Entry {
+    /// What belongs in the file, as it would stand there alone.
+    pub(super) fn text(&self) -> String {
+        self.alone().trim_end().to_owned()
+    }
+
+    fn alone(&self) -> String {
+        match &self.format {
+            Format::Json { list, name, server } => jsonc::Entry { list, name, server }.alone(),
+            Format::Toml { table, name, url } => Table { table, name, url }.alone(),
+            Format::Whole(text) => text.clone(),
         }
     }
-    Ok(())
+
+    fn edit(&self, text: &str, way: Way) -> Result<Edit, Wrong> {
+        match (&self.format, way) {
+            (Format::Json { list, name, server }, Way::In) => jsonc::Entry { list, name, server }.put(text),
+            (Format::Json { list, name, server }, Way::Out) => {
+                jsonc::Entry { list, name, server }.take_out(text)
+            }
+            (Format::Toml { table, name, url }, Way::In) => Table { table, name, url }.put(text),
+            (Format::Toml { table, name, url }, Way::Out) => Table { table, name, url }.take_out(text),
+            (Format::Whole(whole), _) if whole != text => {
+                Err(Wrong { at: 0, what: "it says something else than what would be written".to_owned() })
+            }
+            (Format::Whole(_), Way::In) => Ok(Edit::Nothing),
+            (Format::Whole(_), Way::Out) => Ok(Edit::NoFile),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    In,
+    Out,
+}
+
+/// Puts the entry in, making the file if need be.
+pub(super) fn put(entry: &Entry) -> Result<Done, FileError> {
+    match read(&entry.path)? {
+        None => {
+            write(&entry.path, &entry.alone())?;
+            Ok(Done::Changed)
+        }
+        Some(text) => apply(entry, &text, Way::In),
+    }
+}
+
+/// Takes the entry out; a file that was made for it goes with it.
+pub(super) fn take_out(entry: &Entry) -> Result<Done, FileError> {
+    match read(&entry.path)? {
+        None => Ok(Done::AsItWas),
+        Some(text) => apply(entry, &text, Way::Out),
+    }
+}
+
+fn apply(entry: &Entry, text: &str, way: Way) -> Result<Done, FileError> {
+    let path = &entry.path;
+    let edit = entry.edit(text, way).map_err(|wrong| foreign(path, text, wrong))?;
+    match edit {
+        Edit::Nothing => return Ok(Done::AsItWas),
+        Edit::Text(text) => write(path, &text)?,
+        Edit::NoFile => std::fs::remove_file(path).map_err(|error| io_error(path, error))?,
+    }
+    Ok(Done::Changed)
+}
+
+fn foreign(path: &Path, text: &str, wrong: Wrong) -> FileError {
+    let before = text.get(..wrong.at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    FileError::Foreign { path: path.to_owned(), line, column, what: wrong.what }
+}
+
+/// `None`: there is no such file.
+fn read(path: &Path) -> Result<Option<String>, FileError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > LARGEST => {
+            let what = "it is too large for a configuration".to_owned();
+            return Err(FileError::Foreign { path: path.to_owned(), line: 1, column: 1, what });
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        _ => {}
+    }
+    let bytes = std::fs::read(path).map_err(|error| io_error(path, error))?;
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        foreign(path, &text, Wrong { at, what: "it is not UTF-8".to_owned() })
+    })
+}
+
+/// The file is replaced in one step, so that no reader sees half of it; where it is a link, what it points to.
+fn write(path: &Path, text: &str) -> Result<(), FileError> {
+    let failed = |error| io_error(path, error);
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut beside = tempfile::Builder::new().prefix(".deputy-").tempfile_in(folder).map_err(failed)?;
+    beside.write_all(text.as_bytes()).map_err(failed)?;
+    let permissions = match std::fs::metadata(&target) {
+        Ok(before) => before.permissions(),
+        Err(_) => usual(),
+    };
+    beside.as_file().set_permissions(permissions).map_err(failed)?;
+    beside.as_file().sync_all().map_err(failed)?;
+    beside.persist(&target).map_err(|error| failed(error.error)).map(drop)
+}
+
+/// A new file holds no secret: anybody may read it.
+fn usual() -> std::fs::Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::Permissions::from_mode(0o644)
+}
+
+fn io_error(path: &Path, error: io::Error) -> FileError {
+    FileError::Io { path: path.to_owned(), error }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn what_else_stands_in_the_file_stays_and_stays_in_order() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join(".cursor/mcp.json");
-        let entry = json!({ "mcpServers": { "deputy": { "url": "https://hub.acme.example/mcp" } } });
-        merge(&path, &entry).expect("a new file");
-        std::fs::write(&path, r#"{"z":1,"mcpServers":{"other":{"url":"x"},"deputy":{"url":"old"}},"a":2}"#)
-            .expect("written");
-        merge(&path, &entry).expect("merged");
-        let text = std::fs::read_to_string(&path).expect("read");
-        let compact: String = text.split_whitespace().collect();
-        assert_eq!(
-            compact,
-            r#"{"z":1,"mcpServers":{"other":{"url":"x"},"deputy":{"url":"https://hub.acme.example/mcp"}},"a":2}"#
-        );
-    }
-
-    #[test]
-    fn a_file_that_is_not_plain_json_is_left_alone() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("mcp.json");
-        for text in ["// mine\n{}", "[]", r#"{"mcpServers":[]}"#] {
-            std::fs::write(&path, text).expect("written");
-            assert!(merge(&path, &json!({ "mcpServers": { "deputy": {} } })).is_err(), "{text}");
-            assert_eq!(std::fs::read_to_string(&path).expect("read"), text);
-        }
-    }
-}
+mod tests;

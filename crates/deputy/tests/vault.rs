@@ -1,0 +1,179 @@
+//! `deputy vault` as operators type it: beside a hub that runs, and without one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unforeseen should stop, at the line where it does"
+)]
+
+use deputy::settings::Settings;
+use deputy::vault::vault;
+use deputy::wire::Running;
+use deputy_core::{EventKind, SourceName, TenantId};
+use deputy_store::{AuditReader, Filter, Place, VaultDesk};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+const CONFIG: &str = "[hub]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://hub.acme.example\"\ndata_dir = \"data\"\n\
+    [[identity_provider]]\nname = \"acme\"\nissuer = \"http://127.0.0.1:9\"\n";
+const WITH_KEY: &str = "[vault]\nmaster_key = { file = \"vault.key\" }\n";
+
+/// Exit code and what was printed.
+fn deputy(folder: &Path, line: &str, input: &str) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deputy"));
+    command.current_dir(folder).args(line.split(' '));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that refuses before it reads closes the pipe.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+async fn run(folder: &Path, line: &str, input: &str) -> (i32, String) {
+    let (folder, line, input) = (folder.to_owned(), line.to_owned(), input.to_owned());
+    tokio::task::spawn_blocking(move || deputy(&folder, &line, &input)).await.unwrap()
+}
+
+fn configured() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("deputy.toml"), format!("{CONFIG}{WITH_KEY}")).unwrap();
+    assert_eq!(deputy(folder.path(), "vault key vault.key", "").0, 0);
+    folder
+}
+
+/// What the hub would send to a server now, or why not.
+async fn headers(folder: &Path, server: &str) -> Result<Vec<String>, &'static str> {
+    let settings = Settings::load(&folder.join("deputy.toml")).unwrap();
+    let desk = VaultDesk::open(&Place::new(&settings.hub.data_dir)).await.unwrap();
+    let vault = vault(&settings, Arc::new(desk.reader()));
+    let server: SourceName = server.parse().unwrap();
+    let opened = vault.headers_for(&TenantId::single(), &server).await;
+    desk.close().await.unwrap();
+    let opened = opened.map_err(|fault| fault.code())?;
+    Ok(opened.iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect())
+}
+
+async fn lines(folder: &Path, kind: EventKind) -> usize {
+    let reader = AuditReader::open(Place::new(folder.join("data"))).await.unwrap();
+    let filter = Filter { kind: Some(kind), ..Filter::default() };
+    reader.list(&TenantId::single(), &filter).await.unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_put_listed_rotated_and_removed_beside_a_hub_that_runs() {
+    let folder = configured();
+    let path = folder.path();
+    let settings = Settings::load(&path.join("deputy.toml")).unwrap();
+    let running = Running::start(&settings, CancellationToken::new()).await.unwrap();
+    let (code, text) = run(path, "vault put ledger", "canary-one\n").await;
+    let told = "ok    put: ledger `authorization: Bearer …` version 1 (by the hub that runs here)\n";
+    assert_eq!((code, text.as_str()), (0, told));
+    assert_eq!(headers(path, "ledger").await, Ok(vec!["authorization: Bearer canary-one".to_owned()]));
+    let (code, text) = run(path, "vault put ledger X-API-Key", "canary-key").await;
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = run(path, "vault rotate ledger", "canary-two\r\n").await;
+    assert_eq!(code, 0, "{text}");
+    let sent = vec!["authorization: Bearer canary-two".to_owned(), "x-api-key: canary-key".to_owned()];
+    assert_eq!(headers(path, "ledger").await, Ok(sent), "the next call sees it");
+    let (code, text) = run(path, "vault list", "").await;
+    assert_eq!(code, 0);
+    let shown: Vec<&str> = text.lines().collect();
+    assert!(shown[0].starts_with("ledger `authorization: Bearer …` version 2, since 20"), "{text}");
+    assert!(shown[1].starts_with("ledger `x-api-key: …` version 1, since 20"), "{text}");
+    assert!(text.ends_with("on this machine\n") && !text.contains("canary"), "VLT-02: {text}");
+    let (code, text) = run(path, "vault remove ledger", "no\n").await;
+    assert!(code == 1 && text.contains("nothing was removed"), "{text}");
+    let (code, text) = run(path, "vault remove ledger", "").await;
+    assert!(code == 1 && text.contains("nothing was removed"), "the end of input decides nothing: {text}");
+    let (code, text) = run(path, "vault remove ledger --yes", "").await;
+    assert!(
+        code == 0 && text.starts_with("ok    removed: ledger `authorization: Bearer …` version 2"),
+        "{text}"
+    );
+    assert_eq!(headers(path, "ledger").await, Ok(vec!["x-api-key: canary-key".to_owned()]));
+    running.end().await;
+    assert_eq!(lines(path, EventKind::SecretPut).await, 3);
+    assert_eq!(lines(path, EventKind::SecretRemoved).await, 1);
+    assert_eq!(run(path, "audit verify", "").await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vlt_05_the_master_key_is_rotated_beside_a_hub_that_runs_and_a_rotation_that_stopped_goes_on() {
+    let folder = configured();
+    let path = folder.path();
+    let old = std::fs::read_to_string(path.join("vault.key")).unwrap();
+    let (code, text) = run(path, "vault put ledger", "tok").await;
+    assert!(code == 0 && text.ends_with("(no hub runs here)\n"), "there was no database yet: {text}");
+    let settings = Settings::load(&path.join("deputy.toml")).unwrap();
+    let running = Running::start(&settings, CancellationToken::new()).await.unwrap();
+    let (code, text) = run(path, "vault rotate --master-key", "").await;
+    assert!(code == 0 && text.contains("(by the hub that runs here)"), "{text}");
+    let new = std::fs::read_to_string(path.join("vault.key")).unwrap();
+    assert_ne!(old, new);
+    assert!(!path.join("vault.key.next").exists());
+    assert_eq!(headers(path, "ledger").await, Ok(vec!["authorization: Bearer tok".to_owned()]));
+    // Stopped after the commit, before the last step.
+    std::fs::copy(path.join("vault.key"), path.join("vault.key.next")).unwrap();
+    std::fs::write(path.join("vault.key"), &old).unwrap();
+    assert_eq!(headers(path, "ledger").await, Ok(vec!["authorization: Bearer tok".to_owned()]));
+    let (code, text) = run(path, "vault put crm", "other").await;
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(std::fs::read_to_string(path.join("vault.key")).unwrap(), new, "it was ended");
+    running.end().await;
+    // Then the old one opens nothing.
+    std::fs::write(path.join("vault.key"), &old).unwrap();
+    assert_eq!(headers(path, "ledger").await, Err("master_key_unusable"));
+    assert_eq!(lines(path, EventKind::VaultKeyRotated).await, 1);
+}
+
+#[test]
+fn vlt_06_without_a_master_key_nothing_is_put_and_the_mend_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("deputy.toml"), CONFIG).unwrap();
+    let (code, text) = deputy(folder.path(), "vault put ledger", "canary-7f3a\n");
+    assert_eq!(code, 2, "{text}");
+    assert!(
+        text.starts_with("deputy: the vault is sealed") && text.contains("\n  mend: `deputy vault key FILE`"),
+        "{text}"
+    );
+    assert!(!text.contains("canary"), "{text}");
+    assert_eq!(deputy(folder.path(), "vault list", ""), (0, "the vault is empty\n".to_owned()));
+}
+
+#[test]
+fn vlt_01_a_secret_is_never_an_argument_and_no_refusal_repeats_it() {
+    let folder = configured();
+    let (code, text) = deputy(folder.path(), "vault put ledger authorization canary-7f3a", "");
+    assert_eq!(code, 2, "{text}");
+    for (line, input) in [
+        ("vault put ledger", "canary-7f3a\u{7}"),
+        ("vault put ledger", "canary-7f3a\nsecond line"),
+        ("vault put ledger", " canary-7f3a"),
+        ("vault put ledger Host", "canary-7f3a"),
+        ("vault put ledger Mcp-Session-Id", "canary-7f3a"),
+        ("vault put ledger Proxy-Authorization", "canary-7f3a"),
+        ("vault put ledger", ""),
+        ("vault rotate ledger", "canary-7f3a"),
+        ("vault rotate", "canary-7f3a"),
+    ] {
+        let (code, text) = deputy(folder.path(), line, input);
+        assert!(code != 0 && text.contains("deputy: "), "{line}: {text}");
+        assert!(!text.contains("canary"), "{line}: {text}");
+    }
+    assert_eq!(deputy(folder.path(), "vault list", ""), (0, "the vault is empty\n".to_owned()));
+}
+
+#[test]
+fn a_master_key_is_never_written_over() {
+    let folder = configured();
+    let before = std::fs::read(folder.path().join("vault.key")).unwrap();
+    let (code, text) = deputy(folder.path(), "vault key vault.key", "");
+    assert!(code == 2 && text.contains("vault.key"), "{text}");
+    assert_eq!(std::fs::read(folder.path().join("vault.key")).unwrap(), before);
+}
