@@ -147,7 +147,8 @@ impl OpenCall {
     /// What the client is asked, under this state.
     pub(super) fn input_required(&self, state: &str) -> Reply {
         let requests = self.waiting.iter();
-        let requests = requests.map(|(key, asked)| (key.as_str(), asked.method.as_str(), asked.params.as_deref()));
+        let requests =
+            requests.map(|(key, asked)| (key.as_str(), asked.method.as_str(), asked.params.as_deref()));
         Reply::Result(needs::input_required(requests, state))
     }
 
@@ -251,9 +252,18 @@ pub(super) fn progress(params: Option<&RawValue>) -> Option<(u64, Told)> {
     Some((token, Told { method: "notifications/progress".to_owned(), params: Some(params.to_raw()) }))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; no such token is ours then")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates; no such token is ours then"
+)]
 fn to_u64(number: f64) -> u64 {
     number as u64
+}
+
+/// A server's words, short enough for ours.
+pub(super) fn shortened(words: &str) -> String {
+    words.chars().take(200).collect()
 }
 
 /// How grave a log level is (RFC 5424).

@@ -88,7 +88,8 @@ impl Parked {
     /// # Errors
     /// What it answers is not there any more.
     pub(super) async fn resume(self: &Arc<Self>, ask: &Ask, is_legacy: bool) -> Result<Resumed, Failure> {
-        let Some(params) = ask.params.as_deref().filter(|params| params.get().contains("requestState")) else {
+        let Some(params) = ask.params.as_deref().filter(|params| params.get().contains("requestState"))
+        else {
             return Ok(Resumed::Fresh);
         };
         let Ok(params) = Object::parse(params) else { return Ok(Resumed::Fresh) };
@@ -101,7 +102,8 @@ impl Parked {
         let responses = responses.unwrap_or_default();
         match self.take(&state, ask) {
             None => Err(Failure::Lost(
-                "what this answers is not waiting any more; whether the call had an effect is unknown".to_owned(),
+                "what this answers is not waiting any more; whether the call had an effect is unknown"
+                    .to_owned(),
             )),
             Some(Waiting::Opening(wanted)) => Ok(opened(wanted, &responses)),
             Some(Waiting::Call(mut call)) => {
@@ -181,7 +183,8 @@ fn opened(wanted: usize, responses: &Object) -> Resumed {
 
 fn fresh_handle() -> Result<String, Failure> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| Failure::Lost("there is no randomness for a handle; the call was cancelled".to_owned()))?;
+    getrandom::fill(&mut bytes).map_err(|_| {
+        Failure::Lost("there is no randomness for a handle; the call was cancelled".to_owned())
+    })?;
     Ok(format!("{PREFIX}{}", hex::encode(bytes)))
 }

@@ -35,11 +35,7 @@ pub enum Useless {
 ///
 /// # Errors
 /// It is none that the client can understand.
-pub fn modern(
-    method: &str,
-    result: &RawValue,
-    has_extensions: bool,
-) -> Result<Box<RawValue>, Useless> {
+pub fn modern(method: &str, result: &RawValue, has_extensions: bool) -> Result<Box<RawValue>, Useless> {
     let marks = Marks::of(result)?;
     match marks.result_type.as_deref() {
         None | Some("complete") => {}

@@ -112,17 +112,20 @@ fn one(raw: &RawValue) -> Option<Message<'_>> {
 
 fn error_of(raw: &RawValue) -> Error<'_> {
     let odd = || Error { code: code::INTERNAL, message: "an error without a code".to_owned(), data: None };
-    serde_json::from_str::<ErrorParts<'_>>(raw.get()).map_or_else(|_| odd(), |parts| {
-        let code = parts.code.and_then(|code| match code.get().parse::<Id>() {
-            Ok(Id::Integer(code)) => Some(code),
-            _ => None,
-        });
-        let message = parts.message.and_then(read_as::<String>).unwrap_or_default();
-        match code {
-            Some(code) => Error { code, message, data: parts.data },
-            None => Error { data: parts.data, ..odd() },
-        }
-    })
+    serde_json::from_str::<ErrorParts<'_>>(raw.get()).map_or_else(
+        |_| odd(),
+        |parts| {
+            let code = parts.code.and_then(|code| match code.get().parse::<Id>() {
+                Ok(Id::Integer(code)) => Some(code),
+                _ => None,
+            });
+            let message = parts.message.and_then(read_as::<String>).unwrap_or_default();
+            match code {
+                Some(code) => Error { code, message, data: parts.data },
+                None => Error { data: parts.data, ..odd() },
+            }
+        },
+    )
 }
 
 fn read_as<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {

@@ -56,7 +56,8 @@ impl Declared {
     /// # Errors
     /// What the server is told.
     pub fn permits(self, method: &str, params: Option<&RawValue>) -> Result<(), Fault> {
-        let absent = || Err(Fault::new(code::METHOD_NOT_FOUND, "the client did not declare that it can do this"));
+        let absent =
+            || Err(Fault::new(code::METHOD_NOT_FOUND, "the client did not declare that it can do this"));
         let params = || params.and_then(|params| Object::parse(params).ok()).unwrap_or_default();
         match method {
             "elicitation/create" if self.form || self.url => {

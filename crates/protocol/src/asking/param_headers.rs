@@ -87,15 +87,28 @@ impl ParamHeaders {
                         path.pop();
                     }
                 }
-                ("$defs" | "definitions" | "patternProperties" | "dependentSchemas", Value::Object(schemas)) => {
+                (
+                    "$defs" | "definitions" | "patternProperties" | "dependentSchemas",
+                    Value::Object(schemas),
+                ) => {
                     schemas.values().try_for_each(|schema| self.walk(schema, false, path))?;
                 }
                 ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
                     schemas.iter().try_for_each(|schema| self.walk(schema, false, path))?;
                 }
                 (
-                    "items" | "not" | "if" | "then" | "else" | "contains" | "propertyNames" | "additionalProperties"
-                    | "additionalItems" | "unevaluatedItems" | "unevaluatedProperties" | "contentSchema",
+                    "items"
+                    | "not"
+                    | "if"
+                    | "then"
+                    | "else"
+                    | "contains"
+                    | "propertyNames"
+                    | "additionalProperties"
+                    | "additionalItems"
+                    | "unevaluatedItems"
+                    | "unevaluatedProperties"
+                    | "contentSchema",
                     schema,
                 ) => self.walk(schema, false, path)?,
                 _ => {}

@@ -108,7 +108,11 @@ impl Parser {
     }
 
     const fn within_line(&self, length: usize) -> Result<(), TooLong> {
-        if length > self.line_limit_bytes { Err(TooLong { limit_bytes: self.line_limit_bytes }) } else { Ok(()) }
+        if length > self.line_limit_bytes {
+            Err(TooLong { limit_bytes: self.line_limit_bytes })
+        } else {
+            Ok(())
+        }
     }
 
     fn line_ended(&mut self, line: &[u8], events: &mut VecDeque<Event>) -> Result<(), TooLong> {

@@ -85,9 +85,8 @@ impl Inner {
         };
         match end {
             Ok(Event::Result(result)) => of_discovery(&result),
-            Ok(Event::Error { code, data, .. }) | Err(Trouble::Misfit(Ok(Reply::Fault { code, data, .. }))) => {
-                of_error(code, data.as_deref())
-            }
+            Ok(Event::Error { code, data, .. })
+            | Err(Trouble::Misfit(Ok(Reply::Fault { code, data, .. }))) => of_error(code, data.as_deref()),
             // It was not reached, or wants a credential.
             Err(Trouble::Failed(failure @ Failure::NotSent(_))) => Probed::Fails(failure),
             _ => Probed::Perhaps,
@@ -98,7 +97,9 @@ impl Inner {
     async fn try_session(self: &Arc<Self>, principal: &str, client: &ClientSide) -> Result<Era, Failure> {
         match Box::pin(self.sessions.of(self, principal, client)).await {
             Ok(_) => Ok(Era::Legacy),
-            Err(Trouble::Misfit(Ok(Reply::Fault { code, .. }))) if answer::is_modern_error(code) => Ok(Era::Modern),
+            Err(Trouble::Misfit(Ok(Reply::Fault { code, .. }))) if answer::is_modern_error(code) => {
+                Ok(Era::Modern)
+            }
             Err(Trouble::Failed(failure) | Trouble::Misfit(Err(failure))) => Err(match failure {
                 Failure::Lost(why) | Failure::Unusable(why) => Failure::NotSent(why),
                 failure => failure,

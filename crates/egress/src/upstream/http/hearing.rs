@@ -34,16 +34,18 @@ pub(super) fn changes(inner: &Arc<Inner>, principal: &str) -> watch::Receiver<Ch
 }
 
 pub(super) fn updates(inner: &Arc<Inner>, principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>> {
-    let (receiver, sender, listening, is_new) = inner.listeners.updates(principal, uri);
-    let woken = Arc::clone(&listening);
-    inner.settings.supervisor.start_until_shutdown(async move {
-        sender.closed().await;
-        woken.wake.notify_one();
+    let mut begun = inner.listeners.updates(principal, uri);
+    let (ended, stop) = (begun.wake_at_the_end(), inner.stop.clone());
+    inner.settings.supervisor.start(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = ended => {}
+        }
     });
-    if is_new {
-        begin(inner, principal, listening);
+    if begun.is_new {
+        begin(inner, principal, begun.listening);
     }
-    receiver
+    begun.receiver
 }
 
 fn begin(inner: &Arc<Inner>, principal: &str, listening: Arc<Listening>) {
@@ -138,7 +140,8 @@ async fn modern(
     listening: &Arc<Listening>,
     ear: &mut Ear,
 ) -> Result<bool, Failure> {
-    let mut wanted = json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
+    let mut wanted =
+        json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
     let uris = listening.uris();
     if let Some(wanted) = wanted.as_object_mut().filter(|_| !uris.is_empty()) {
         wanted.insert("resourceSubscriptions".to_owned(), json!(uris));
@@ -175,7 +178,9 @@ async fn modern(
             }
             continue;
         }
-        parser.push(&chunk, &mut events).map_err(|error| Failure::TooLarge { limit_bytes: error.limit_bytes })?;
+        parser
+            .push(&chunk, &mut events)
+            .map_err(|error| Failure::TooLarge { limit_bytes: error.limit_bytes })?;
         while let Some(event) = events.pop_front() {
             // It stands: the first thing that is said is what was granted.
             ear.old = None;

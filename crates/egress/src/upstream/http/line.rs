@@ -22,7 +22,8 @@ use tokio::sync::mpsc;
 
 /// How long we wait before a stream is resumed, if the server says nothing.
 const RETRY: Duration = Duration::from_secs(1);
-/// However long it wants us to wait.
+/// However short or long it wants us to wait.
+const SHORTEST_RETRY: Duration = Duration::from_millis(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// For how long an answer is held back so that its connection can serve the next request.
 const ENDS_WITHIN: Duration = Duration::from_millis(2);
@@ -101,7 +102,9 @@ impl HttpLine {
             self.minted = streamed.headers().get(wire::SESSION).filter(|id| id.len() <= 1024).cloned();
         }
         match step {
-            Step::Answered(streamed) if streamed.status().is_success() && is_event_stream(streamed.headers()) => {
+            Step::Answered(streamed)
+                if streamed.status().is_success() && is_event_stream(streamed.headers()) =>
+            {
                 self.state = State::Stream(streamed);
             }
             Step::Answered(streamed) => {
@@ -183,7 +186,7 @@ impl HttpLine {
             return Err(ended().into());
         }
         self.parser.restart();
-        let wait = self.parser.retry().unwrap_or(RETRY).min(LONGEST_RETRY);
+        let wait = self.parser.retry().unwrap_or(RETRY).clamp(SHORTEST_RETRY, LONGEST_RETRY);
         let (inner, principal) = (Arc::clone(&self.inner), self.principal.clone());
         let mut headers = session.headers();
         headers.insert(wire::LAST_EVENT, place);

@@ -18,8 +18,8 @@ use super::listening::Listeners;
 use super::parked::{Parked, Resumed};
 use super::settings::HttpSettings;
 use async_trait::async_trait;
-use deputy_hub::ports::upstream::{Ask, Changed, Failure, Health, Reply, Told};
 use deputy_hub::ports::Upstream;
+use deputy_hub::ports::upstream::{Ask, Changed, Failure, Health, Reply, Told};
 use deputy_protocol::asking::needs::Declared;
 use era::Eras;
 use modern::Marked;
@@ -91,7 +91,7 @@ impl Upstream for HttpUpstream {
             () = cancel.cancelled() => Err(Failure::Cancelled),
             outcome = carried => outcome.unwrap_or_else(|_| Err(out_of_time(&was_sent))),
         };
-        self.inner.noted.outcome(&outcome);
+        self.inner.noted.outcome(&outcome, was_sent.load(Ordering::Relaxed));
         outcome
     }
 

@@ -4,7 +4,7 @@
 use super::Inner;
 use super::line::HttpLine;
 use super::session::Session;
-use crate::upstream::call::{Event, Line as _, Trouble};
+use crate::upstream::call::{Event, Line as _, Trouble, shortened};
 use deputy_hub::ports::upstream::{ClientSide, Failure, Reply};
 use deputy_protocol::asking::request::{self, Side};
 use deputy_protocol::asking::{answer, needs::Declared};
@@ -168,7 +168,9 @@ async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) ->
                 return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
             }
             Event::Error { message, .. } => {
-                return Err(Failure::NotSent(format!("it refused `initialize`: {message}")).into());
+                return Err(
+                    Failure::NotSent(format!("it refused `initialize`: {}", shortened(&message))).into()
+                );
             }
             Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
         }
@@ -176,13 +178,15 @@ async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) ->
     let revision = Object::parse(&result).ok().and_then(|result| result.read::<String>("protocolVersion"));
     let revision = revision.unwrap_or_default();
     if !speaks(&revision) {
-        let words = format!("it speaks `{}`, which the hub does not", revision.chars().take(32).collect::<String>());
+        let words =
+            format!("it speaks `{}`, which the hub does not", revision.chars().take(32).collect::<String>());
         return Err(Failure::NotSent(words).into());
     }
     let session = Session::new(principal, result, line.minted(), &revision, inner);
-    session.say(inner, request::notification("notifications/initialized", None)).await.map_err(|failure| {
-        before_anything(Trouble::Failed(failure))
-    })?;
+    session
+        .say(inner, request::notification("notifications/initialized", None))
+        .await
+        .map_err(|failure| before_anything(Trouble::Failed(failure)))?;
     inner.noted.speaks(&revision);
     Ok(session)
 }

@@ -115,7 +115,8 @@ pub(super) fn lost(error: EgressError) -> Failure {
 
 /// A value that a header can hold: one that was encoded, or is a word of the protocol.
 pub(super) fn value(text: &str) -> Result<HeaderValue, Failure> {
-    HeaderValue::from_str(text).map_err(|_| Failure::Untranslatable(format!("`{text}` cannot stand in a header")))
+    HeaderValue::from_str(text)
+        .map_err(|_| Failure::Untranslatable(format!("`{text}` cannot stand in a header")))
 }
 
 fn failure(undelivered: Undelivered) -> Failure {
@@ -132,7 +133,10 @@ fn credential_header(name: &str, value: &Secret<String>) -> Result<(HeaderName, 
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("is no header name"))?;
     let is_ours = parsed.as_str().starts_with("mcp-")
         || [ACCEPT, CONTENT_TYPE, LAST_EVENT].contains(&parsed)
-        || matches!(parsed.as_str(), "host" | "content-length" | "transfer-encoding" | "connection" | "accept-encoding");
+        || matches!(
+            parsed.as_str(),
+            "host" | "content-length" | "transfer-encoding" | "connection" | "accept-encoding"
+        );
     if is_ours {
         return Err(wrong("is the protocol's own"));
     }

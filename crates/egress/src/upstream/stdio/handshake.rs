@@ -2,7 +2,7 @@
 
 use super::process::{Process, Spoken};
 use super::{Inner, run};
-use crate::upstream::call::{Era, Event, Trouble};
+use crate::upstream::call::{Era, Event, Trouble, shortened};
 use crate::upstream::http::era::{Probed, of_discovery, of_error, side_of};
 use crate::upstream::http::{before_anything, speaks};
 use deputy_hub::ports::upstream::{ClientSide, Failure, Reply};
@@ -82,7 +82,8 @@ async fn discover(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientSid
 async fn initialize(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientSide) -> Result<(), Trouble> {
     let id = process.next_id();
     let text = request::initialize(id, &side_of(client), Revision::November2025.text());
-    let answer = tokio::time::timeout(inner.settings.limits.handshake, process.answer(inner, (id, text))).await;
+    let answer =
+        tokio::time::timeout(inner.settings.limits.handshake, process.answer(inner, (id, text))).await;
     let not_sent = |why: String| Trouble::Failed(Failure::NotSent(why));
     let answer = answer.map_err(|_| not_sent("it did not answer `initialize` in time".to_owned()))?;
     let result = match answer.map_err(|trouble| before_anything(ended(trouble)))? {
@@ -90,7 +91,9 @@ async fn initialize(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientS
         Event::Error { code, message, data } if answer::is_modern_error(code) => {
             return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
         }
-        Event::Error { message, .. } => return Err(not_sent(format!("it refused `initialize`: {message}"))),
+        Event::Error { message, .. } => {
+            return Err(not_sent(format!("it refused `initialize`: {}", shortened(&message))));
+        }
         _ => return Err(not_sent("it did not answer `initialize`".to_owned())),
     };
     let revision = Object::parse(&result).ok().and_then(|result| result.read::<String>("protocolVersion"));
@@ -99,9 +102,10 @@ async fn initialize(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientS
         let revision: String = revision.chars().take(32).collect();
         return Err(not_sent(format!("it speaks `{revision}`, which the hub does not")));
     }
-    process.say(request::notification("notifications/initialized", None)).await.map_err(|failure| {
-        before_anything(failure.into())
-    })?;
+    process
+        .say(request::notification("notifications/initialized", None))
+        .await
+        .map_err(|failure| before_anything(failure.into()))?;
     inner.noted.speaks(&revision);
     let _ = process.spoken.set(Spoken::Legacy(result));
     Ok(())

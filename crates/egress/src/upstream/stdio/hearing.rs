@@ -28,16 +28,18 @@ pub(super) fn changes(inner: &Arc<Inner>, principal: &str) -> watch::Receiver<Ch
 }
 
 pub(super) fn updates(inner: &Arc<Inner>, principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>> {
-    let (receiver, sender, listening, is_new) = inner.listeners.updates(principal, uri);
-    let woken = Arc::clone(&listening);
-    inner.settings.supervisor.start_until_shutdown(async move {
-        sender.closed().await;
-        woken.wake.notify_one();
+    let mut begun = inner.listeners.updates(principal, uri);
+    let (ended, stop) = (begun.wake_at_the_end(), inner.stop.clone());
+    inner.settings.supervisor.start(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = ended => {}
+        }
     });
-    if is_new {
-        begin(inner, principal, listening);
+    if begun.is_new {
+        begin(inner, principal, begun.listening);
     }
-    receiver
+    begun.receiver
 }
 
 fn begin(inner: &Arc<Inner>, principal: &str, listening: Arc<Listening>) {
@@ -85,7 +87,9 @@ async fn hear_on(
     let pinned = Pinned::new(process);
     match pinned.0.spoken.get() {
         Some(Spoken::Modern) => modern(inner, principal, listening, &pinned.0).await,
-        Some(spoken @ Spoken::Legacy(_)) => legacy(inner, listening, &pinned.0, spoken.has_subscriptions()).await,
+        Some(spoken @ Spoken::Legacy(_)) => {
+            legacy(inner, listening, &pinned.0, spoken.has_subscriptions()).await
+        }
         None => Err(Trouble::SessionGone),
     }
 }
@@ -134,7 +138,8 @@ async fn listen(
     process: &Arc<Process>,
     uris: &[String],
 ) -> Result<StdioLine, Trouble> {
-    let mut wanted = json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
+    let mut wanted =
+        json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
     if let Some(wanted) = wanted.as_object_mut().filter(|_| !uris.is_empty()) {
         wanted.insert("resourceSubscriptions".to_owned(), json!(uris));
     }

@@ -65,7 +65,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             self.over = Some(Bytes::copy_from_slice(self.buffer.get(..TAIL).unwrap_or(&self.buffer)));
         }
         if self.over.is_some() && self.buffer.len() > TAIL {
-            let tail = Bytes::copy_from_slice(self.buffer.get(self.buffer.len() - TAIL..).unwrap_or_default());
+            let tail =
+                Bytes::copy_from_slice(self.buffer.get(self.buffer.len() - TAIL..).unwrap_or_default());
             self.buffer.clear();
             self.buffer.extend_from_slice(&tail);
             self.searched = self.buffer.len();

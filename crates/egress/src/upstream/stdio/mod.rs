@@ -88,7 +88,7 @@ impl Upstream for StdioUpstream {
         if outcome.is_ok() {
             self.inner.pool.worked(self.inner.process_of(&ask.principal));
         }
-        self.inner.noted.outcome(&outcome);
+        self.inner.noted.outcome(&outcome, was_sent.load(Ordering::Relaxed));
         outcome
     }
 
@@ -165,7 +165,9 @@ impl Inner {
         let params = ask.params.as_deref();
         let (era, text) = match process.spoken.get() {
             None => return Err(Trouble::SessionGone),
-            Some(Spoken::Modern) => (Era::Modern, request::modern(id, &ask.method, params, &side(ask), MODERN)),
+            Some(Spoken::Modern) => {
+                (Era::Modern, request::modern(id, &ask.method, params, &side(ask), MODERN))
+            }
             Some(Spoken::Legacy(initialized)) => {
                 if ask.method == "server/discover" {
                     let result = answer::discovered(initialized);

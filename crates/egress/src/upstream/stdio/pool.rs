@@ -173,7 +173,10 @@ impl Pool {
             return Ok(());
         }
         let wait = Duration::from_millis(wait).as_secs_f32();
-        Err(Failure::NotSent(format!("it failed {} times in a row; it is started again in {wait:.1} s", failures.in_a_row)))
+        Err(Failure::NotSent(format!(
+            "it failed {} times in a row; it is started again in {wait:.1} s",
+            failures.in_a_row
+        )))
     }
 
     fn slot(&self, inner: &Inner, principal: &str, key: String) -> Result<Arc<Slot>, Failure> {

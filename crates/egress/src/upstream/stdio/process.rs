@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::lines::Line as Read;
-use crate::upstream::call::{Era, Event, Line, Trouble, severity};
+use crate::upstream::call::{Era, Event, Line, Trouble, severity, shortened};
 use crate::upstream::open::{OpenCalls, Routed};
 use async_trait::async_trait;
 use deputy_hub::ports::upstream::Failure;
@@ -130,7 +130,7 @@ impl Process {
         let text = request::text(id, method, Some(params));
         match self.answer(inner, (id, text)).await? {
             Event::Result(result) => Ok(result),
-            Event::Error { message, .. } => Err(Failure::Unusable(message).into()),
+            Event::Error { message, .. } => Err(Failure::Unusable(shortened(&message)).into()),
             _ => Err(Failure::Unusable("no answer".to_owned()).into()),
         }
     }
@@ -156,7 +156,11 @@ impl Process {
     }
 
     /// Makes it log at least what this request wants to hear (legacy); what others do not want is filtered.
-    pub(super) async fn log_from(self: &Arc<Self>, inner: &Arc<Inner>, level: Option<&str>) -> Result<(), Trouble> {
+    pub(super) async fn log_from(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        level: Option<&str>,
+    ) -> Result<(), Trouble> {
         let logs = self.spoken.get().is_some_and(|spoken| spoken.capability("logging").is_some());
         let Some(wanted) = level.filter(|level| logs && severity(level).is_some()) else { return Ok(()) };
         let mut now = self.level.lock().await;
@@ -218,7 +222,8 @@ fn id_in(head: &[u8], tail: &[u8]) -> Option<u64> {
     let tail = String::from_utf8_lossy(tail);
     at_head.or_else(|| {
         let (_, rest) = tail.rsplit_once("\"id\":")?;
-        let rest_is_end = rest.trim_end().trim_end_matches('}').trim().bytes().all(|byte| byte.is_ascii_digit());
+        let rest_is_end =
+            rest.trim_end().trim_end_matches('}').trim().bytes().all(|byte| byte.is_ascii_digit());
         digits(rest).filter(|_| rest_is_end || rest.contains("\"jsonrpc\""))
     })
 }
@@ -255,7 +260,9 @@ impl Line for StdioLine {
         }
         let cancelled = request::cancelled(self.id, "the client went away");
         for text in std::iter::once(cancelled).chain(unanswered) {
-            let Err(mpsc::error::TrySendError::Full(text)) = self.process.outgoing.try_send(text) else { continue };
+            let Err(mpsc::error::TrySendError::Full(text)) = self.process.outgoing.try_send(text) else {
+                continue;
+            };
             let process = Arc::clone(&self.process);
             self.inner.settings.supervisor.start(async move {
                 tokio::select! {

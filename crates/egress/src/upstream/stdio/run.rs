@@ -67,9 +67,11 @@ fn find(inner: &Inner) -> Result<PathBuf, String> {
         return Ok(PathBuf::from(program));
     }
     let path = inner.settings.environment.get("PATH");
-    let path = path.ok_or("it has no slash, and its environment has no `PATH`: give one, or the whole path")?;
+    let path =
+        path.ok_or("it has no slash, and its environment has no `PATH`: give one, or the whole path")?;
     let mut candidates = path.split(':').filter(|directory| !directory.is_empty());
-    let found = candidates.find_map(|directory| Some(Path::new(directory).join(program)).filter(|at| at.is_file()));
+    let found =
+        candidates.find_map(|directory| Some(Path::new(directory).join(program)).filter(|at| at.is_file()));
     found.ok_or_else(|| "it is not in the `PATH` of its environment".to_owned())
 }
 

@@ -64,11 +64,15 @@ impl Conn {
     }
 
     pub(super) async fn error(&mut self, status: &str, id: &Value, code: i64) {
-        self.json(status, &json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": "no"}})).await;
+        self.json(status, &json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": "no"}}))
+            .await;
     }
 
     pub(super) async fn stream(&mut self) {
-        self.raw("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nconnection: close\r\n\r\n").await;
+        self.raw(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nconnection: close\r\n\r\n",
+        )
+        .await;
     }
 
     pub(super) async fn event(&mut self, message: &Value) -> bool {
@@ -222,7 +226,12 @@ impl deputy_hub::ports::Clock for Clock {
 }
 
 pub(super) fn limits() -> Limits {
-    Limits { probe: Duration::from_millis(400), answer_bytes: 1 << 20, stream_line_bytes: 1 << 20, ..Limits::default() }
+    Limits {
+        probe: Duration::from_millis(400),
+        answer_bytes: 1 << 20,
+        stream_line_bytes: 1 << 20,
+        ..Limits::default()
+    }
 }
 
 /// A request of alice's, whose client can do nothing.
@@ -246,10 +255,7 @@ pub(super) fn able(mut ask: Ask, capabilities: &Value) -> Ask {
     ask
 }
 
-pub(super) async fn reply(
-    upstream: &dyn deputy_hub::ports::Upstream,
-    ask: Ask,
-) -> Result<Reply, Failure> {
+pub(super) async fn reply(upstream: &dyn deputy_hub::ports::Upstream, ask: Ask) -> Result<Reply, Failure> {
     reply_and_told(upstream, ask).await.0
 }
 

@@ -19,7 +19,12 @@ fn can_elicit() -> Value {
 }
 
 fn said_to(fixture: &Fixture, what: &str) -> Vec<Value> {
-    fixture.requests().into_iter().filter(|request| request.what() == what).map(|request| request.body).collect()
+    fixture
+        .requests()
+        .into_iter()
+        .filter(|request| request.what() == what)
+        .map(|request| request.body)
+        .collect()
 }
 
 #[tokio::test]
@@ -50,7 +55,10 @@ async fn rule_12_a_legacy_list_is_private_and_not_kept() {
 async fn discover_is_answered_from_the_session() {
     let (fixture, _) = Legacy::start("2025-06-18").await;
     let found = value(&fixture.upstream(), ask("server/discover", json!({}))).await;
-    assert_eq!((&found["instructions"], &found["supportedVersions"]), (&json!("be kind"), &json!(["2026-07-28"])));
+    assert_eq!(
+        (&found["instructions"], &found["supportedVersions"]),
+        (&json!("be kind"), &json!(["2026-07-28"]))
+    );
     assert_eq!(found["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "legacy");
 }
 
@@ -67,7 +75,8 @@ async fn rule_03_sessions_are_keyed_by_principal_capabilities_and_client() {
         result(&upstream, ask.clone()).await;
     }
     assert_eq!(server.sessions.load(Ordering::SeqCst), 4);
-    let opened: Vec<Value> = said_to(&fixture, "initialize").iter().map(|body| body["params"]["capabilities"].clone()).collect();
+    let opened: Vec<Value> =
+        said_to(&fixture, "initialize").iter().map(|body| body["params"]["capabilities"].clone()).collect();
     assert_eq!(opened, [json!({}), can_elicit(), can_elicit(), json!({})]);
 }
 
@@ -109,7 +118,10 @@ async fn rule_22_progress_is_told_without_token_and_another_calls_is_not() {
     let (reply, told) = reply_and_told(&fixture.upstream(), ask).await;
     assert!(matches!(reply, Ok(Reply::Result(_))));
     assert_eq!(told.len(), 1);
-    assert_eq!(told[0].params.as_deref().map(|params| params.get()), Some(r#"{"progress":1.0,"message":"half"}"#));
+    assert_eq!(
+        told[0].params.as_deref().map(|params| params.get()),
+        Some(r#"{"progress":1.0,"message":"half"}"#)
+    );
 }
 
 #[tokio::test]

@@ -67,7 +67,10 @@ async fn serve(request: Request, mut conn: Conn, speaking: broadcast::Sender<Val
     }
     let mut told = speaking.subscribe();
     conn.stream().await;
-    conn.event(&json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {}})).await;
+    conn.event(
+        &json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {}}),
+    )
+    .await;
     loop {
         tokio::select! {
             () = conn.closed() => return None,
@@ -107,7 +110,9 @@ async fn what_is_listened_to_follows_the_listeners() {
     until("it listens", || server.receiver_count() == 1).await;
     let mut updates = upstream.updates("alice", "file:///a");
     let wanted = json!(["file:///a"]);
-    fixture.request(|request| request.body["params"]["notifications"]["resourceSubscriptions"] == wanted).await;
+    fixture
+        .request(|request| request.body["params"]["notifications"]["resourceSubscriptions"] == wanted)
+        .await;
     until("the old one has ended", || server.receiver_count() == 1).await;
     server.send(updated("file:///a")).unwrap();
     tokio::time::timeout(SOON, updates.recv()).await.unwrap().unwrap();

@@ -111,7 +111,10 @@ async fn a_connection_that_is_closed_without_an_answer_is_a_loss() {
 async fn rule_26_an_answer_of_100_mb_is_not_read() {
     let announced = but(|_, mut conn| {
         async move {
-            conn.raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n").await;
+            conn.raw(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n",
+            )
+            .await;
             conn.closed().await;
             None
         }
@@ -123,7 +126,8 @@ async fn rule_26_an_answer_of_100_mb_is_not_read() {
     for kind in ["application/json", "text/event-stream"] {
         let endless = but(move |_, mut conn| {
             async move {
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\ndata: ");
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\ndata: ");
                 conn.raw(&head).await;
                 let piece = "x".repeat(1 << 16);
                 while conn.raw(&piece).await {}
@@ -155,7 +159,8 @@ async fn rule_16_junk_and_comments_in_a_stream_harm_nothing() {
 
 #[tokio::test]
 async fn an_error_without_id_is_the_answer_to_the_only_request() {
-    let fixture = saying("200 OK", "", r#"{"jsonrpc":"2.0","id":null,"error":{"code":7,"message":"m"}}"#).await;
+    let fixture =
+        saying("200 OK", "", r#"{"jsonrpc":"2.0","id":null,"error":{"code":7,"message":"m"}}"#).await;
     assert_eq!(fault(reply(&fixture.upstream(), call("t")).await), (7, "m".to_owned()));
 }
 
@@ -173,7 +178,8 @@ async fn the_era_is_found_out_again_when_it_stops_fitting() {
                 }
                 "initialize" if is_modern => conn.error("400 Bad Request", id, -32022).await,
                 "initialize" => {
-                    let result = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
+                    let result =
+                        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
                     let body = json!({"jsonrpc": "2.0", "id": id, "result": result});
                     conn.answer("200 OK", "mcp-session-id: s\r\n", &body.to_string()).await;
                 }
@@ -206,7 +212,9 @@ async fn a_server_that_hangs_at_the_probe_is_asked_in_the_other_era() {
         async move {
             match request.what() {
                 "server/discover" => conn.closed().await,
-                "initialize" => conn.result(&request, r#"{"protocolVersion":"2025-03-26","capabilities":{}}"#).await,
+                "initialize" => {
+                    conn.result(&request, r#"{"protocolVersion":"2025-03-26","capabilities":{}}"#).await
+                }
                 "GET" => conn.answer("405 Method Not Allowed", "", "").await,
                 "notifications/initialized" => conn.answer("202 Accepted", "", "").await,
                 _ => conn.result(&request, "{}").await,

@@ -28,12 +28,20 @@ async fn serve(request: Request, mut conn: Conn) -> Option<Conn> {
         "tools/list" => {
             let schema = |kind: &str| json!({"type": "object", "properties": {"p": {"type": kind, "x-mcp-header": "P"}}});
             let tools = json!([{"name": "marked", "inputSchema": schema("string")}, {"name": "wrong", "inputSchema": schema("number")}]);
-            conn.result(&request, &json!({"tools": tools, "resultType": "complete", "ttlMs": 5, "cacheScope": "public"}).to_string()).await;
+            conn.result(
+                &request,
+                &json!({"tools": tools, "resultType": "complete", "ttlMs": 5, "cacheScope": "public"})
+                    .to_string(),
+            )
+            .await;
         }
         "tools/call" => return call_tool(&request, conn).await,
         "prompts/get" => conn.error("404 Not Found", &request.body["id"], -32601).await,
         "resources/read" => conn.error("200 OK", &request.body["id"], -32602).await,
-        _ => conn.error("400 Bad Request", &request.body["id"], if params.is_null() { -32600 } else { -32021 }).await,
+        _ => {
+            conn.error("400 Bad Request", &request.body["id"], if params.is_null() { -32600 } else { -32021 })
+                .await
+        }
     }
     Some(conn)
 }
@@ -55,14 +63,16 @@ async fn call_tool(request: &Request, mut conn: Conn) -> Option<Conn> {
             conn.stream().await;
             let token = &params["_meta"]["progressToken"];
             let params = json!({"progressToken": token, "progress": 0.5});
-            conn.event(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})).await;
+            conn.event(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
+                .await;
             conn.event_result(request, json!({"content": [], "resultType": "complete"})).await;
             return None;
         }
         "chunked" => {
             let body = json!({"jsonrpc": "2.0", "id": request.body["id"], "result": {"content": []}});
             let event = format!("data: {body}\n\n");
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             conn.raw(&format!("{head}{:x}\r\n{event}\r\n0\r\n\r\n", event.len())).await;
         }
         _ => conn.result(request, r#"{ "content" : [ ],"isError":true,"n":1.0 }"#).await,
@@ -83,18 +93,31 @@ async fn rule_02_a_result_is_relayed_and_only_what_it_lacks_is_added() {
 async fn rule_11_the_headers_are_ours_and_repeat_the_body() {
     let fixture = modern().await;
     let mut ask = call("héllo");
-    ask.params = Some(raw(&json!({"name": "héllo", "_meta": {"traceparent": "00-1", "io.modelcontextprotocol/clientInfo": {"name": "x"}}})));
+    ask.params = Some(raw(
+        &json!({"name": "héllo", "_meta": {"traceparent": "00-1", "io.modelcontextprotocol/clientInfo": {"name": "x"}}}),
+    ));
     ask.client.implementation = Some(raw(&json!({"name": "c", "version": "1"})));
     result(&fixture.upstream(), ask).await;
     let sent = fixture.request(|request| request.what() == "tools/call").await;
     let mut names: Vec<&str> = sent.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    let expected =
-        ["accept", "content-length", "content-type", "host", "mcp-method", "mcp-name", "mcp-protocol-version", "user-agent"];
+    let expected = [
+        "accept",
+        "content-length",
+        "content-type",
+        "host",
+        "mcp-method",
+        "mcp-name",
+        "mcp-protocol-version",
+        "user-agent",
+    ];
     assert_eq!(names, expected);
     assert_eq!(sent.header("mcp-name"), Some("=?base64?aMOpbGxv?="));
     let meta = &sent.body["params"]["_meta"];
-    assert_eq!((&meta["traceparent"], &meta["io.modelcontextprotocol/clientInfo"]["name"]), (&json!("00-1"), &json!("c")));
+    assert_eq!(
+        (&meta["traceparent"], &meta["io.modelcontextprotocol/clientInfo"]["name"]),
+        (&json!("00-1"), &json!("c"))
+    );
 }
 
 #[tokio::test]
@@ -123,7 +146,10 @@ async fn rule_03_a_modern_server_sees_this_requests_capabilities_and_its_state_i
     let done = value(&upstream, super::fixture::retry(ask, &asked, &json!({"q": {"roots": []}}))).await;
     assert_eq!(done["got"], json!({"q": {"roots": []}}));
     let sent = fixture.request(|request| request.what() == "tools/call").await;
-    assert_eq!(sent.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"], json!({"roots": {}}));
+    assert_eq!(
+        sent.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"],
+        json!({"roots": {}})
+    );
 }
 
 #[tokio::test]
@@ -207,7 +233,10 @@ impl Credential for Renewing {
     }
 
     async fn refused(&self, _: &str, challenge: &Challenge) -> bool {
-        assert_eq!((challenge.status, challenge.www_authenticate.as_deref()), (401, Some("Bearer scope=\"a\"")));
+        assert_eq!(
+            (challenge.status, challenge.www_authenticate.as_deref()),
+            (401, Some("Bearer scope=\"a\""))
+        );
         !self.0.swap(true, Ordering::SeqCst)
     }
 }

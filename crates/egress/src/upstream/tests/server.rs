@@ -33,7 +33,8 @@ impl Legacy {
             said: Mutex::default(),
         });
         let serving = Arc::clone(&server);
-        let fixture = Fixture::new(move |request, conn| Arc::clone(&serving).serve(request, conn).boxed()).await;
+        let fixture =
+            Fixture::new(move |request, conn| Arc::clone(&serving).serve(request, conn).boxed()).await;
         (fixture, server)
     }
 
@@ -43,7 +44,8 @@ impl Legacy {
     }
 
     async fn serve(self: Arc<Self>, request: Request, mut conn: Conn) -> Option<Conn> {
-        let session = request.header("mcp-session-id").and_then(|id| id.strip_prefix("s")?.parse::<usize>().ok());
+        let session =
+            request.header("mcp-session-id").and_then(|id| id.strip_prefix("s")?.parse::<usize>().ok());
         let is_known = session.is_some_and(|session| session > self.forgotten.load(Ordering::SeqCst));
         match (request.method.as_str(), request.body["method"].as_str()) {
             ("POST", Some("initialize")) => {
@@ -73,7 +75,9 @@ impl Legacy {
                 conn.answer("202 Accepted", "", "").await;
             }
             ("POST", Some("tools/call")) => return self.call(request, conn).await,
-            ("POST", Some("tools/list")) => conn.result(&request, r#"{"tools":[{ "name":"t" }],"ttlMs":9}"#).await,
+            ("POST", Some("tools/list")) => {
+                conn.result(&request, r#"{"tools":[{ "name":"t" }],"ttlMs":9}"#).await
+            }
             ("POST", Some("resources/read")) => conn.error("200 OK", &request.body["id"], -32002).await,
             _ => conn.result(&request, "{}").await,
         }
@@ -116,11 +120,17 @@ impl Legacy {
                     json!({"progressToken": token, "progress": 1.0, "message": "half"}),
                     json!({"progressToken": "another's", "progress": 2}),
                 ] {
-                    conn.event(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})).await;
+                    conn.event(
+                        &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}),
+                    )
+                    .await;
                 }
                 for level in ["debug", "warning"] {
                     let params = json!({"level": level, "data": "d"});
-                    conn.event(&json!({"jsonrpc": "2.0", "method": "notifications/message", "params": params})).await;
+                    conn.event(
+                        &json!({"jsonrpc": "2.0", "method": "notifications/message", "params": params}),
+                    )
+                    .await;
                 }
                 conn.event_result(&request, json!({"content": []})).await;
                 return None;
@@ -132,7 +142,8 @@ impl Legacy {
                 return None;
             }
             "polled" => {
-                POLLED.store(usize::try_from(request.body["id"].as_u64().unwrap()).unwrap(), Ordering::SeqCst);
+                POLLED
+                    .store(usize::try_from(request.body["id"].as_u64().unwrap()).unwrap(), Ordering::SeqCst);
                 conn.stream().await;
                 conn.raw("id: e1\nretry: 20\ndata:\n\n").await;
                 return None;
@@ -143,9 +154,11 @@ impl Legacy {
                 return None;
             }
             "open_first" if !self.is_opened.load(Ordering::SeqCst) => {
-                let wanted = json!({"elicitations": [{"mode": "url", "url": "https://a.example/", "message": "m"}]});
+                let wanted =
+                    json!({"elicitations": [{"mode": "url", "url": "https://a.example/", "message": "m"}]});
                 let error = json!({"code": -32042, "message": "open", "data": wanted});
-                conn.json("200 OK", &json!({"jsonrpc": "2.0", "id": request.body["id"], "error": error})).await;
+                conn.json("200 OK", &json!({"jsonrpc": "2.0", "id": request.body["id"], "error": error}))
+                    .await;
             }
             _ => conn.result(&request, r#"{"content":[]}"#).await,
         }
@@ -162,7 +175,8 @@ impl Legacy {
         for id in if name == "ask_twice" { vec![json!(70), json!("71")] } else { vec![json!(70)] } {
             conn.event(&json!({"jsonrpc": "2.0", "id": "p", "method": "ping"})).await;
             let params = json!({"message": format!("question {id}"), "requestedSchema": {"type": "object"}});
-            let question = json!({"jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params});
+            let question =
+                json!({"jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params});
             if name == "ask_on_own_stream" {
                 self.tell(question);
             } else {
@@ -174,7 +188,9 @@ impl Legacy {
                     answer = said.recv() => answer?,
                 };
                 if answer["id"] == id {
-                    answers.push(answer.get("result").or_else(|| answer.get("error")).cloned().unwrap_or_default());
+                    answers.push(
+                        answer.get("result").or_else(|| answer.get("error")).cloned().unwrap_or_default(),
+                    );
                     break;
                 }
             }

@@ -60,7 +60,10 @@ async fn rule_23_the_era_is_found_out_whatever_the_server_does_at_the_probe() {
         let expected = r#"{"content":[],"resultType":"complete"}"#;
         assert_eq!(result(&upstream, call("echo")).await, expected, "{mode}");
         let health = upstream.health();
-        assert_eq!((health.revision.as_deref(), health.starts, health.is_up), (Some(revision), starts, Some(true)));
+        assert_eq!(
+            (health.revision.as_deref(), health.starts, health.is_up),
+            (Some(revision), starts, Some(true))
+        );
         upstream.close().await;
     }
 }
@@ -295,9 +298,9 @@ async fn restarts(times: usize) {
 /// Children of ours that nobody reaped and that are this test's shells.
 fn zombies() -> usize {
     let me = format!(" Z {} ", std::process::id());
-    let stats = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()
-    });
+    let stats = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok());
     stats.filter(|stat| stat.contains(&me)).count()
 }
 

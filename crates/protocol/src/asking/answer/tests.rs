@@ -32,7 +32,10 @@ fn a_modern_result_stays_and_only_what_it_lacks_is_added() {
     let whole = r#"{"tools":[],"resultType":"complete","ttlMs":5,"cacheScope":"public"}"#;
     assert_eq!(modern("tools/list", &json(whole), false).expect("good").get(), whole);
     let expected = r#"{"tools":[],"ttlMs":5,"resultType":"complete","cacheScope":"private"}"#;
-    assert_eq!(modern("tools/list", &json(r#"{"tools":[],"ttlMs":5}"#), false).expect("good").get(), expected);
+    assert_eq!(
+        modern("tools/list", &json(r#"{"tools":[],"ttlMs":5}"#), false).expect("good").get(),
+        expected
+    );
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn an_error_keeps_its_code_message_and_data() {
     let Message::Response { id: None, outcome: Outcome::Error(error) } = only(text) else {
         panic!("no error")
     };
-    assert_eq!((error.code, error.message.as_str(), error.data.map(RawValue::get)), (-32022, "m", Some("{\"a\": 1}")));
+    assert_eq!(
+        (error.code, error.message.as_str(), error.data.map(RawValue::get)),
+        (-32022, "m", Some("{\"a\": 1}"))
+    );
 }
 
 #[test]

@@ -33,7 +33,8 @@ fn rule_03_a_client_is_asked_only_what_it_declared() {
 #[test]
 fn what_is_asked_keeps_its_text() {
     let params = json(r#"{ "message":"m", "x":1.0 }"#);
-    let result = input_required([("k1", "elicitation/create", Some(&*params)), ("k2", "roots/list", None)], "h");
+    let result =
+        input_required([("k1", "elicitation/create", Some(&*params)), ("k2", "roots/list", None)], "h");
     let expected = r#"{"resultType":"input_required","inputRequests":{"k1":{"method":"elicitation/create","params":{ "message":"m", "x":1.0 }},"k2":{"method":"roots/list"}},"requestState":"h"}"#;
     assert_eq!(result.get(), expected);
 }

@@ -21,11 +21,8 @@ fn rule_17_marked_arguments_are_repeated_in_headers() {
     }});
     let arguments = raw(&json!({"region": "Zürich", "inner": {"n": 42.0}, "b": true, "null": null}));
     let headers = of(&schema).expect("good").values(Some(&arguments));
-    let expected = [
-        ("Mcp-Param-Region", "=?base64?WsO8cmljaA==?="),
-        ("Mcp-Param-N", "42"),
-        ("Mcp-Param-B", "true"),
-    ];
+    let expected =
+        [("Mcp-Param-Region", "=?base64?WsO8cmljaA==?="), ("Mcp-Param-N", "42"), ("Mcp-Param-B", "true")];
     assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
@@ -54,7 +51,8 @@ fn what_a_client_over_http_must_drop_is_found() {
 
 #[test]
 fn a_mark_in_mere_data_is_none() {
-    let schema = json!({"properties": {"x-mcp-header": {"type": "number"}, "a": {"default": {"x-mcp-header": 7}}}});
+    let schema =
+        json!({"properties": {"x-mcp-header": {"type": "number"}, "a": {"default": {"x-mcp-header": 7}}}});
     assert_eq!(of(&schema), Ok(ParamHeaders::default()));
 }
 

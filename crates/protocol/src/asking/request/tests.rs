@@ -17,7 +17,8 @@ fn rule_13_a_modern_request_has_our_id_and_our_token_and_the_rest_as_it_was() {
     );
     let capabilities = json(r#"{ "sampling" : {} }"#);
     let info = json(r#"{"name":"c","version":"1"}"#);
-    let side = Side { implementation: Some(&info), log_level: Some("info"), progress: true, ..side(&capabilities) };
+    let side =
+        Side { implementation: Some(&info), log_level: Some("info"), progress: true, ..side(&capabilities) };
     let text = modern(9, "tools/call", Some(&params), &side, "2026-07-28").expect("object");
     let expected = r#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"t","arguments":{ "x" : 1.0 },"_meta":{"traceparent":"00-a","com.example/k":[1e400],"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{ "sampling" : {} },"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/logLevel":"info","progressToken":9}}}"#;
     assert_eq!(text, expected);

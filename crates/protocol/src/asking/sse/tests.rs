@@ -20,7 +20,8 @@ fn lines_end_in_any_of_the_three_ways() {
 
 #[test]
 fn rule_16_comments_and_empty_data_are_no_events() {
-    let (events, parser) = parse(&[b": keep-alive\n\nid: 1\ndata:\n\ndata\n\nid: 2\nretry: 250\ndata: x\n\n"]);
+    let (events, parser) =
+        parse(&[b": keep-alive\n\nid: 1\ndata:\n\ndata\n\nid: 2\nretry: 250\ndata: x\n\n"]);
     assert_eq!(events, ["x"]);
     assert_eq!((parser.last_id(), parser.retry()), (Some("2"), Some(Duration::from_millis(250))));
 }
