@@ -17,6 +17,7 @@ while IFS= read -r line; do
     case "$MODE" in
     modern) error -32022 ;;
     never) exit 3 ;;
+    slow) /bin/sleep 0.4; result '{"protocolVersion":"2025-06-18","capabilities":{}}' ;;
     *) result '{"protocolVersion":"2025-06-18","capabilities":{"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s"}}' ;;
     esac ;;
   *'"notifications/cancelled"'*) cancelled=$line ;;

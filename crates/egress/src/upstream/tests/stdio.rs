@@ -127,6 +127,16 @@ async fn a_process_that_ends_in_a_call_is_a_loss_and_started_again_for_the_next(
     until("it was reaped", || !exists(first)).await;
 }
 
+#[tokio::test]
+async fn a_start_goes_on_without_the_client_that_wanted_it_first() {
+    let upstream = upstream("slow");
+    let mut impatient = call("echo");
+    impatient.timeout = Duration::from_millis(50);
+    assert!(matches!(reply(&upstream, impatient).await, Err(Failure::NotSent(_))));
+    result(&upstream, call("echo")).await;
+    assert_eq!(upstream.health().starts, 1);
+}
+
 struct Later(AtomicU64);
 
 impl deputy_hub::ports::Clock for Later {
@@ -313,6 +323,15 @@ async fn restarts_leave_no_zombie() {
 #[ignore = "long"]
 async fn a_thousand_restarts_leave_no_zombie() {
     restarts(1000).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_says_nothing_about_the_server() {
+    let upstream = upstream("legacy");
+    result(&upstream, call("echo")).await;
+    let late = retry(call("ask"), &json!({"requestState": "deputy.open.00"}), &json!({}));
+    assert!(matches!(reply(&upstream, late).await, Err(Failure::Lost(_))));
+    assert_eq!(upstream.health().is_up, Some(true));
 }
 
 #[tokio::test]
