@@ -6,7 +6,6 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 
 pub(super) struct Legacy {
@@ -17,6 +16,8 @@ pub(super) struct Legacy {
     pub(super) is_opened: AtomicBool,
     /// How many listen to its own stream.
     pub(super) hearers: AtomicUsize,
+    /// The id of the call that is polled for.
+    polled: AtomicUsize,
     on_get: broadcast::Sender<Value>,
     said: Mutex<Vec<mpsc::UnboundedSender<Value>>>,
 }
@@ -29,6 +30,7 @@ impl Legacy {
             forgotten: AtomicUsize::new(0),
             is_opened: AtomicBool::new(false),
             hearers: AtomicUsize::new(0),
+            polled: AtomicUsize::new(0),
             on_get: broadcast::channel(16).0,
             said: Mutex::default(),
         });
@@ -61,7 +63,7 @@ impl Legacy {
             _ if !is_known => conn.error("404 Not Found", &Value::Null, -32001).await,
             ("GET", _) if request.header("last-event-id") == Some("e1") => {
                 conn.stream().await;
-                conn.event(&json!({"jsonrpc": "2.0", "id": self.last_polled(), "result": {"content": [], "polled": true}}))
+                conn.event(&json!({"jsonrpc": "2.0", "id": self.polled.load(Ordering::SeqCst), "result": {"content": [], "polled": true}}))
                     .await;
                 return None;
             }
@@ -97,10 +99,6 @@ impl Legacy {
         }
         self.hearers.fetch_sub(1, Ordering::SeqCst);
         None
-    }
-
-    fn last_polled(&self) -> usize {
-        POLLED.load(Ordering::SeqCst)
     }
 
     async fn call(&self, request: Request, mut conn: Conn) -> Option<Conn> {
@@ -142,7 +140,7 @@ impl Legacy {
                 return None;
             }
             "polled" => {
-                POLLED
+                self.polled
                     .store(usize::try_from(request.body["id"].as_u64().unwrap()).unwrap(), Ordering::SeqCst);
                 conn.stream().await;
                 conn.raw("id: e1\nretry: 20\ndata:\n\n").await;
@@ -196,10 +194,6 @@ impl Legacy {
             }
         }
         conn.event_result(request, json!({"content": [], "answers": answers})).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
         None
     }
 }
-
-/// The id of the call that is polled for; one test uses it.
-static POLLED: AtomicUsize = AtomicUsize::new(0);
