@@ -1,13 +1,14 @@
 //! From `[[server]]` to the servers of the hub: how each is reached, and by which right.
 
 use crate::settings::{Credential, Document, Server, Settings, Way};
-use deputy_core::{IdError, Origin, SourceName};
+use async_trait::async_trait;
+use deputy_core::{IdError, Origin, Secret, SourceName, TenantId};
 use deputy_egress::HttpClient;
 use deputy_egress::upstream::{
-    HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream,
+    self, HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream,
 };
 use deputy_hub::ports::{Clock, Upstream};
-use deputy_hub::{Right, Supervisor};
+use deputy_hub::{Right, Supervisor, Vault};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -35,6 +36,29 @@ pub struct Around {
     pub clock: Arc<dyn Clock>,
     /// Where tasks run.
     pub supervisor: Supervisor,
+    /// Who holds service accounts.
+    pub vault: Arc<Vault>,
+}
+
+/// What the vault has for one server. Opened at the socket's edge, at each request, and kept nowhere: a secret that was
+/// replaced or removed counts from the next request on.
+struct Sealed {
+    vault: Arc<Vault>,
+    tenant: TenantId,
+    server: SourceName,
+}
+
+#[async_trait]
+impl upstream::Credential for Sealed {
+    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+        let headers = self.vault.headers_for(&self.tenant, &self.server).await;
+        let headers = headers.map_err(|fault| {
+            // The operator's matter, with the mend; the agent is told that there is no credential, and no more.
+            tracing::error!(%fault, server = %self.server, "a server's credential cannot be had");
+            "the hub has no credential for it now".to_owned()
+        })?;
+        Ok(headers.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+    }
 }
 
 /// The servers of the hub; none is connected yet.
@@ -79,14 +103,20 @@ fn upstream(server: &Server, around: &Around) -> Result<Arc<dyn Upstream>, Serve
         stream_line_bytes: server.answer_bytes,
         ..Limits::default()
     };
-    let Around { client, clock, supervisor } = around.clone();
+    let Around { client, clock, supervisor, vault } = around.clone();
     let name = server.name.to_string();
+    let credential: Arc<dyn upstream::Credential> = match server.credential {
+        Credential::Open => Arc::new(NoCredential),
+        Credential::Vault => {
+            Arc::new(Sealed { vault, tenant: server.tenant.clone(), server: server.name.clone() })
+        }
+    };
     match &server.way {
         Way::Address(url) => Ok(Arc::new(HttpUpstream::new(HttpSettings {
             name,
             url: url.clone(),
             client,
-            credential: Arc::new(NoCredential),
+            credential,
             limits,
             clock,
             supervisor,

@@ -5,6 +5,7 @@ use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
 use crate::servers::{Around, ServerError, servers};
 use crate::settings::{App, PolicySource, Settings};
+use crate::vault::vault;
 use deputy_core::{Client, Issuer, Timestamp};
 use deputy_egress::{HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
 use deputy_hub::approvals::ApprovalLimits;
@@ -100,8 +101,12 @@ impl Running {
         )));
         let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let supervisor = Supervisor::new(stop);
-        let around =
-            Around { client: client.clone(), clock: Arc::clone(&clock), supervisor: supervisor.clone() };
+        let around = Around {
+            client: client.clone(),
+            clock: Arc::clone(&clock),
+            supervisor: supervisor.clone(),
+            vault: Arc::new(vault(settings, Arc::<SqliteStore>::clone(&store))),
+        };
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
             tenants: settings.tenants.clone(),
