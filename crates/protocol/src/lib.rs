@@ -2,6 +2,7 @@
 
 pub mod jsonrpc;
 pub mod mcp;
+pub mod openapi;
 pub mod relay;
 pub mod schema;
 pub mod tab;
