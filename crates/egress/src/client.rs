@@ -1,8 +1,10 @@
 //! The one HTTP client. Nobody else in the house opens a connection to a stranger.
 
 mod exchange;
+mod sending;
 
 pub use exchange::{Exchange, Reply};
+pub(crate) use sending::{Sending, Unsent};
 
 use crate::resolver::{Checked, Refused, Resolver, SystemResolver, Zone};
 use bytes::{Bytes, BytesMut};

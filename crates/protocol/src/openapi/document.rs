@@ -64,7 +64,7 @@ impl Document {
         let (mut operations, mut left_out) = (Vec::new(), Vec::new());
         for ((found, _), name) in wanted {
             let name = name.ok_or_else(|| "its name is another operation's too".to_owned());
-            match name.and_then(|name| tool::of(root, dialect, options.outputs, name, *found)) {
+            match name.and_then(|name| tool::of(root, dialect, options, name, *found)) {
                 Ok(operation) => operations.push(Arc::new(operation)),
                 Err(why) => left_out.push(LeftOut { operation: shown(found), why }),
             }

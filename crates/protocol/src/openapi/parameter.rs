@@ -122,7 +122,7 @@ impl<'d> Described<'d> {
                 return Ok(None);
             }
             let begins = |beginning: &&str| lower.starts_with(*beginning);
-            if FORBIDDEN.contains(&lower.as_str()) || FORBIDDEN_BEGINNINGS.iter().any(|b| begins(b)) {
+            if FORBIDDEN.contains(&lower.as_str()) || FORBIDDEN_BEGINNINGS.iter().any(begins) {
                 let why =
                     || format!("it requires the header field `{name}`, which is not a caller's to give");
                 return if is_required { Err(why()) } else { Ok(None) };

@@ -10,6 +10,8 @@ pub struct Options {
     pub include: Vec<String>,
     /// Never these. It beats `include`.
     pub exclude: Vec<String>,
+    /// Header fields that are not arguments whatever the document says, because the hub fills them: that of a credential.
+    pub withheld: Vec<String>,
     /// Whether tools have output schemas.
     pub outputs: Outputs,
 }
@@ -45,6 +47,11 @@ impl Options {
     pub(super) fn offers(&self, named: &Named<'_>) -> bool {
         let among = |list: &[String]| list.iter().any(|entry| named.is_meant_by(entry));
         (self.include.is_empty() || among(&self.include)) && !among(&self.exclude)
+    }
+
+    /// Whether the hub fills this header field.
+    pub(super) fn withholds(&self, header: &str) -> bool {
+        self.withheld.iter().any(|name| name.eq_ignore_ascii_case(header))
     }
 
     /// Every entry of both lists.

@@ -301,3 +301,15 @@ fn more_tools_than_there_may_be_are_refused_with_the_mend() {
     let error = parse_with(&document(Value::Object(paths)), &Options::default()).unwrap_err();
     assert!(error.to_string().contains("include"), "{error}");
 }
+
+#[test]
+fn a_header_field_that_the_hub_fills_is_no_argument() {
+    let document = document(json!({"/a": {"get": {"parameters": [
+        {"name": "X-Api-Key", "in": "header", "required": true}, {"name": "X-Other", "in": "header"},
+    ]}}}));
+    let options = Options { withheld: vec!["x-api-key".to_owned()], ..Options::default() };
+    let parsed = parse_with(&document, &options).unwrap();
+    let schema = parsed.operations()[0].tool()["inputSchema"].clone();
+    assert_eq!(schema["properties"].as_object().unwrap().keys().collect::<Vec<_>>(), ["X-Other"]);
+    assert!(schema.get("required").is_none());
+}

@@ -8,7 +8,7 @@ use super::parameter::{Described, Parameter, Place, is_json};
 use super::path::Template;
 use super::reference::Root;
 use super::schema::{Dialect, Side, Translated, translate};
-use super::select::Outputs;
+use super::select::{Options, Outputs};
 use serde_json::{Map, Value, json};
 
 /// Characters of a description.
@@ -32,13 +32,16 @@ pub(super) struct Found<'d> {
 pub(super) fn of(
     root: Root<'_>,
     dialect: Dialect,
-    outputs: Outputs,
+    options: &Options,
     name: String,
     found: Found<'_>,
 ) -> Result<Operation, String> {
     let Found { method, path, operation, .. } = found;
     let template = Template::parse(path)?;
-    let described = parameters(root, found)?;
+    let described: Vec<_> = parameters(root, found)?
+        .into_iter()
+        .filter(|one| one.place != Place::Header || !options.withholds(one.name))
+        .collect();
     for variable in template.variables() {
         let is_it = |one: &&Described<'_>| one.place == Place::Path && one.name == variable;
         if described.iter().filter(is_it).count() != 1 {
@@ -60,7 +63,7 @@ pub(super) fn of(
     let argument = body.as_ref().map(|_| names.name("body", "request"));
     let input = input(root, dialect, &described, &parameters, body.as_ref().zip(argument.as_deref()))?;
     let answers = responses(root, operation);
-    let output = match outputs {
+    let output = match options.outputs {
         Outputs::Described => output(root, dialect, &answers),
         Outputs::Undescribed => None,
     };
