@@ -42,11 +42,12 @@ fn bare(url: &Url) -> Url {
 
 /// The address of a request. What the parser makes of it must be what was written: nothing in it may have moved.
 pub(super) fn address(base: &Url, request: &Request) -> Result<Url, String> {
-    let before = format!("{}{}", base.origin().ascii_serialization(), base.path().trim_end_matches('/'));
+    let path = format!("{}{}", base.path().trim_end_matches('/'), request.path);
     let query = request.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
-    let written = format!("{before}{}{query}", request.path);
+    let written = format!("{}{path}{query}", base.origin().ascii_serialization());
     let url = Url::parse(&written).map_err(|error| format!("the address cannot be written: {error}"))?;
-    if url.as_str() == written && url.origin() == base.origin() && url.query() == request.query.as_deref() {
+    let is_whole = url.as_str() == written && url.path() == path && url.query() == request.query.as_deref();
+    if is_whole && url.origin() == base.origin() && request.path.starts_with('/') {
         Ok(url)
     } else {
         Err("the address would not lead where the document says".to_owned())
