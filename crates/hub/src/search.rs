@@ -159,8 +159,14 @@ impl<Id: Clone> Index<Id> {
         let asked = asked(&query);
         let mut scores = vec![0.0_f32; self.tools.len()];
         let mut matched = vec![0_u8; self.tools.len()];
+        let mut worth = vec![0.0_f32; self.tools.len()];
         for word in &asked {
-            self.add(word, &mut scores, &mut matched);
+            self.value(word, &mut worth);
+            for ((worth, score), matched) in worth.iter_mut().zip(&mut scores).zip(&mut matched) {
+                *score += *worth;
+                *matched = matched.saturating_add(u8::from(*worth > 0.0));
+                *worth = 0.0;
+            }
         }
         let exact = query.trim();
         let mut found: Vec<(usize, f32)> = Vec::new();
@@ -183,36 +189,30 @@ impl<Id: Clone> Index<Id> {
         found.into_iter().filter_map(|(at, score)| Some((self.tools.get(at)?.id.clone(), score))).collect()
     }
 
-    /// Adds what one word of the query is worth to each tool: as it is, as a beginning, as a synonym; the most counts.
-    fn add(&self, word: &str, scores: &mut [f32], matched: &mut [u8]) {
-        let mut worth: BTreeMap<u32, f32> = BTreeMap::new();
+    /// What one word of the query is worth to each tool: as it is, as a beginning, as a synonym; the most counts.
+    fn value(&self, word: &str, worth: &mut [f32]) {
         let mut meet = |postings: &[Posting], share: f32| {
             let rare = self.rarity(postings.len()) * share;
             for posting in postings {
-                let best = worth.entry(posting.tool).or_default();
-                *best = best.max(posting.says * rare);
+                let place = usize::try_from(posting.tool).ok().and_then(|at| worth.get_mut(at));
+                if let Some(best) = place {
+                    *best = best.max(posting.says * rare);
+                }
             }
         };
         if let Some(postings) = self.words.get(word) {
             meet(postings, 1.0);
         }
         if word.len() >= BEGINNING {
-            let begins =
-                self.words.range::<str, _>((std::ops::Bound::Excluded(word), std::ops::Bound::Unbounded));
-            for (_, postings) in begins.take_while(|(known, _)| known.starts_with(word)).take(EXPANSIONS) {
+            let after = (std::ops::Bound::Excluded(word), std::ops::Bound::Unbounded);
+            let begins = self.words.range::<str, _>(after).take_while(|(known, _)| known.starts_with(word));
+            for (_, postings) in begins.take(EXPANSIONS) {
                 meet(postings, OF_BEGINNING);
             }
         }
         for synonym in synonyms(word) {
             if let Some(postings) = self.words.get(*synonym) {
                 meet(postings, OF_SYNONYM);
-            }
-        }
-        for (tool, worth) in worth {
-            let Ok(at) = usize::try_from(tool) else { continue };
-            if let (Some(score), Some(matched)) = (scores.get_mut(at), matched.get_mut(at)) {
-                *score += worth;
-                *matched = matched.saturating_add(1);
             }
         }
     }
