@@ -23,7 +23,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T, E = Error> = std::result::Result<T, E>;
 
 const USAGE: &str = "deputy-bench --program DEPUTY --dir DIR [--json | --markdown] [CASE…]\n\
-    cases: verify decide audit tab tabs; `faults kills N` and `faults tabs N` check instead of measuring";
+    cases: verify decide search audit tab tabs; `faults kills N` and `faults tabs N` check instead of measuring";
 
 fn fail<T>(why: impl Into<String>) -> Result<T> {
     Err(why.into().into())

@@ -4,6 +4,7 @@ mod audit;
 mod decide;
 mod disk;
 mod kills;
+mod search;
 mod tab;
 mod tabs;
 mod verify;
@@ -13,7 +14,7 @@ use crate::{Result, fail};
 use std::path::PathBuf;
 
 /// Every case, in the order of the documentation.
-pub(crate) const ALL: &[&str] = &["verify", "decide", "audit", "tab", "tabs"];
+pub(crate) const ALL: &[&str] = &["verify", "decide", "search", "audit", "tab", "tabs"];
 
 /// What a case needs to know.
 pub(crate) struct Setting {
@@ -28,6 +29,7 @@ pub(crate) async fn measure(setting: &Setting, case: &str) -> Result<Vec<Row>> {
     match case {
         "verify" => verify::run(),
         "decide" => decide::run(),
+        "search" => search::run(),
         "audit" => audit::run(setting).await,
         "tab" => tab::run(setting).await,
         "tabs" => tabs::run(setting).await,

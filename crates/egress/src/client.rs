@@ -1,9 +1,11 @@
 //! The one HTTP client. Nobody else in the house opens a connection to a stranger.
 
 mod exchange;
+mod sending;
 mod streamed;
 
 pub use exchange::{Exchange, Reply};
+pub(crate) use sending::{Sending, Unsent};
 pub(crate) use streamed::{Outgoing, Streamed, Undelivered};
 
 use crate::resolver::{Checked, Refused, Resolver, SystemResolver, Zone};

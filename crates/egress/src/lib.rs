@@ -2,13 +2,14 @@
 //!
 //! One [`HttpClient`] for everything: it resolves once, checks the address it then connects to, follows no redirect,
 //! and reads no more than it was told to (R6, B1). [`KeyFetcher`] brings identity providers' keys with it;
-//! [`Bucket`] takes what is written once.
+//! [`Bucket`] takes what is written once; [`OpenApiUpstream`] calls servers that are described by an OpenAPI document.
 
 mod address;
 mod bucket;
 mod client;
 mod keys;
 mod manifests;
+mod openapi;
 mod resolver;
 pub mod upstream;
 
@@ -19,4 +20,5 @@ pub use bucket::{Bucket, Stored};
 pub use client::{Answer, Ask, EgressError, Exchange, HttpClient, NamedHosts, Reply, Settings};
 pub use keys::KeyFetcher;
 pub use manifests::ManifestFetcher;
+pub use openapi::{Credential, Credentials, DocumentAt, OpenApiUpstream, Served};
 pub use resolver::{Resolver, SystemResolver};

@@ -3,6 +3,7 @@
 pub mod asking;
 pub mod jsonrpc;
 pub mod mcp;
+pub mod openapi;
 pub mod relay;
 pub mod schema;
 pub mod tab;

@@ -19,6 +19,7 @@ mod json;
 mod lines;
 mod log;
 pub mod mutate;
+mod openapi;
 mod policy;
 mod settings;
 mod wire;
@@ -44,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     target("schema", json::schema, 3000),
     target("definition", json::definition, 3000),
     target("manifest", json::manifest, 2000),
+    target("openapi", openapi::openapi, 1500),
     target("tab", wire::tab, 3000),
     target("jsonrpc", wire::jsonrpc, 4000),
     target("headers", wire::headers, 4000),

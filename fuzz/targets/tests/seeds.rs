@@ -99,6 +99,7 @@ holds! {
     r9_hostile_schemas_are_bounded_and_let_nothing_else_pass: "schema",
     p26_hostile_definitions_have_one_hash_and_never_lower_a_class: "definition",
     p26_hostile_manifests_pin_only_what_they_are_right_about: "manifest",
+    r7_hostile_documents_make_bounded_tools_whose_requests_keep_their_shape: "openapi",
     p17_hostile_frames_keep_order_and_limits_or_close_the_socket: "tab",
     r9_hostile_bodies_are_checked_as_the_bytes_that_came: "jsonrpc",
     r9_hostile_headers_agree_with_a_body_only_if_they_say_the_same: "headers",
