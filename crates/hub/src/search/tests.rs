@@ -143,8 +143,8 @@ fn an_exact_name_wins_over_everything() {
     let made = made();
     let index = index(&made);
     for tool in &made {
-        assert_eq!(names(&index, &tool.name, 1), [tool.name.clone()]);
-        assert_eq!(names(&index, &format!(" {} ", tool.name.to_uppercase()), 1), [tool.name.clone()]);
+        assert_eq!(names(&index, &tool.name, 1), [tool.name.as_str()]);
+        assert_eq!(names(&index, &format!(" {} ", tool.name.to_uppercase()), 1), [tool.name.as_str()]);
     }
     assert_eq!(names(&index, "delete_ticket", 1), ["desk__delete_ticket"]);
 }
