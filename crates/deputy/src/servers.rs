@@ -3,12 +3,13 @@
 use crate::settings::{Credential, Document, Server, Settings, Way};
 use async_trait::async_trait;
 use deputy_core::{IdError, Origin, Secret, SourceName, TenantId};
-use deputy_egress::HttpClient;
 use deputy_egress::upstream::{
     self, HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream,
 };
+use deputy_egress::{DocumentAt, HttpClient, OpenApiUpstream, Served};
 use deputy_hub::ports::{Clock, Upstream};
 use deputy_hub::{Right, Supervisor, Vault};
+use deputy_protocol::openapi::Options;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -16,16 +17,8 @@ use url::Url;
 /// How long a program has to end by itself, and again after it was told to.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Why a server cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// Its address has no origin.
-    #[error(transparent)]
-    Origin(#[from] IdError),
-    /// Not in this version.
-    #[error("the server `{0}`: `openapi` is not in this version")]
-    Later(SourceName),
-}
+/// How old an OpenAPI document may be when tools are listed.
+const REFRESH: Duration = Duration::from_secs(60);
 
 /// What every server needs of the program.
 #[derive(Clone)]
@@ -65,11 +58,11 @@ impl upstream::Credential for Sealed {
 ///
 /// # Errors
 /// An address has no origin.
-pub fn servers(settings: &Settings, around: &Around) -> Result<Vec<deputy_hub::Server>, ServerError> {
+pub fn servers(settings: &Settings, around: &Around) -> Result<Vec<deputy_hub::Server>, IdError> {
     settings.servers.iter().map(|server| one(server, around)).collect()
 }
 
-fn one(server: &Server, around: &Around) -> Result<deputy_hub::Server, ServerError> {
+fn one(server: &Server, around: &Around) -> Result<deputy_hub::Server, IdError> {
     Ok(deputy_hub::Server {
         name: server.name.clone(),
         tenant: server.tenant.clone(),
@@ -81,7 +74,7 @@ fn one(server: &Server, around: &Around) -> Result<deputy_hub::Server, ServerErr
             Credential::Vault => Right::Key,
         },
         timeout: server.timeout,
-        upstream: upstream(server, around)?,
+        upstream: upstream(server, around),
     })
 }
 
@@ -97,7 +90,7 @@ fn origin(server: &Server) -> Result<Origin, IdError> {
     }
 }
 
-fn upstream(server: &Server, around: &Around) -> Result<Arc<dyn Upstream>, ServerError> {
+fn upstream(server: &Server, around: &Around) -> Arc<dyn Upstream> {
     let limits = Limits {
         answer_bytes: server.answer_bytes,
         stream_line_bytes: server.answer_bytes,
@@ -112,7 +105,7 @@ fn upstream(server: &Server, around: &Around) -> Result<Arc<dyn Upstream>, Serve
         }
     };
     match &server.way {
-        Way::Address(url) => Ok(Arc::new(HttpUpstream::new(HttpSettings {
+        Way::Address(url) => Arc::new(HttpUpstream::new(HttpSettings {
             name,
             url: url.clone(),
             client,
@@ -120,10 +113,10 @@ fn upstream(server: &Server, around: &Around) -> Result<Arc<dyn Upstream>, Serve
             limits,
             clock,
             supervisor,
-        }))),
+        })),
         Way::Command { words, environment, folder, shared } => {
             let mut words = words.iter().cloned();
-            Ok(Arc::new(StdioUpstream::new(StdioSettings {
+            Arc::new(StdioUpstream::new(StdioSettings {
                 name,
                 program: words.next().unwrap_or_default(),
                 arguments: words.collect(),
@@ -134,8 +127,33 @@ fn upstream(server: &Server, around: &Around) -> Result<Arc<dyn Upstream>, Serve
                 limits,
                 clock,
                 supervisor,
-            })))
+            }))
         }
-        Way::OpenApi { .. } => Err(ServerError::Later(server.name.clone())),
+        Way::OpenApi { document, base_url, include, exclude } => {
+            let document = match document {
+                Document::Address(url) => DocumentAt::Url(url.clone()),
+                Document::File(path) => DocumentAt::File(path.clone()),
+            };
+            let options = Options {
+                include: include.clone().unwrap_or_default(),
+                exclude: exclude.clone(),
+                ..Options::default()
+            };
+            let interface = Arc::new(OpenApiUpstream::new(
+                client,
+                clock,
+                Served {
+                    name,
+                    document,
+                    base_url: base_url.clone(),
+                    options,
+                    limit_bytes: server.answer_bytes,
+                    refresh: REFRESH,
+                    credential,
+                },
+            ));
+            interface.keep_fresh(&supervisor);
+            interface
+        }
     }
 }

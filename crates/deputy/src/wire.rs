@@ -3,7 +3,7 @@
 use crate::keys::{Keys, KeysError};
 use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
-use crate::servers::{Around, ServerError, servers};
+use crate::servers::{Around, servers};
 use crate::settings::{App, PolicySource, Settings};
 use crate::vault::vault;
 use deputy_core::{Client, Issuer, Timestamp};
@@ -51,9 +51,6 @@ pub enum WireError {
     /// The HTTP client.
     #[error(transparent)]
     Egress(#[from] deputy_egress::EgressError),
-    /// MCP servers.
-    #[error(transparent)]
-    Server(#[from] ServerError),
     /// The public URL.
     #[error(transparent)]
     PublicUrl(#[from] deputy_core::IdError),

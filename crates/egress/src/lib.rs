@@ -20,5 +20,5 @@ pub use bucket::{Bucket, Stored};
 pub use client::{Answer, Ask, EgressError, Exchange, HttpClient, NamedHosts, Reply, Settings};
 pub use keys::KeyFetcher;
 pub use manifests::ManifestFetcher;
-pub use openapi::{Credential, Credentials, DocumentAt, OpenApiUpstream, Served};
+pub use openapi::{DocumentAt, OpenApiUpstream, Served};
 pub use resolver::{Resolver, SystemResolver};

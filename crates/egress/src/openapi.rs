@@ -7,6 +7,7 @@ mod base;
 mod document;
 
 use crate::client::{EgressError, HttpClient, Sending, Unsent};
+use crate::upstream::Credential;
 use async_trait::async_trait;
 use deputy_core::Secret;
 use deputy_hub::Supervisor;
@@ -20,9 +21,7 @@ use document::{Age, Kept, Loaded};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -41,20 +40,6 @@ pub enum DocumentAt {
     Url(Url),
 }
 
-/// A header field that shows who asks.
-pub struct Credential {
-    /// Its name.
-    pub name: HeaderName,
-    /// Its value, as a whole (`Bearer …`).
-    pub value: Secret<String>,
-}
-
-/// Brings the credential for a principal, right before a request goes out; `None`: there is none for this server. An
-/// error, in words without secrets, means that nothing is sent.
-pub type Credentials = Arc<
-    dyn Fn(&str) -> Pin<Box<dyn Future<Output = Result<Option<Credential>, String>> + Send>> + Send + Sync,
->;
-
 /// What the operator says of such a server.
 #[derive(Clone)]
 pub struct Served {
@@ -71,7 +56,7 @@ pub struct Served {
     /// How old the document may be when tools are listed.
     pub refresh: Duration,
     /// Who asks.
-    pub credentials: Option<Credentials>,
+    pub credential: Arc<dyn Credential>,
 }
 
 /// One such server.
@@ -81,7 +66,7 @@ pub struct OpenApiUpstream {
     kept: Kept,
     limit_bytes: usize,
     refresh: Duration,
-    credentials: Option<Credentials>,
+    credential: Arc<dyn Credential>,
     state: Mutex<Health>,
 }
 
@@ -89,10 +74,10 @@ impl OpenApiUpstream {
     /// Nothing is read before it is needed. The client's config must name the hosts of the document and of the server.
     #[must_use]
     pub fn new(client: HttpClient, clock: Arc<dyn Clock>, served: Served) -> Self {
-        let Served { name, document, base_url, options, limit_bytes, refresh, credentials } = served;
+        let Served { name, document, base_url, options, limit_bytes, refresh, credential } = served;
         let kept = Kept::new(client.clone(), Arc::clone(&clock), name, document, base_url, options, refresh);
         let state = Mutex::new(Health { is_up: None, revision: None, last_error: None, starts: 0 });
-        Self { client, clock, kept, limit_bytes, refresh, credentials, state }
+        Self { client, clock, kept, limit_bytes, refresh, credential, state }
     }
 
     /// From now on looks by itself whether the document has changed, while anybody holds a receiver of
@@ -181,15 +166,15 @@ impl OpenApiUpstream {
         };
         let url = base::address(&loaded.base, &request).map_err(Failure::NotSent)?;
         let mut headers = headers(&request).map_err(Failure::NotSent)?;
-        if let Some(credentials) = &self.credentials
-            && let Some(credential) =
-                in_time(until, credentials(&ask.principal)).await?.map_err(Failure::NotSent)?
-        {
-            if headers.contains_key(&credential.name) {
-                let why = format!("the header field `{}` is the hub's to fill", credential.name);
+        let own = in_time(until, self.credential.headers(&ask.principal)).await?.map_err(Failure::NotSent)?;
+        for (name, value) in own {
+            let named = HeaderName::try_from(name.as_str())
+                .map_err(|_| Failure::NotSent("the credential has no header field".to_owned()))?;
+            if headers.contains_key(&named) {
+                let why = format!("the header field `{named}` is the hub's to fill");
                 return Ok(Reply::Result(refused(&why)));
             }
-            headers.insert(credential.name, sensitive(&credential.value).map_err(Failure::NotSent)?);
+            headers.insert(named, sensitive(&value).map_err(Failure::NotSent)?);
         }
         self.send(operation, request, url, headers, until).await
     }

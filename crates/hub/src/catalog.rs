@@ -111,6 +111,11 @@ impl Catalog {
     /// What this caller could call with some arguments, allowed or after asking, sorted by name (R1).
     #[must_use]
     pub fn tools(&self, reach: &Reach, now: Timestamp) -> Vec<Listed> {
+        self.candidates(reach).into_iter().filter(|entry| self.shows(reach, &entry.tool, now)).collect()
+    }
+
+    /// What there is for this caller before policy is asked, sorted by name.
+    pub(crate) fn candidates(&self, reach: &Reach) -> Vec<Listed> {
         let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
         for tab in self.tabs.of(reach.user()) {
             for offer in tab.offers().into_iter().filter(is_for_agents) {
@@ -134,7 +139,7 @@ impl Catalog {
             let raw = Some(Arc::clone(&offered.raw));
             listed.insert(name.as_str().to_owned(), Listed { name, tool, raw, tabs: Vec::new() });
         }
-        listed.into_values().filter(|entry| self.shows(reach, &entry.tool, now)).collect()
+        listed.into_values().collect()
     }
 
     /// Whether policy could allow this caller some call of this tool.

@@ -4,6 +4,10 @@
 //! The second one is no way around anything: what it names is called, decided, approved and written down as that tool
 //! itself. It is here only as a definition and as the reading of its arguments ([`Named::of`]); it is never performed.
 
+mod found;
+
+pub use found::Finder;
+
 use crate::answers::SOURCE;
 use crate::search::MOST_RESULTS;
 use deputy_core::{Arguments, Class, Definition, Issuer, Origin, SourceKind, Tool, ToolKind};

@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
 use crate::definitions::Definitions;
+use crate::finding::{Finder, Finding};
 use crate::journal::Journal;
 use crate::lanes::{PageLane, ServerLane, SessionLane};
 use crate::limits::{Limit, RateLimits};
@@ -109,6 +110,8 @@ pub struct Hub {
     journal: Arc<Journal>,
     sealer: Arc<Sealer>,
     servers: Arc<Servers>,
+    finder: Finder,
+    finding: Option<Finding>,
     open_calls: Arc<dyn OpenCalls>,
     rate_limits: Arc<RateLimits>,
     intents: Arc<dyn ports::PastIntents>,
@@ -141,6 +144,7 @@ impl Hub {
             supervisor.clone(),
             Arc::clone(&thrown),
         ));
+        let finding = Finding::of(&setup.public_url);
         let sealer = Arc::new(setup.sealer);
         let servers =
             Arc::new(Servers::new(setup.servers, Arc::clone(&pins), Arc::clone(&tabs), Arc::clone(&clock)));
@@ -227,6 +231,7 @@ impl Hub {
             Arc::clone(&clock),
             setup.tenants.clone(),
         );
+        let finder = Finder::new(Arc::clone(&catalog), Arc::clone(&servers), Arc::clone(&tabs));
         Arc::new(Self {
             public_url: setup.public_url,
             corridor,
@@ -241,6 +246,8 @@ impl Hub {
             assertions,
             journal,
             sealer,
+            finder,
+            finding,
             servers,
             open_calls: setup.open_calls,
             rate_limits,

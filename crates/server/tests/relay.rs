@@ -320,6 +320,7 @@ async fn rule_09_prompts_and_resources_of_all_servers_stand_together_and_lead_ba
 async fn rule_07_a_server_that_does_not_answer_hides_no_other_and_never_looks_empty() {
     let (good, dead) = (FakeUpstream::with_tools(&["list"]), FakeUpstream::with_tools(&[]));
     dead.is_down();
+    good.answers(|_| Ok(result(&json!({"resources": [{"uri": "file:///a", "name": "a"}]}))));
     let doors = Doors::before_both(&good, &dead).await;
     let (_, listed) = modern(&doors, "tools/list", json!({})).await;
     assert_eq!(listed["result"]["tools"][0]["name"], "files__list");
@@ -329,5 +330,38 @@ async fn rule_07_a_server_that_does_not_answer_hides_no_other_and_never_looks_em
         (&json!("other"), &json!("upstream_unavailable"))
     );
     let (_, listed) = modern(&doors, "resources/list", json!({})).await;
+    assert_eq!(listed["result"]["resources"][0]["uri"], "files+file:///a");
     assert_eq!(listed["result"]["_meta"]["dev.deputy/missing"][0]["source"], "other");
+}
+
+#[tokio::test]
+async fn many_tools_are_found_and_called_by_name_as_the_tools_they_are() {
+    let files = FakeUpstream::with_tools(&["read_invoice", "send_mail", "list"]);
+    let mut doors = Doors::before(&files, "/mcp").await;
+    let session = doors.initialized("alice").await;
+    doors.path = "/mcp?tools=search".to_owned();
+    for era in ["modern", "legacy"] {
+        let ask = async |method: &str, params: Value| match era {
+            "modern" => modern(&doors, method, params).await.1["result"].clone(),
+            _ => {
+                doors.send(doors.legacy("alice", &session, &json!(1), method, &params)).await.json()["result"]
+                    .clone()
+            }
+        };
+        let listed = ask("tools/list", json!({})).await;
+        let names: Vec<_> =
+            listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
+        assert_eq!(names, ["deputy__find_tools", "deputy__call_tool"], "{era}");
+        let found =
+            ask("tools/call", json!({"name": "deputy__find_tools", "arguments": {"query": "invoice"}})).await;
+        assert_eq!(found["structuredContent"]["tools"][0]["name"], "files__read_invoice", "{era}");
+        let call = json!({"name": "deputy__call_tool", "arguments": {"name": "files__read_invoice", "arguments": {"n": 1.0}}});
+        assert_eq!(ask("tools/call", call).await["content"][0]["text"], "read_invoice");
+    }
+    let asked = files.asked();
+    assert_eq!(asked.len(), 2);
+    let sent = asked[0].params.as_ref().unwrap().get();
+    assert!(sent.contains(r#""name":"read_invoice""#) && sent.contains(r#""arguments":{"n":1.0}"#), "{sent}");
+    let intents = doors.world.tables.of_kind(deputy_core::EventKind::Intent);
+    assert!(intents.iter().all(|line| line.tool.as_ref().unwrap().as_str() == "read_invoice"));
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::stranger::{Script, Stranger, client, send};
+use crate::upstream::NoCredential;
 use deputy_core::Timestamp;
 use deputy_hub::ports::upstream::ClientSide;
 use serde_json::Value;
@@ -46,7 +47,7 @@ fn document(extra: &str) -> String {
 }
 
 /// A server whose document is a file.
-fn world(stranger: &Stranger, credentials: Option<Credentials>) -> World {
+fn world(stranger: &Stranger, credential: Arc<dyn Credential>) -> World {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), document("first")).unwrap();
     let clock = Arc::new(Held::default());
@@ -57,7 +58,7 @@ fn world(stranger: &Stranger, credentials: Option<Credentials>) -> World {
         options: Options::default(),
         limit_bytes: 64,
         refresh: Duration::from_secs(60),
-        credentials,
+        credential,
     };
     let client = client(&["api.test"], Script::new(&[&["127.0.0.1"]]));
     World { upstream: OpenApiUpstream::new(client, Arc::clone(&clock) as _, served), clock, file }
@@ -90,7 +91,7 @@ const JSON: &str = "content-type: application/json\r\n";
 #[tokio::test]
 async fn a_call_is_a_request_and_its_answer_a_result() {
     let stranger = Stranger::saying(JSON, r#"{"id":"7"}"#);
-    let world = world(&stranger, None);
+    let world = world(&stranger, none());
     let result = called(&world.upstream, json!({"id": "a/../b".replace("..", "c")})).await.unwrap();
     assert_eq!(result["structuredContent"], json!({"id": "7"}));
     assert_eq!(result["content"][0]["text"], r#"{"id":"7"}"#);
@@ -103,7 +104,7 @@ async fn a_call_is_a_request_and_its_answer_a_result() {
 #[tokio::test]
 async fn the_tools_are_those_of_the_document_and_everything_else_is_unknown() {
     let stranger = Stranger::saying("", "");
-    let world = world(&stranger, None);
+    let world = world(&stranger, none());
     let list = asked(&world.upstream, wish("tools/list", json!({}))).await.unwrap();
     let names: Vec<&str> =
         list["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
@@ -125,7 +126,7 @@ async fn the_tools_are_those_of_the_document_and_everything_else_is_unknown() {
 #[tokio::test]
 async fn r7_arguments_that_would_leave_their_place_are_refused_before_anything_is_sent() {
     let stranger = Stranger::saying(JSON, "{}");
-    let world = world(&stranger, None);
+    let world = world(&stranger, none());
     for bad in
         [json!({"id": ".."}), json!({"id": "../x"}), json!({}), json!({"id": "1", "X-Key": "a\r\nb: c"})]
     {
@@ -143,7 +144,7 @@ async fn another_status_is_an_error_with_its_body_and_no_redirect_is_followed() 
         let stranger = Stranger::new(move |_, stream| {
             send(stream, &format!("HTTP/1.1 {head}content-length: 7\r\nconnection: close\r\n\r\nno such"));
         });
-        let world = world(&stranger, None);
+        let world = world(&stranger, none());
         let result = called(&world.upstream, json!({"id": "1"})).await.unwrap();
         assert_eq!(result["isError"], true);
         let text = result["content"][0]["text"].as_str().unwrap();
@@ -152,21 +153,35 @@ async fn another_status_is_an_error_with_its_body_and_no_redirect_is_followed() 
     }
 }
 
-fn credentials(answer: fn() -> Result<Option<Credential>, String>) -> Option<Credentials> {
-    Some(Arc::new(move |principal| {
+type Headers = Result<Vec<(String, Secret<String>)>, String>;
+
+/// What opens the server, as a test says.
+struct Shown(fn() -> Headers);
+
+#[async_trait]
+impl Credential for Shown {
+    async fn headers(&self, principal: &str) -> Headers {
         assert_eq!(principal, "alice");
-        Box::pin(std::future::ready(answer()))
-    }))
+        (self.0)()
+    }
 }
 
-fn key() -> Result<Option<Credential>, String> {
-    Ok(Some(Credential { name: HeaderName::from_static("x-key"), value: Secret::new("s3cret".to_owned()) }))
+fn shown(answer: fn() -> Headers) -> Arc<dyn Credential> {
+    Arc::new(Shown(answer))
+}
+
+fn none() -> Arc<dyn Credential> {
+    Arc::new(NoCredential)
+}
+
+fn key() -> Headers {
+    Ok(vec![("x-key".to_owned(), Secret::new("s3cret".to_owned()))])
 }
 
 #[tokio::test]
 async fn a_credential_is_put_on_at_the_end_and_no_argument_can_take_its_place() {
     let stranger = Stranger::saying(JSON, "{}");
-    let world = world(&stranger, credentials(key));
+    let world = world(&stranger, shown(key));
     called(&world.upstream, json!({"id": "1"})).await.unwrap();
     assert!(stranger.requests()[0].contains("x-key: s3cret\r\n"));
     let refused = called(&world.upstream, json!({"id": "1", "X-Key": "own"})).await.unwrap();
@@ -178,18 +193,10 @@ async fn a_credential_is_put_on_at_the_end_and_no_argument_can_take_its_place() 
 #[tokio::test]
 async fn without_a_credential_that_is_due_nothing_is_sent() {
     let stranger = Stranger::saying(JSON, "{}");
-    let no_grant = world(&stranger, credentials(|| Err("no grant".to_owned())));
+    let no_grant = world(&stranger, shown(|| Err("no grant".to_owned())));
     let failure = called(&no_grant.upstream, json!({"id": "1"})).await.unwrap_err();
     assert_eq!(failure, Failure::NotSent("no grant".to_owned()));
-    let unfit = world(
-        &stranger,
-        credentials(|| {
-            Ok(Some(Credential {
-                name: HeaderName::from_static("x-key"),
-                value: Secret::new("a\nb".to_owned()),
-            }))
-        }),
-    );
+    let unfit = world(&stranger, shown(|| Ok(vec![("x-key".to_owned(), Secret::new("a\nb".to_owned()))])));
     assert!(matches!(called(&unfit.upstream, json!({"id": "1"})).await, Err(Failure::NotSent(_))));
     assert!(stranger.requests().is_empty());
 }
@@ -197,11 +204,11 @@ async fn without_a_credential_that_is_due_nothing_is_sent() {
 #[tokio::test]
 async fn too_much_too_late_gone_and_nobody_there_are_told_apart() {
     let long = Stranger::saying(JSON, &format!("\"{}\"", "x".repeat(100)));
-    let failure = called(&world(&long, None).upstream, json!({"id": "1"})).await.unwrap_err();
+    let failure = called(&world(&long, none()).upstream, json!({"id": "1"})).await.unwrap_err();
     assert_eq!(failure, Failure::TooLarge { limit_bytes: 64 });
 
     let gone = Stranger::new(|_, _| {});
-    let world_of_gone = world(&gone, None);
+    let world_of_gone = world(&gone, none());
     assert!(matches!(called(&world_of_gone.upstream, json!({"id": "1"})).await, Err(Failure::Lost(_))));
     assert_eq!(world_of_gone.upstream.health().is_up, Some(false));
 
@@ -213,14 +220,14 @@ async fn too_much_too_late_gone_and_nobody_there_are_told_apart() {
     });
     let mut ask = wish("tools/call", json!({"name": "getOrder", "arguments": {"id": "1"}}));
     ask.timeout = Duration::from_millis(300);
-    assert_eq!(asked(&world(&slow, None).upstream, ask).await, Err(Failure::TimedOut));
+    assert_eq!(asked(&world(&slow, none()).upstream, ask).await, Err(Failure::TimedOut));
     drop(until);
 
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut closed = Stranger::saying("", "");
     closed.port = nobody;
     assert!(matches!(
-        called(&world(&closed, None).upstream, json!({"id": "1"})).await,
+        called(&world(&closed, none()).upstream, json!({"id": "1"})).await,
         Err(Failure::NotSent(_))
     ));
 }
@@ -228,7 +235,7 @@ async fn too_much_too_late_gone_and_nobody_there_are_told_apart() {
 #[tokio::test]
 async fn a_cancelled_call_ends_at_once() {
     let stranger = Stranger::saying(JSON, "{}");
-    let world = world(&stranger, None);
+    let world = world(&stranger, none());
     let (cancel, (told, _listens)) = (CancellationToken::new(), mpsc::channel(1));
     cancel.cancel();
     let ask = wish("tools/call", json!({"name": "getOrder", "arguments": {"id": "1"}}));
@@ -243,7 +250,7 @@ async fn description(world: &World) -> String {
 #[tokio::test]
 async fn a_changed_document_is_read_when_the_old_one_is_old_and_its_change_is_told() {
     let stranger = Stranger::saying("", "");
-    let world = world(&stranger, None);
+    let world = world(&stranger, none());
     let changes = world.upstream.changes("alice");
     assert_eq!(description(&world).await, "first");
     std::fs::write(world.file.path(), document("second")).unwrap();
@@ -256,7 +263,7 @@ async fn a_changed_document_is_read_when_the_old_one_is_old_and_its_change_is_to
 #[tokio::test]
 async fn a_document_that_becomes_useless_leaves_the_last_good_one_and_a_word_in_the_health() {
     let stranger = Stranger::saying("", "");
-    let world = world(&stranger, None);
+    let world = world(&stranger, none());
     assert_eq!(description(&world).await, "first");
     std::fs::write(world.file.path(), "{").unwrap();
     world.clock.0.store(60, Ordering::SeqCst);
@@ -270,7 +277,7 @@ async fn a_document_that_becomes_useless_leaves_the_last_good_one_and_a_word_in_
 #[tokio::test]
 async fn without_a_document_nothing_is_sent_and_it_is_not_tried_without_end() {
     let stranger = Stranger::saying("", "");
-    let world = world(&stranger, None);
+    let world = world(&stranger, none());
     std::fs::write(world.file.path(), "swagger: '2.0'").unwrap();
     let failure = called(&world.upstream, json!({"id": "1"})).await.unwrap_err();
     assert!(matches!(&failure, Failure::NotSent(why) if why.contains("swagger 2.0")), "{failure}");
@@ -302,7 +309,7 @@ async fn r6_a_document_from_an_address_is_fetched_without_credentials_and_its_se
             options: Options::default(),
             limit_bytes: 4096,
             refresh: Duration::from_secs(60),
-            credentials: credentials(key),
+            credential: shown(key),
         };
         let client = client(&["api.test"], Script::new(&[&["127.0.0.1"]]));
         OpenApiUpstream::new(client, Arc::new(Held::default()), served)
@@ -318,7 +325,7 @@ async fn r6_a_document_from_an_address_is_fetched_without_credentials_and_its_se
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_changes_learns_of_them_without_asking() {
     let stranger = Stranger::saying("", "");
-    let World { upstream, clock, file } = world(&stranger, None);
+    let World { upstream, clock, file } = world(&stranger, none());
     let (upstream, supervisor) = (Arc::new(upstream), Supervisor::default());
     asked(&upstream, wish("tools/list", json!({}))).await.unwrap();
     upstream.keep_fresh(&supervisor);

@@ -8,6 +8,7 @@ use crate::catalog::Listed;
 use crate::corridor::Wish;
 use crate::definitions::Definitions;
 use crate::events::{Events, Refused};
+use crate::finding::Finding;
 use crate::intent::Reach;
 use crate::meter::Meter;
 use crate::policies::Policies;
@@ -88,6 +89,20 @@ impl Hub {
 
     fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
         self.thrown.stops(reach.caller(), tool).is_none() && self.catalog.shows(reach, tool, now)
+    }
+
+    /// The hub's own two tools for those who would be given more than they can read; `None`: there are none.
+    #[must_use]
+    pub const fn finding(&self) -> Option<&Finding> {
+        self.finding.as_ref()
+    }
+
+    /// The best of what this caller could call, by what it says of itself.
+    #[must_use]
+    pub fn find(&self, reach: &Reach, query: &str, limit: usize) -> Vec<Listed> {
+        let mut found = self.finder.find(reach, query, limit, self.clock.now());
+        found.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
+        found
     }
 
     /// Counts up whenever this caller's tools may have changed.

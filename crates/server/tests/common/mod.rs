@@ -115,7 +115,7 @@ impl Doors {
 
     /// `POST /mcp` as `subject`, with these headers and this body.
     pub fn post(&self, subject: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request<Body> {
-        let token = self.world.access_token(subject, &self.path);
+        let token = self.world.access_token(subject, self.path.split('?').next().expect("a path"));
         let mut request = Request::post(self.path.as_str())
             .header("host", "hub.example")
             .header("content-type", "application/json")
@@ -186,7 +186,7 @@ impl Doors {
 
     /// `method /mcp` within a legacy session.
     pub fn within(&self, method: &str, subject: &str, session: &str) -> Request<Body> {
-        let token = self.world.access_token(subject, &self.path);
+        let token = self.world.access_token(subject, self.path.split('?').next().expect("a path"));
         Request::builder()
             .method(method)
             .uri(self.path.as_str())

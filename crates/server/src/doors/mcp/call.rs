@@ -39,7 +39,7 @@ pub(super) fn entries(listed: &[Listed]) -> Vec<Entry<'_>> {
 }
 
 /// How long a server may take to list its tools when many are listed together.
-const LIST_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const LIST_WITHIN: Duration = Duration::from_secs(5);
 
 /// What this caller could call, of all sources, and the sources that do not answer.
 pub(super) async fn everything(hub: &Hub, reach: &Reach) -> (Vec<Listed>, Vec<Missing>) {

@@ -7,6 +7,7 @@ use super::held::{Held, Step, Steps};
 use super::relay::{self, Looked};
 use super::reply::{self, Stage};
 use super::sessions::Session;
+use super::short;
 use super::stream::{self, Outgoing};
 use super::{McpDoor, SESSION, Scope, Wire, listen};
 use axum::response::{IntoResponse, Response};
@@ -137,11 +138,11 @@ pub(super) async fn begin(
     let done = match request.method.as_str() {
         // Levels are accepted and change nothing: the hub sends no log messages.
         "ping" | "logging/setLevel" => Ok(json!({})),
-        "tools/list" => match list(door, caller, session, params).await {
+        "tools/list" => match list(door, caller, wire, session, params).await {
             Ok(list) => return Begun::Answered(relayed(&request.id, Ok(&list))),
             Err(fault) => Err(fault),
         },
-        "tools/call" => match call(door, caller, wire, session, request, params) {
+        "tools/call" => match call(door, caller, wire, session, request, params).await {
             Ok(held) => return held,
             Err(fault) => Err(fault),
         },
@@ -360,19 +361,23 @@ fn unknown() -> Fault {
 async fn list(
     door: &McpDoor,
     caller: Caller,
+    wire: &Wire,
     session: &Session,
     params: &Params<'_>,
 ) -> Result<Box<RawValue>, Fault> {
     tools::first_page(params)?;
     let reach = door.hub.reach(caller);
-    let (listed, missing) = call::everything(&door.hub, &reach).await;
+    let (mut listed, missing) = call::everything(&door.hub, &reach).await;
     if session.seen().is_none() {
         session.sees(fingerprint(&listed, door.hub.servers().mark(&reach)));
+    }
+    if wire.short {
+        listed = short::list(&door.hub, listed);
     }
     Ok(tools::legacy_list(&call::entries(&listed), session.revision(), &missing))
 }
 
-fn call(
+async fn call(
     door: &McpDoor,
     caller: Caller,
     wire: &Wire,
@@ -380,14 +385,20 @@ fn call(
     request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Begun, Fault> {
-    let (id, asked) = (&request.id, tools::asked(params)?);
+    let meant = short::meant(request.params)?;
+    let own = Params::parse(meant.as_deref())?;
+    let (id, asked) = (&request.id, tools::asked(&own)?);
+    if short::finds(&asked.name) {
+        let found = short::find(&door.hub, &door.hub.reach(caller), &asked.arguments).await;
+        return Ok(Begun::Answered(raw(&response(id, call::ending(found).legacy(session.revision())))));
+    }
     let Some(place) = door.calls.take(caller.principal()) else {
         let busy = call::busy(&door.hub).legacy(session.revision());
         return Ok(Begun::Answered(raw(&response(id, busy))));
     };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let client = session.client_side(token.is_some());
-    let wish = call::wish(asked, None, request.params, client)?;
+    let wish = call::wish(asked, None, meant.as_deref(), client)?;
     Ok(Begun::Held(Box::new(Held {
         hub: Arc::clone(&door.hub),
         renaming: door.renaming(&caller, &wish),

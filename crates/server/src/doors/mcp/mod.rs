@@ -17,6 +17,7 @@ mod places;
 mod relay;
 mod reply;
 mod sessions;
+mod short;
 mod stream;
 mod subscribed;
 
@@ -32,7 +33,7 @@ use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification};
 use deputy_protocol::mcp::era::{self, Era};
 use deputy_protocol::mcp::headers::{Header, Routing};
 use deputy_protocol::mcp::meta::Params;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Uri, header};
 use places::Places;
 use reply::Stage;
 use sessions::Sessions;
@@ -103,17 +104,24 @@ struct Wire {
     routing: Routing,
     session: Header,
     takes_stream: bool,
+    /// Whether the address asks for the short list of tools.
+    short: bool,
 }
 
 impl Wire {
-    fn of(headers: &HeaderMap) -> Self {
+    fn of(headers: &HeaderMap, uri: &Uri) -> Self {
         let one = |name: &str| Header::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes));
         let routing = Routing {
             version: one("mcp-protocol-version"),
             method: one("mcp-method"),
             name: one("mcp-name"),
         };
-        Self { routing, session: one(SESSION.as_str()), takes_stream: lists(headers, "text/event-stream") }
+        Self {
+            routing,
+            session: one(SESSION.as_str()),
+            takes_stream: lists(headers, "text/event-stream"),
+            short: short::is_wanted(uri),
+        }
     }
 }
 
@@ -127,7 +135,7 @@ pub(crate) async fn post(
     let door = door.to(server);
     let (parts, body) = request.into_parts();
     match read(&parts.headers, body).await {
-        Ok(bytes) => door.receive(caller, &Wire::of(&parts.headers), &bytes).await,
+        Ok(bytes) => door.receive(caller, &Wire::of(&parts.headers, &parts.uri), &bytes).await,
         Err(problem) => problem.into_response(),
     }
 }
@@ -137,10 +145,11 @@ pub(crate) async fn get(
     State(door): State<McpDoor>,
     Extension(caller): Extension<Caller>,
     server: Option<Extension<SourceName>>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let door = door.to(server);
-    let wire = Wire::of(&headers);
+    let wire = Wire::of(&headers, &uri);
     if wire.session == Header::Absent {
         // The modern era has no such stream.
         return Problem::method_not_allowed().into_response();
@@ -156,10 +165,11 @@ pub(crate) async fn delete(
     State(door): State<McpDoor>,
     Extension(caller): Extension<Caller>,
     server: Option<Extension<SourceName>>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let door = door.to(server);
-    let wire = Wire::of(&headers);
+    let wire = Wire::of(&headers, &uri);
     if wire.session == Header::Absent {
         return Problem::method_not_allowed().into_response();
     }

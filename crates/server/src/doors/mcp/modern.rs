@@ -5,6 +5,7 @@ use super::combined;
 use super::places::Place;
 use super::relay::{self, Looked};
 use super::reply::{self, Stage};
+use super::short;
 use super::stream::{self, Outgoing, Source};
 use super::{McpDoor, Scope, Wire, listen};
 use axum::response::Response;
@@ -43,7 +44,7 @@ pub(super) async fn answer(
             let result = discover::result(door.has_servers(&caller));
             Ok(reply::message(&raw(&response(&request.id, result))))
         }
-        "tools/list" => list(door, caller, &request.id, params).await,
+        "tools/list" => list(door, caller, wire, &request.id, params).await,
         "tools/call" => call(door, caller, wire, request, params).await,
         "subscriptions/listen" => listen::modern(door, caller, &request.id, params),
         method if combined::is_list(method) && door.has_servers(&caller) => {
@@ -126,9 +127,18 @@ async fn routed(
     servers(door, caller, wire, &source, &request, params).await
 }
 
-async fn list(door: &McpDoor, caller: Caller, id: &Id, params: &Params<'_>) -> Result<Response, Fault> {
+async fn list(
+    door: &McpDoor,
+    caller: Caller,
+    wire: &Wire,
+    id: &Id,
+    params: &Params<'_>,
+) -> Result<Response, Fault> {
     tools::first_page(params)?;
-    let (listed, missing) = call::everything(&door.hub, &door.hub.reach(caller)).await;
+    let (mut listed, missing) = call::everything(&door.hub, &door.hub.reach(caller)).await;
+    if wire.short {
+        listed = short::list(&door.hub, listed);
+    }
     Ok(reply::message(&relayed(id, Ok(&tools::modern_list(&call::entries(&listed), &missing)))))
 }
 
@@ -139,14 +149,20 @@ async fn call(
     request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Response, Fault> {
-    let (id, asked) = (&request.id, tools::asked(params)?);
+    let meant = short::meant(request.params)?;
+    let own = Params::parse(meant.as_deref())?;
+    let (id, asked) = (&request.id, tools::asked(&own)?);
+    if short::finds(&asked.name) {
+        let found = short::find(&door.hub, &door.hub.reach(caller), &asked.arguments).await;
+        return Ok(reply::message(&raw(&response(id, call::ending(found).modern()))));
+    }
     let bound = Bound::to(&caller, &asked);
     let approval = match asked.state.as_deref().map(|state| bound.open(&door.hub, state)) {
         // A server's own question may be what it is the state of.
         Some(Err(_)) if door.hub.server_named(&caller, &asked.name).is_some() => None,
         opened => opened.transpose()?,
     };
-    let wish = call::wish(asked, approval, request.params, relay::client_side(params))?;
+    let wish = call::wish(asked, approval, meant.as_deref(), relay::client_side(params))?;
     Ok(carry(door, caller, wire, id, params, wish, bound).await)
 }
 
