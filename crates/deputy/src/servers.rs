@@ -29,8 +29,6 @@ pub struct Around {
     pub clock: Arc<dyn Clock>,
     /// Where tasks run.
     pub supervisor: Supervisor,
-    /// Who holds service accounts.
-    pub vault: Arc<Vault>,
 }
 
 /// What the vault has for one server. Opened at the socket's edge, at each request, and kept nowhere: a secret that was
@@ -58,11 +56,15 @@ impl upstream::Credential for Sealed {
 ///
 /// # Errors
 /// An address has no origin.
-pub fn servers(settings: &Settings, around: &Around) -> Result<Vec<deputy_hub::Server>, IdError> {
-    settings.servers.iter().map(|server| one(server, around)).collect()
+pub fn servers(
+    settings: &Settings,
+    around: &Around,
+    vault: &Arc<Vault>,
+) -> Result<Vec<deputy_hub::Server>, IdError> {
+    settings.servers.iter().map(|server| one(server, around, vault)).collect()
 }
 
-fn one(server: &Server, around: &Around) -> Result<deputy_hub::Server, IdError> {
+fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hub::Server, IdError> {
     Ok(deputy_hub::Server {
         name: server.name.clone(),
         tenant: server.tenant.clone(),
@@ -74,7 +76,18 @@ fn one(server: &Server, around: &Around) -> Result<deputy_hub::Server, IdError> 
             Credential::Vault => Right::Key,
         },
         timeout: server.timeout,
-        upstream: upstream(server, around),
+        upstream: upstream(
+            server,
+            around,
+            match server.credential {
+                Credential::Open => Arc::new(NoCredential),
+                Credential::Vault => Arc::new(Sealed {
+                    vault: Arc::clone(vault),
+                    tenant: server.tenant.clone(),
+                    server: server.name.clone(),
+                }),
+            },
+        ),
     })
 }
 
@@ -90,20 +103,20 @@ fn origin(server: &Server) -> Result<Origin, IdError> {
     }
 }
 
-fn upstream(server: &Server, around: &Around) -> Arc<dyn Upstream> {
+/// The way to a server, opened by this credential.
+#[must_use]
+pub fn upstream(
+    server: &Server,
+    around: &Around,
+    credential: Arc<dyn upstream::Credential>,
+) -> Arc<dyn Upstream> {
     let limits = Limits {
         answer_bytes: server.answer_bytes,
         stream_line_bytes: server.answer_bytes,
         ..Limits::default()
     };
-    let Around { client, clock, supervisor, vault } = around.clone();
+    let Around { client, clock, supervisor } = around.clone();
     let name = server.name.to_string();
-    let credential: Arc<dyn upstream::Credential> = match server.credential {
-        Credential::Open => Arc::new(NoCredential),
-        Credential::Vault => {
-            Arc::new(Sealed { vault, tenant: server.tenant.clone(), server: server.name.clone() })
-        }
-    };
     match &server.way {
         Way::Address(url) => Arc::new(HttpUpstream::new(HttpSettings {
             name,

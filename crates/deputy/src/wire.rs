@@ -98,17 +98,14 @@ impl Running {
         )));
         let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let supervisor = Supervisor::new(stop);
-        let around = Around {
-            client: client.clone(),
-            clock: Arc::clone(&clock),
-            supervisor: supervisor.clone(),
-            vault: Arc::new(vault(settings, Arc::<SqliteStore>::clone(&store))),
-        };
+        let around =
+            Around { client: client.clone(), clock: Arc::clone(&clock), supervisor: supervisor.clone() };
+        let vault = Arc::new(vault(settings, Arc::<SqliteStore>::clone(&store)));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
             tenants: settings.tenants.clone(),
             apps: settings.apps.iter().map(app).collect(),
-            servers: servers(settings, &around)?,
+            servers: servers(settings, &around, &vault)?,
             verifier: verifier(settings)?,
             doors: doors(settings)?,
             people_clients: people_clients(settings),

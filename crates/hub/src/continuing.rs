@@ -68,8 +68,8 @@ impl Continuing {
         call: &Call,
         text: &str,
         now: Timestamp,
-    ) -> Result<(Caller, Interrupted), Caller> {
-        let Some(interrupted) = self.opened(&caller, call, text, now) else { return Err(caller) };
+    ) -> Result<(Caller, Interrupted), Box<Caller>> {
+        let Some(interrupted) = self.opened(&caller, call, text, now) else { return Err(Box::new(caller)) };
         let approval = interrupted.approval.as_ref().and_then(|id| ApprovalId::new(id.clone()).ok());
         let caller = match approval {
             Some(id) => {

@@ -13,7 +13,7 @@ use crate::continuing::Continuing;
 use crate::events::{CallEvent, Events, Refused, ToolAnswer};
 use crate::intent::{Reach, Ready};
 use crate::journal::Journal;
-use crate::lanes::{PageLane, Performed, ServerLane, SessionLane};
+use crate::lanes::{PageLane, Passing, Performed, ServerLane, SessionLane};
 use crate::limits::RateLimits;
 use crate::meter;
 use crate::ports::upstream::Reply;
@@ -29,7 +29,6 @@ use deputy_core::{
     Verdict,
 };
 use deputy_policy::{Authorized, Engine};
-use servers::Passing;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;

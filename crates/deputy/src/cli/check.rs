@@ -3,6 +3,7 @@
 mod manifest;
 mod place;
 mod provider;
+mod server;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -12,20 +13,24 @@ use super::terminal::{Mark, Terminal};
 use super::web::{Egress, Request, Web};
 use super::{Config, Failure};
 use crate::policy_files;
+use crate::servers::Around;
 use crate::settings::{Hub, IdentityProvider, PolicySource, PublicUrl, SecretSource, Settings};
 use crate::vault::MasterKeyFile;
+use crate::wire::SystemClock;
 use clap::Args;
-use deputy_hub::MasterKeys as _;
+use deputy_egress::{HttpClient, NamedHosts};
 use deputy_hub::ports::KeySource;
+use deputy_hub::{MasterKeys as _, Supervisor};
 use serde_json::Value;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use url::Url;
 
 /// Say what is wrong with an installation, and how to mend it
 ///
-/// Reads the configuration, reaches each identity provider and each application's manifest, and looks at the data directory, the policies, the secrets and
+/// Reads the configuration, reaches each identity provider, each application's manifest and each server, and looks at the data directory, the policies, the secrets and
 /// the address to listen on. Changes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -90,7 +95,25 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
             tally.tell(&visible(terminal, &what, manifest::reach(&manifests, &app.name, at)).await)?;
         }
     }
+    if !settings.servers.is_empty() {
+        let around = around(&settings)?;
+        for server in &settings.servers {
+            let what = format!("server `{}`", server.name);
+            tally.tell(&visible(terminal, &what, server::reach(server, &around)).await)?;
+        }
+        around.supervisor.shut_down().await;
+    }
     tally.finish()
+}
+
+fn around(settings: &Settings) -> Result<Around, Failure> {
+    let named = NamedHosts::of(&settings.named_addresses());
+    let client = HttpClient::new(deputy_egress::Settings::new(named));
+    Ok(Around {
+        client: client.map_err(|error| Failure::Fault(error.to_string()))?,
+        clock: Arc::new(SystemClock),
+        supervisor: Supervisor::default(),
+    })
 }
 
 struct Tally {
@@ -129,9 +152,13 @@ impl Tally {
 fn configuration(arguments: &Arguments, settings: &Settings) -> Finding {
     let (path, providers, apps) =
         (arguments.config.config.display(), settings.identity_providers.len(), settings.apps.len());
-    let text = format!("configuration `{path}`: {providers} identity provider(s), {apps} app(s)");
-    if settings.apps.is_empty() {
-        return Finding::warning(text, "without an [[app]] there are no tools: add one");
+    let servers = settings.servers.len();
+    let mut text = format!("configuration `{path}`: {providers} identity provider(s), {apps} app(s)");
+    if servers > 0 {
+        text.push_str(&format!(", {servers} server(s)"));
+    }
+    if apps + servers == 0 {
+        return Finding::warning(text, "without an [[app]] or a [[server]] there are no tools: add one");
     }
     Finding::good(text)
 }

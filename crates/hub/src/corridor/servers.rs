@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::catalog::{Resolution, Resolved};
 use crate::events::{CallEvent, Refused};
 use crate::intent::{Reach, Ready};
-use crate::lanes::Relayed;
+use crate::lanes::{Passing, Relayed};
 use crate::ports::upstream::Reply;
 use crate::relay::Relay;
 use crate::servers::{Freshness, Server};
@@ -17,14 +17,6 @@ use deputy_protocol::schema::Schema;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-/// A call on its way to a server.
-pub(super) struct Passing {
-    server: Arc<Server>,
-    relay: Box<Relay>,
-    /// The server's own state, from its earlier answer.
-    state: Option<String>,
-}
 
 impl Corridor {
     /// The server that a name leads to, of those that this caller's tenant has.
@@ -160,9 +152,7 @@ impl Corridor {
         let still = || self.still(ready);
         let (cancel, ended) = (cancel.child_token(), CancellationToken::new());
         let perform = async {
-            let Passing { server, relay, state } = passing;
-            let lane = &self.server_lane;
-            let relayed = lane.perform(ready, server, relay, state.as_deref(), steps, &cancel, &still).await;
+            let relayed = self.server_lane.perform(ready, passing, steps, &cancel, &still).await;
             ended.cancel();
             relayed
         };

@@ -7,8 +7,8 @@ mod server;
 mod session;
 
 pub use pages::PageLane;
-pub(crate) use server::Relayed;
 pub use server::ServerLane;
+pub(crate) use server::{Passing, Relayed};
 pub use session::SessionLane;
 pub(crate) use session::Still;
 

@@ -19,6 +19,14 @@ pub struct ServerLane {
     clock: Arc<dyn Clock>,
 }
 
+/// A call on its way to a server.
+pub(crate) struct Passing {
+    pub(crate) server: Arc<Server>,
+    pub(crate) relay: Box<Relay>,
+    /// The server's own state, from its earlier answer.
+    pub(crate) state: Option<String>,
+}
+
 /// What came of a request to a server.
 pub(crate) struct Relayed {
     /// For the log.
@@ -34,17 +42,16 @@ impl ServerLane {
         Self { clock }
     }
 
-    /// Asks the server, once, and says what is known of the effect. `state` is the server's own, from an earlier answer.
+    /// Asks the server, once, and says what is known of the effect.
     pub(crate) async fn perform(
         &self,
         ready: &Ready,
-        server: &Server,
-        relay: &Relay,
-        state: Option<&str>,
+        passing: &Passing,
         steps: mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
         still: Still<'_>,
     ) -> Relayed {
+        let Passing { server, relay, state } = passing;
         // A right that ended while the call waited is no right.
         if let Err(refused) = still() {
             return Relayed { outcome: Outcome::NotStarted, reply: Err(refused) };
@@ -58,7 +65,7 @@ impl ServerLane {
         let remaining = call.deadline.since(self.clock.now()).min(MAXIMUM_TIMEOUT);
         let ask = Ask {
             method: relay.method().to_owned(),
-            params: Some(relay.params(own_name, state)),
+            params: Some(relay.params(own_name, state.as_deref())),
             client: relay.client().clone(),
             principal: server.principal(&ready.caller().principal()),
             timeout: remaining,

@@ -111,7 +111,7 @@ pub fn result(method: &str, source: &SourceName, result: &RawValue) -> Box<RawVa
             return None;
         }
         let mut members = Object::parse(result).ok()?;
-        let (list, each): (&str, fn(&RawValue, &SourceName) -> Box<RawValue>) = match method {
+        let (list, each): (&str, Renamed) = match method {
             "tools/call" => ("content", block),
             "prompts/get" => ("messages", message),
             "resources/read" => ("contents", contents),
@@ -124,6 +124,9 @@ pub fn result(method: &str, source: &SourceName, result: &RawValue) -> Box<RawVa
     };
     rewritten().unwrap_or_else(|| result.to_owned())
 }
+
+/// An item of a result, with the public form of the URIs in it.
+type Renamed = fn(&RawValue, &SourceName) -> Box<RawValue>;
 
 fn message(message: &RawValue, source: &SourceName) -> Box<RawValue> {
     let Ok(mut members) = Object::parse(message) else { return message.to_owned() };

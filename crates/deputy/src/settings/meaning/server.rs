@@ -8,7 +8,6 @@ use crate::settings::{App, Credential, Document, Server, Way};
 use deputy_core::{SourceName, TenantId};
 use deputy_hub::Trust;
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
 use url::Url;
 
 /// Bytes of one answer, where the file does not say.
@@ -150,7 +149,7 @@ impl Meaning<'_, '_> {
         let document = if openapi.contains("://") {
             self.located(openapi, network::web_address).map(Document::Address)
         } else {
-            Some(Document::File(PathBuf::from(self.path(openapi))))
+            Some(Document::File(self.path(openapi)))
         };
         if let (Some(Document::File(_)), None) = (&document, &block.base_url) {
             let mend =

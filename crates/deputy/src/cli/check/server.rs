@@ -1,0 +1,67 @@
+//! Whether an MCP server answers, and what it offers. It is asked for nothing that has an effect.
+
+use super::Finding;
+use crate::servers::{Around, upstream};
+use crate::settings::{Credential, Server};
+use deputy_egress::upstream::NoCredential;
+use deputy_hub::ports::Upstream;
+use deputy_hub::ports::upstream::{Ask, ClientSide, Failure, Reply};
+use deputy_protocol::relay::Object;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// As whom it is asked: nobody's connection is shared with this.
+const PRINCIPAL: &str = "deputy check";
+
+pub(super) async fn reach(server: &Server, around: &Around) -> Finding {
+    let name = &server.name;
+    if server.credential == Credential::Vault {
+        let mend = "start the hub and ask its operators' listener for /readyz";
+        return Finding::warning(
+            format!("server `{name}` is not asked: its credential is in the vault"),
+            mend,
+        );
+    }
+    let upstream = upstream(server, around, Arc::new(NoCredential));
+    let found = look(server, upstream.as_ref()).await;
+    let revision = upstream.health().revision.unwrap_or_else(|| "an unknown revision".to_owned());
+    upstream.close().await;
+    match found {
+        Ok(tools) => Finding::good(format!("server `{name}` answers in {revision} and lists {tools}")),
+        Err(why) => {
+            let mend = "docs/how-to/add-an-mcp-server.md; the log of the server itself may say more";
+            Finding::bad(format!("server `{name}`: {why}"), mend)
+        }
+    }
+}
+
+/// What its list of tools begins with, in words.
+async fn look(server: &Server, upstream: &dyn Upstream) -> Result<String, Failure> {
+    let ask = |method: &str| Ask {
+        method: method.to_owned(),
+        params: None,
+        client: ClientSide::default(),
+        principal: PRINCIPAL.to_owned(),
+        timeout: server.timeout,
+    };
+    let (told, _) = mpsc::channel(1);
+    let never = CancellationToken::new();
+    upstream.ask(ask("server/discover"), told.clone(), &never).await?;
+    Ok(match upstream.ask(ask("tools/list"), told, &never).await? {
+        Reply::Result(result) => count(&result),
+        Reply::Fault { .. } => "no tools".to_owned(),
+    })
+}
+
+fn count(result: &RawValue) -> String {
+    let members = Object::parse(result).unwrap_or_default();
+    let tools: Vec<&RawValue> =
+        members.get("tools").and_then(|tools| serde_json::from_str(tools.get()).ok()).unwrap_or_default();
+    let more = if members.get("nextCursor").is_some() { " and more" } else { "" };
+    match tools.len() {
+        1 => format!("1 tool{more}"),
+        many => format!("{many} tools{more}"),
+    }
+}
