@@ -150,7 +150,7 @@ cargo_fuzz() {
 }
 
 conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; }
-conformance_hub() { cargo build --locked --quiet -p deputy-server --example conformance; }
+conformance_hub() { cargo build --locked --quiet -p deputy --example conformance; }
 
 suite_conformance() {
   tools_or_fail conformance_tools || return
