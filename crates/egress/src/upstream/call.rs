@@ -272,6 +272,11 @@ fn to_u64(number: f64) -> u64 {
     number as u64
 }
 
+/// A server's words, short enough for ours.
+pub(super) fn shortened(words: &str) -> String {
+    words.chars().take(200).collect()
+}
+
 /// How grave a log level is (RFC 5424).
 pub(super) fn severity(level: &str) -> Option<usize> {
     const LEVELS: [&str; 8] =

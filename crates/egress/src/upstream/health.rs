@@ -20,9 +20,10 @@ impl Noted {
         self.with(|health| health.clone())
     }
 
-    /// What a request ended in. That a client went away says nothing about the server.
-    pub(super) fn outcome(&self, outcome: &Result<Reply, Failure>) {
+    /// What a request ended in. That a client went away, or came back too late, says nothing about the server.
+    pub(super) fn outcome(&self, outcome: &Result<Reply, Failure>, was_sent: bool) {
         match outcome {
+            Err(Failure::Lost(_)) if !was_sent => {}
             Ok(_) | Err(Failure::TooLarge { .. } | Failure::Untranslatable(_)) => {
                 self.with(|health| health.is_up = Some(true));
             }

@@ -33,23 +33,20 @@ impl Listeners {
         (listening.changed.subscribe(), is_new.then_some(listening))
     }
 
-    /// Listens to the updates of one resource.
-    pub(super) fn updates(
-        &self,
-        principal: &str,
-        uri: &str,
-    ) -> (mpsc::Receiver<Box<RawValue>>, mpsc::Sender<Box<RawValue>>, Arc<Listening>, bool) {
+    /// Listens to the updates of one resource. Beyond what one principal may have, the receiver has ended.
+    pub(super) fn updates(&self, principal: &str, uri: &str) -> Begun {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let mut all = self.lock();
         let (listening, is_new) = entry(&mut all, principal);
         let mut updates = listening.lock();
         updates.retain(|(_, sender)| !sender.is_closed());
-        if updates.len() < MOST {
+        let kept = (updates.len() < MOST).then(|| sender.clone());
+        if let Some(sender) = &kept {
             updates.push((uri.to_owned(), sender.clone()));
         }
         drop(updates);
         listening.wake.notify_one();
-        (receiver, sender, listening, is_new)
+        Begun { receiver, kept, listening, is_new }
     }
 
     /// Those of a principal, if anybody listens.
@@ -73,6 +70,29 @@ impl Listeners {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Listening>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A new listener to updates.
+pub(super) struct Begun {
+    pub(super) receiver: mpsc::Receiver<Box<RawValue>>,
+    /// To see when the receiver is dropped.
+    kept: Option<mpsc::Sender<Box<RawValue>>>,
+    pub(super) listening: Arc<Listening>,
+    /// Nobody of this principal listened before, and somebody must begin to hear.
+    pub(super) is_new: bool,
+}
+
+impl Begun {
+    /// Wakes who hears once the receiver is dropped, so that a subscription ends with its last listener.
+    pub(super) fn wake_at_the_end(&mut self) -> impl Future<Output = ()> + Send + 'static {
+        let (kept, listening) = (self.kept.take(), Arc::clone(&self.listening));
+        async move {
+            if let Some(kept) = kept {
+                kept.closed().await;
+                listening.wake.notify_one();
+            }
+        }
     }
 }
 

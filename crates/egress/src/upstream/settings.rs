@@ -55,7 +55,7 @@ pub struct Limits {
     pub stream_line_bytes: usize,
     /// How long the first question to a server whose era is unknown may take.
     pub probe: Duration,
-    /// How long `initialize` may take.
+    /// How long `initialize` may take; it goes on when the client that wanted it first no longer waits.
     pub handshake: Duration,
     /// The most sessions, or processes, at a time.
     pub sessions: usize,
@@ -73,7 +73,7 @@ impl Default for Limits {
             answer_bytes: 16 << 20,
             stream_line_bytes: 16 << 20,
             probe: Duration::from_secs(5),
-            handshake: Duration::from_secs(20),
+            handshake: Duration::from_secs(60),
             sessions: 1024,
             idle: Duration::from_secs(600),
             parked: Duration::from_secs(300),

@@ -1,1 +1,9 @@
+//! Against servers on this machine, well-behaved and not.
 
+mod fixture;
+mod legacy;
+mod listening;
+mod misbehaving;
+mod modern;
+mod server;
+mod stdio;

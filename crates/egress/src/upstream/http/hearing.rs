@@ -34,16 +34,18 @@ pub(super) fn changes(inner: &Arc<Inner>, principal: &str) -> watch::Receiver<Ch
 }
 
 pub(super) fn updates(inner: &Arc<Inner>, principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>> {
-    let (receiver, sender, listening, is_new) = inner.listeners.updates(principal, uri);
-    let woken = Arc::clone(&listening);
-    inner.settings.supervisor.start_until_shutdown(async move {
-        sender.closed().await;
-        woken.wake.notify_one();
+    let mut begun = inner.listeners.updates(principal, uri);
+    let (ended, stop) = (begun.wake_at_the_end(), inner.stop.clone());
+    inner.settings.supervisor.start(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = ended => {}
+        }
     });
-    if is_new {
-        begin(inner, principal, listening);
+    if begun.is_new {
+        begin(inner, principal, begun.listening);
     }
-    receiver
+    begun.receiver
 }
 
 fn begin(inner: &Arc<Inner>, principal: &str, listening: Arc<Listening>) {

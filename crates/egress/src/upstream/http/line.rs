@@ -11,7 +11,6 @@ use deputy_hub::ports::upstream::{Failure, Told};
 use deputy_protocol::asking::message::{self, Message};
 use deputy_protocol::asking::{request, sse};
 use deputy_protocol::jsonrpc::Id;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::HeaderValue;
@@ -23,8 +22,11 @@ use tokio::sync::mpsc;
 
 /// How long we wait before a stream is resumed, if the server says nothing.
 const RETRY: Duration = Duration::from_secs(1);
-/// However long it wants us to wait.
+/// However short or long it wants us to wait.
+const SHORTEST_RETRY: Duration = Duration::from_millis(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// For how long an answer is held back so that its connection can serve the next request.
+const ENDS_WITHIN: Duration = Duration::from_millis(2);
 /// How often in a row a stream is resumed without bringing anything.
 const FRUITLESS: u32 = 8;
 
@@ -184,7 +186,7 @@ impl HttpLine {
             return Err(ended().into());
         }
         self.parser.restart();
-        let wait = self.parser.retry().unwrap_or(RETRY).min(LONGEST_RETRY);
+        let wait = self.parser.retry().unwrap_or(RETRY).clamp(SHORTEST_RETRY, LONGEST_RETRY);
         let (inner, principal) = (Arc::clone(&self.inner), self.principal.clone());
         let mut headers = session.headers();
         headers.insert(wire::LAST_EVENT, place);
@@ -195,10 +197,19 @@ impl HttpLine {
         Ok(())
     }
 
-    /// A stream that has brought the answer ends now: read to its end, its connection serves again.
+    /// A stream that has brought the answer ends now: read to its end, its connection serves the next request.
+    async fn ends(&mut self) {
+        if let State::Stream(streamed) = &mut self.state
+            && let Ok(Ok(None) | Err(_)) = tokio::time::timeout(ENDS_WITHIN, streamed.chunk()).await
+        {
+            self.state = State::Done;
+        }
+    }
+
+    /// One that takes longer is read to its end beside the next request.
     fn read_to_its_end(&mut self) {
         let State::Stream(mut streamed) = std::mem::replace(&mut self.state, State::Done) else { return };
-        if !self.is_answered || matches!(streamed.chunk().now_or_never(), Some(Ok(None) | Err(_))) {
+        if !self.is_answered {
             return;
         }
         self.inner.settings.supervisor.start(async move {
@@ -260,6 +271,9 @@ const GONE: [&str; 6] = [
 impl Line for HttpLine {
     async fn next(&mut self) -> Result<Event, Trouble> {
         loop {
+            if self.is_answered {
+                self.ends().await;
+            }
             if let Some(event) = self.events.pop_front() {
                 return Ok(event);
             }

@@ -91,7 +91,7 @@ impl Upstream for HttpUpstream {
             () = cancel.cancelled() => Err(Failure::Cancelled),
             outcome = carried => outcome.unwrap_or_else(|_| Err(out_of_time(&was_sent))),
         };
-        self.inner.noted.outcome(&outcome);
+        self.inner.noted.outcome(&outcome, was_sent.load(Ordering::Relaxed));
         outcome
     }
 

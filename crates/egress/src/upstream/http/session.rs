@@ -3,7 +3,7 @@
 use super::line::HttpLine;
 use super::wire::{self, is_event_stream};
 use super::{Inner, refusal};
-use crate::upstream::call::{Event, Line as _, Trouble, severity};
+use crate::upstream::call::{Event, Line as _, Trouble, severity, shortened};
 use crate::upstream::open::{OpenCalls, Routed};
 use bytes::Bytes;
 use deputy_hub::ports::upstream::Failure;
@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long we wait before the server's stream is opened again.
 const RETRY: Duration = Duration::from_secs(1);
+const SHORTEST_RETRY: Duration = Duration::from_millis(250);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// How long a goodbye may take.
+/// How long a goodbye may take, and an answer that nobody waits for.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A session. Its calls are those of one principal, with one set of capabilities.
@@ -150,7 +151,7 @@ impl Session {
         loop {
             match line.next().await? {
                 Event::Result(result) => return Ok(result),
-                Event::Error { message, .. } => return Err(Failure::Unusable(message).into()),
+                Event::Error { message, .. } => return Err(Failure::Unusable(shortened(&message)).into()),
                 Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
             }
         }
@@ -195,7 +196,7 @@ impl Session {
             while let Ok(anything) = self.hear_once(&inner, &mut parser, is_first).await {
                 is_first = false;
                 wait = if anything { parser.retry().unwrap_or(RETRY) } else { wait.saturating_mul(2) };
-                wait = wait.min(LONGEST_RETRY);
+                wait = wait.clamp(SHORTEST_RETRY, LONGEST_RETRY);
                 parser.restart();
                 tokio::time::sleep(wait).await;
             }
@@ -250,7 +251,7 @@ impl Session {
             }
         }
         for text in owed {
-            let _ = self.say(inner, text).await;
+            let _ = tokio::time::timeout(GOODBYE, self.say(inner, text)).await;
         }
     }
 

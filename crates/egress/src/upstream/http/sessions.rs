@@ -4,7 +4,7 @@
 use super::Inner;
 use super::line::HttpLine;
 use super::session::Session;
-use crate::upstream::call::{Event, Line as _, Trouble};
+use crate::upstream::call::{Event, Line as _, Trouble, shortened};
 use deputy_hub::ports::upstream::{ClientSide, Failure, Reply};
 use deputy_protocol::asking::request::{self, Side};
 use deputy_protocol::asking::{answer, needs::Declared};
@@ -30,14 +30,47 @@ pub(super) struct Sessions {
 struct Slot(tokio::sync::Mutex<Option<Arc<Session>>>);
 
 impl Sessions {
-    /// The session for this client of this principal; opened if there is none. Whoever comes meanwhile waits for it.
+    /// The session for this client of this principal; opened if there is none. Whoever comes meanwhile waits for it, and
+    /// that it is opened does not end with whoever wanted it first.
     pub(super) async fn of(
         &self,
         inner: &Arc<Inner>,
         principal: &str,
         client: &ClientSide,
     ) -> Result<Arc<Session>, Trouble> {
-        let slot = self.slot(inner, key(principal, client))?;
+        let key = key(principal, client);
+        if let Some(session) = self.ready(&key) {
+            session.used(inner);
+            return Ok(session);
+        }
+        let closed = || Trouble::Failed(Failure::NotSent("the hub has closed it".to_owned()));
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (inner, principal, client) = (Arc::clone(inner), principal.to_owned(), client.clone());
+        let supervisor = inner.settings.supervisor.clone();
+        supervisor.start(async move {
+            let opened = tokio::select! {
+                () = inner.stop.cancelled() => Err(closed()),
+                opened = inner.sessions.opened(&inner, key, &principal, &client) => opened,
+            };
+            let _ = sender.send(opened);
+        });
+        receiver.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    fn ready(&self, key: &str) -> Option<Arc<Session>> {
+        let slots = self.lock();
+        let session = slots.get(key)?.0.try_lock().ok()?;
+        session.as_ref().filter(|session| !session.gone.is_cancelled()).map(Arc::clone)
+    }
+
+    async fn opened(
+        &self,
+        inner: &Arc<Inner>,
+        key: String,
+        principal: &str,
+        client: &ClientSide,
+    ) -> Result<Arc<Session>, Trouble> {
+        let slot = self.slot(inner, key)?;
         let mut session = slot.0.lock().await;
         if let Some(session) = session.as_ref().filter(|session| !session.gone.is_cancelled()) {
             session.used(inner);
@@ -168,7 +201,9 @@ async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) ->
                 return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
             }
             Event::Error { message, .. } => {
-                return Err(Failure::NotSent(format!("it refused `initialize`: {message}")).into());
+                return Err(
+                    Failure::NotSent(format!("it refused `initialize`: {}", shortened(&message))).into()
+                );
             }
             Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
         }

@@ -2,7 +2,7 @@
 
 use super::process::{Process, Spoken};
 use super::{Inner, run};
-use crate::upstream::call::{Era, Event, Trouble};
+use crate::upstream::call::{Era, Event, Trouble, shortened};
 use crate::upstream::http::era::{Probed, of_discovery, of_error, side_of};
 use crate::upstream::http::{before_anything, speaks};
 use deputy_hub::ports::upstream::{ClientSide, Failure, Reply};
@@ -91,7 +91,9 @@ async fn initialize(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientS
         Event::Error { code, message, data } if answer::is_modern_error(code) => {
             return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
         }
-        Event::Error { message, .. } => return Err(not_sent(format!("it refused `initialize`: {message}"))),
+        Event::Error { message, .. } => {
+            return Err(not_sent(format!("it refused `initialize`: {}", shortened(&message))));
+        }
         _ => return Err(not_sent("it did not answer `initialize`".to_owned())),
     };
     let revision = Object::parse(&result).ok().and_then(|result| result.read::<String>("protocolVersion"));

@@ -88,7 +88,7 @@ impl Upstream for StdioUpstream {
         if outcome.is_ok() {
             self.inner.pool.worked(self.inner.process_of(&ask.principal));
         }
-        self.inner.noted.outcome(&outcome);
+        self.inner.noted.outcome(&outcome, was_sent.load(Ordering::Relaxed));
         outcome
     }
 

@@ -59,8 +59,35 @@ struct Failures {
 }
 
 impl Pool {
-    /// A process for this client of this principal, its handshake done.
+    /// A process for this client of this principal, its handshake done. A start goes on without whoever wanted it first:
+    /// some programs take longer to begin than their first client waits.
     pub(super) async fn of(
+        &self,
+        inner: &Arc<Inner>,
+        principal: &str,
+        client: &ClientSide,
+    ) -> Result<Arc<Process>, Trouble> {
+        if let Some(process) = self.ready(principal, client) {
+            process.used(inner);
+            return Ok(process);
+        }
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (inner, principal, client) = (Arc::clone(inner), principal.to_owned(), client.clone());
+        let supervisor = inner.settings.supervisor.clone();
+        supervisor.start(async move {
+            let _ = sender.send(inner.pool.started(&inner, &principal, &client).await);
+        });
+        receiver.await.unwrap_or(Err(Trouble::SessionGone))
+    }
+
+    fn ready(&self, principal: &str, client: &ClientSide) -> Option<Arc<Process>> {
+        let key = key(self.known()?, principal, client);
+        let slots = self.lock();
+        let running = slots.get(&key)?.running.try_lock().ok()?;
+        running.as_ref().filter(|process| process.is_usable()).map(Arc::clone)
+    }
+
+    async fn started(
         &self,
         inner: &Arc<Inner>,
         principal: &str,

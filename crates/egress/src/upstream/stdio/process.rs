@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::lines::Line as Read;
-use crate::upstream::call::{Era, Event, Line, Trouble, severity};
+use crate::upstream::call::{Era, Event, Line, Trouble, severity, shortened};
 use crate::upstream::open::{OpenCalls, Routed};
 use async_trait::async_trait;
 use deputy_hub::ports::upstream::Failure;
@@ -130,7 +130,7 @@ impl Process {
         let text = request::text(id, method, Some(params));
         match self.answer(inner, (id, text)).await? {
             Event::Result(result) => Ok(result),
-            Event::Error { message, .. } => Err(Failure::Unusable(message).into()),
+            Event::Error { message, .. } => Err(Failure::Unusable(shortened(&message)).into()),
             _ => Err(Failure::Unusable("no answer".to_owned()).into()),
         }
     }
