@@ -149,7 +149,7 @@ cargo_fuzz() {
   (cd "$DEPUTY_ROOT/fuzz" && cargo fuzz "$verb" --fuzz-dir . --sanitizer none --target-dir "$DEPUTY_STATE/fuzz/target" "$@")
 }
 
-conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; }
+conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; need_npm e2e/servers; }
 conformance_hub() { cargo build --locked --quiet -p deputy --example conformance; }
 
 suite_conformance() {
