@@ -149,8 +149,8 @@ cargo_fuzz() {
   (cd "$DEPUTY_ROOT/fuzz" && cargo fuzz "$verb" --fuzz-dir . --sanitizer none --target-dir "$DEPUTY_STATE/fuzz/target" "$@")
 }
 
-conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; }
-conformance_hub() { cargo build --locked --quiet -p deputy-server --example conformance; }
+conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; need_npm e2e/servers; }
+conformance_hub() { cargo build --locked --quiet -p deputy --example conformance; }
 
 suite_conformance() {
   tools_or_fail conformance_tools || return

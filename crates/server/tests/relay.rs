@@ -57,6 +57,39 @@ async fn rule_02_names_and_unknown_members_arrive_unchanged() {
 }
 
 #[tokio::test]
+async fn rule_17_headers_that_repeat_arguments_are_held_against_them() {
+    let (doors, files) = doors(&[]).await;
+    let region = json!({"type": "string", "x-mcp-header": "Region"});
+    let schema = json!({"type": "object", "properties": {"region": region}});
+    files.set_tools(vec![json!({"name": "list", "description": "d", "inputSchema": schema})]);
+    let call = async |headers: &[&str], arguments: Value| {
+        let params = json!({"name": "list", "arguments": arguments});
+        let mut request = doors.modern("alice", &json!(7), "tools/call", params);
+        for value in headers {
+            request.headers_mut().append("mcp-param-region", value.parse().unwrap());
+        }
+        let reply = doors.send(request).await;
+        (reply.status, reply.json()["error"]["code"].clone())
+    };
+    let eu = json!({"region": "eu"});
+    for headers in [&[][..], &["us"], &["=?base64?ZXU?="], &["eu", "eu"]] {
+        let refused = (StatusCode::BAD_REQUEST, json!(-32_020));
+        assert_eq!(call(headers, eu.clone()).await, refused, "{headers:?}");
+    }
+    assert_eq!(call(&["eu"], json!({})).await.0, StatusCode::BAD_REQUEST);
+    assert!(files.asked().is_empty());
+    for headers in [["eu"], ["=?base64?ZXU=?="]] {
+        assert_eq!(call(&headers, eu.clone()).await, (StatusCode::OK, Value::Null));
+    }
+    assert_eq!(call(&[], json!({})).await, (StatusCode::OK, Value::Null));
+    // The legacy era has no such headers.
+    let session = doors.initialized("alice").await;
+    let params = json!({"name": "list", "arguments": eu});
+    let answer = doors.send(doors.legacy("alice", &session, &json!(1), "tools/call", &params)).await.json();
+    assert!(answer["result"].is_object());
+}
+
+#[tokio::test]
 async fn rule_02_a_result_comes_as_it_was_sent_to_the_last_byte() {
     let (doors, files) = doors(&["list"]).await;
     let sent = r#"{ "resultType":"complete", "content":[],"big":1e400,"n":1.0,"s":null }"#;

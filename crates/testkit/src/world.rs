@@ -1,13 +1,13 @@
 //! A whole hub in memory.
 
-use crate::{FakeManifests, FakeTab, FakeUpstream, Memory, StillClock, TestIssuer};
+use crate::{FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
 use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::upstream::ClientSide;
-use deputy_hub::ports::{Clock as _, StoreError};
+use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::{
@@ -46,7 +46,7 @@ struct Parts {
     /// What stands where the app's manifest is, if it has one.
     manifests: Option<Arc<FakeManifests>>,
     /// Servers, by their names.
-    servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>,
+    servers: Vec<(&'static str, Arc<dyn Upstream>, Trust)>,
 }
 
 impl Default for Parts {
@@ -135,20 +135,30 @@ impl World {
     }
 
     /// With this policy and these servers: `list` reads, `note` writes, `wipe` destroys, as in the app.
-    pub async fn with_servers(
+    pub async fn with_servers<U: Upstream + 'static>(
         policy: PolicySet,
-        servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>,
+        servers: Vec<(&'static str, Arc<U>, Trust)>,
     ) -> Self {
-        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), Parts { servers, ..Parts::default() });
+        let servers = servers
+            .into_iter()
+            .map(|(name, upstream, trust)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, trust) });
+        let parts = Parts { servers: servers.collect(), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), parts);
         world.hub.start().await.unwrap();
         world
     }
 
     /// With these servers, and everything allowed.
-    pub async fn permitting(servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>) -> Self {
-        let policy = r#"@id("all") permit(principal, action, resource);"#.to_owned();
-        let policy = PolicySet::parse(&[("all.cedar".to_owned(), policy)]).unwrap();
-        Self::with_servers(policy, servers).await
+    pub async fn permitting<U: Upstream + 'static>(servers: Vec<(&'static str, Arc<U>, Trust)>) -> Self {
+        Self::with_servers(permit_all(), servers).await
+    }
+
+    /// With one server that is trusted on first use, everything allowed, reached at this address.
+    pub async fn in_front_of(public_url: &str, name: &'static str, upstream: Arc<dyn Upstream>) -> Self {
+        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], ..Parts::default() };
+        let world = Self::reached_at(public_url, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
     }
 
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
@@ -353,6 +363,11 @@ impl World {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
+}
+
+fn permit_all() -> PolicySet {
+    let policy = r#"@id("all") permit(principal, action, resource);"#.to_owned();
+    PolicySet::parse(&[("all.cedar".to_owned(), policy)]).unwrap()
 }
 
 /// A wish for the app's tool `name` with these arguments.

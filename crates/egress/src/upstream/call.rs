@@ -8,6 +8,7 @@ use deputy_protocol::asking::{answer, message, request};
 use deputy_protocol::jsonrpc::Fault;
 use deputy_protocol::relay::{Object, raw};
 use serde_json::value::RawValue;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What comes in while a call is open.
@@ -79,6 +80,9 @@ pub(super) enum Said {
     AfterOpening(Vec<Box<RawValue>>),
 }
 
+/// How long a server that has asked something may take to ask more: the client is asked all of it at once.
+const TOGETHER: Duration = Duration::from_millis(20);
+
 /// An open call. Dropped before its end, it is given up.
 pub(super) struct OpenCall {
     line: Box<dyn Line>,
@@ -112,7 +116,10 @@ impl OpenCall {
         loop {
             // What is not read to its end is still to be stopped.
             let is_end = |trouble: &Trouble| !matches!(trouble, Trouble::Failed(Failure::TooLarge { .. }));
-            let event = self.line.next().await.inspect_err(|trouble| self.is_finished = is_end(trouble))?;
+            let event = match self.next().await {
+                Some(event) => event.inspect_err(|trouble| self.is_finished = is_end(trouble))?,
+                None => return Ok(Said::AsksBack),
+            };
             match event {
                 Event::Told(note) => {
                     if self.wants(&note) {
@@ -122,9 +129,7 @@ impl OpenCall {
                 }
                 Event::TooLarge { limit_bytes } => return Err(Failure::TooLarge { limit_bytes }.into()),
                 Event::Asked(asked) => {
-                    if self.asked(asked).await? {
-                        return Ok(Said::AsksBack);
-                    }
+                    self.asked(asked).await?;
                 }
                 Event::Result(result) => {
                     self.is_finished = true;
@@ -142,6 +147,14 @@ impl OpenCall {
                 }
             }
         }
+    }
+
+    /// What comes next. `None`: the client has to be asked, and nothing more came that it could be asked with it.
+    async fn next(&mut self) -> Option<Result<Event, Trouble>> {
+        if self.waiting.is_empty() {
+            return Some(self.line.next().await);
+        }
+        tokio::time::timeout(TOGETHER, self.line.next()).await.ok()
     }
 
     /// What the client is asked, under this state.
@@ -165,15 +178,14 @@ impl OpenCall {
         Ok(self.waiting.is_empty())
     }
 
-    /// True: the client has to be asked. What it did not declare is refused; `ping` is answered.
-    async fn asked(&mut self, asked: Asked) -> Result<bool, Failure> {
+    /// The client has to be asked. What it did not declare is refused; `ping` is answered.
+    async fn asked(&mut self, asked: Asked) -> Result<(), Failure> {
         if self.era == Era::Modern {
             // Modern servers send no requests: nobody owes it an answer.
-            return Ok(false);
+            return Ok(());
         }
         if asked.method == "ping" {
-            self.line.say(request::answer(&asked.id, &raw(&serde_json::Map::new()))).await?;
-            return Ok(false);
+            return self.line.say(request::answer(&asked.id, &raw(&serde_json::Map::new()))).await;
         }
         let permitted = if answer::may_ask_back(&self.method) {
             self.declared.permits(&asked.method, asked.params.as_deref())
@@ -181,12 +193,11 @@ impl OpenCall {
             Declared::default().permits(&asked.method, None)
         };
         if let Err(fault) = permitted {
-            self.line.say(request::refusal(&asked.id, fault.code, &fault.message)).await?;
-            return Ok(false);
+            return self.line.say(request::refusal(&asked.id, fault.code, &fault.message)).await;
         }
         self.asked_so_far += 1;
         self.waiting.push((format!("k{}", self.asked_so_far), asked));
-        Ok(true)
+        Ok(())
     }
 
     fn wants(&self, note: &Told) -> bool {

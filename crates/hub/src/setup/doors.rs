@@ -18,8 +18,9 @@ use crate::supervisor::Supervisor;
 use crate::switches::Switches;
 use crate::tabs::Tabs;
 use crate::tickets::TicketOffice;
-use deputy_core::{Facts as _, Origin, SourceName, Timestamp, Tool};
+use deputy_core::{Facts as _, Origin, SourceName, Timestamp, Tool, ToolName};
 use deputy_identity::seal::Sealer;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -67,6 +68,19 @@ impl Hub {
         let now = self.clock.now();
         let items = tools.tools.iter().filter(|offered| self.shows(reach, &offered.offer.tool, now));
         Ok(List { items: items.map(|offered| Arc::clone(&offered.raw)).collect(), rest: tools.rest.clone() })
+    }
+
+    /// A server's own words about one of its tools, if this caller sees it and the words are of use.
+    pub async fn shown_tool(
+        &self,
+        reach: &Reach,
+        server: &Arc<Server>,
+        name: &ToolName,
+        of_use: impl Fn(&RawValue) -> bool,
+    ) -> Option<Arc<RawValue>> {
+        let tools = self.servers.tools(reach, server, Freshness::Lately).await.ok()?;
+        let offered = tools.find(name).filter(|offered| of_use(&offered.raw))?;
+        self.shows(reach, &offered.offer.tool, self.clock.now()).then(|| Arc::clone(&offered.raw))
     }
 
     /// The server of this caller's that a public name leads to, if it leads to one.

@@ -1,7 +1,8 @@
 //! `x-mcp-header`: arguments that are repeated in headers `Mcp-Param-…` (2026-07-28, transports), and the tools that a
 //! client over HTTP must drop because theirs are wrong.
 
-use crate::mcp::headers;
+use crate::jsonrpc::{Fault, code};
+use crate::mcp::headers::{self, Header};
 use crate::relay::{Object, raw};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -71,6 +72,37 @@ impl ParamHeaders {
             Some((format!("{PREFIX}{name}"), headers::encode(&value).into_owned()))
         };
         self.0.iter().filter_map(header).collect()
+    }
+
+    /// From a tool's definition, as its server sent it. One that is wrong repeats nothing.
+    #[must_use]
+    pub fn of_tool(tool: &RawValue) -> Self {
+        if !may_be_marked(tool.get()) {
+            return Self::default();
+        }
+        let tool = Object::parse(tool).unwrap_or_default();
+        tool.get("inputSchema").and_then(|schema| Self::of(schema).ok()).unwrap_or_default()
+    }
+
+    /// Compares what arrived in headers with the arguments; integers as numbers. `given` is asked for names in lower
+    /// case.
+    ///
+    /// # Errors
+    /// -32020: missing, different, twice, not decodable, or there for an argument that is not.
+    pub fn check(&self, arguments: Option<&RawValue>, given: impl Fn(&str) -> Header) -> Result<(), Fault> {
+        for (name, path) in &self.0 {
+            let said = arguments.and_then(|arguments| value_at(arguments, path));
+            let is_same = match (given(&format!("{PREFIX}{name}").to_ascii_lowercase()), &said) {
+                (Header::Absent, None) => true,
+                (Header::One(header), Some(said)) => header == *said || is_same_number(&header, said),
+                _ => false,
+            };
+            if !is_same {
+                let words = format!("the `{PREFIX}{name}` header does not say what the body says");
+                return Err(Fault::new(code::HEADER_MISMATCH, words));
+            }
+        }
+        Ok(())
     }
 
     fn walk(&mut self, schema: &Value, reachable: bool, path: &mut Vec<String>) -> Result<(), Violation> {
@@ -219,6 +251,12 @@ fn value_at(arguments: &RawValue, path: &[String]) -> Option<String> {
         Value::Number(number) => whole(&number),
         _ => None,
     }
+}
+
+fn is_same_number(one: &str, other: &str) -> bool {
+    let number =
+        |text: &str| serde_json::from_str::<serde_json::Number>(text).ok().and_then(|number| whole(&number));
+    number(one).is_some_and(|one| number(other) == Some(one))
 }
 
 /// An integer in digits, whatever way it was written.

@@ -44,9 +44,9 @@ pub fn modern(
     let (mut params, mut meta) = taken_apart(params)?;
     meta.set(meta::PROTOCOL_VERSION, raw(version));
     meta.set(meta::CLIENT_CAPABILITIES, side.capabilities.to_owned());
-    if let Some(implementation) = side.implementation {
-        meta.set(meta::CLIENT_INFO, implementation.to_owned());
-    }
+    // Who does not say who it is, is asked for by the hub.
+    let own = raw(&HUB.to_value());
+    meta.set(meta::CLIENT_INFO, side.implementation.unwrap_or(&own).to_owned());
     if let Some(level) = side.log_level {
         meta.set(LOG_LEVEL, raw(level));
     }

@@ -88,6 +88,14 @@ async fn initialize(inner: &Arc<Inner>, process: &Arc<Process>, client: &ClientS
     let answer = answer.map_err(|_| not_sent("it did not answer `initialize` in time".to_owned()))?;
     let result = match answer.map_err(|trouble| before_anything(ended(trouble)))? {
         Event::Result(result) => result,
+        // It took longer to start than its first answer may take, and it was `server/discover` that it heard first.
+        Event::Error { code, data, .. }
+            if matches!(of_error(code, data.as_deref()), Probed::Is(Era::Modern)) =>
+        {
+            let _ = process.spoken.set(Spoken::Modern);
+            inner.noted.speaks(MODERN);
+            return Ok(());
+        }
         Event::Error { code, message, data } if answer::is_modern_error(code) => {
             return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
         }

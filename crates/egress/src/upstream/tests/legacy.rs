@@ -160,6 +160,19 @@ async fn rule_03_a_question_in_the_middle_is_asked_of_the_client_and_its_answer_
 }
 
 #[tokio::test]
+async fn what_a_server_asks_at_once_is_asked_of_the_client_at_once() {
+    let (fixture, _) = Legacy::start("2025-11-25").await;
+    let upstream = fixture.upstream();
+    let ask = able(call("ask_both"), &can_elicit());
+    let asked = value(&upstream, ask.clone()).await;
+    let messages = ["k1", "k2"].map(|key| asked["inputRequests"][key]["params"]["message"].clone());
+    assert_eq!(messages, [json!("question 70"), json!("question \"71\"")]);
+    let answers = json!({"k1": {"action": "decline"}, "k2": {"action": "cancel"}});
+    let done = value(&upstream, retry(ask, &asked, &answers)).await;
+    assert_eq!(done["answers"], json!([{"action": "decline"}, {"action": "cancel"}]));
+}
+
+#[tokio::test]
 async fn several_rounds_are_gone_through_and_a_missing_answer_is_asked_for_again() {
     let (fixture, _) = Legacy::start("2025-06-18").await;
     let upstream = fixture.upstream();

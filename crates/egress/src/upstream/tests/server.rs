@@ -133,7 +133,9 @@ impl Legacy {
                 conn.event_result(&request, json!({"content": []})).await;
                 return None;
             }
-            "ask" | "ask_twice" | "ask_on_own_stream" => return self.ask_back(&request, conn).await,
+            "ask" | "ask_twice" | "ask_both" | "ask_on_own_stream" => {
+                return self.ask_back(&request, conn).await;
+            }
             "hang" => {
                 conn.stream().await;
                 conn.closed().await;
@@ -169,10 +171,12 @@ impl Legacy {
         self.said.lock().unwrap().push(sender);
         conn.stream().await;
         let name = request.body["params"]["name"].as_str().unwrap().to_owned();
-        let mut answers = Vec::new();
-        for id in if name == "ask_twice" { vec![json!(70), json!("71")] } else { vec![json!(70)] } {
+        let (mut answers, mut open) = (Vec::new(), Vec::new());
+        let ids = if ["ask_twice", "ask_both"].contains(&&*name) { &["70", r#""71""#][..] } else { &["70"] };
+        for id in ids {
             conn.event(&json!({"jsonrpc": "2.0", "id": "p", "method": "ping"})).await;
             let params = json!({"message": format!("question {id}"), "requestedSchema": {"type": "object"}});
+            let id: Value = serde_json::from_str(id).unwrap();
             let question =
                 json!({"jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params});
             if name == "ask_on_own_stream" {
@@ -180,16 +184,18 @@ impl Legacy {
             } else {
                 conn.event(&question).await;
             }
-            loop {
+            open.push(id);
+            let waits = name != "ask_both" || open.len() == 2;
+            while waits && !open.is_empty() {
                 let answer = tokio::select! {
                     () = conn.closed() => return None,
                     answer = said.recv() => answer?,
                 };
-                if answer["id"] == id {
+                if let Some(place) = open.iter().position(|id| *id == answer["id"]) {
+                    open.remove(place);
                     answers.push(
                         answer.get("result").or_else(|| answer.get("error")).cloned().unwrap_or_default(),
                     );
-                    break;
                 }
             }
         }

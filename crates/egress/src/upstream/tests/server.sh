@@ -9,13 +9,14 @@ while IFS= read -r line; do
   *'"server/discover"'*)
     case "$MODE" in
     modern) result '{"supportedVersions":["2026-07-28"],"capabilities":{}}' ;;
-    silent) ;;
+    silent | late) ;;
     dies_at_discover) exit 1 ;;
     *) error -32601 ;;
     esac ;;
   *'"initialize"'*)
     case "$MODE" in
     modern) error -32022 ;;
+    late) say "{\"jsonrpc\":\"2.0\",\"id\":$id,\"error\":{\"code\":-32022,\"message\":\"no\",\"data\":{\"supported\":[\"2026-07-28\"]}}}" ;;
     never) exit 3 ;;
     slow) /bin/sleep 0.4; result '{"protocolVersion":"2025-06-18","capabilities":{}}' ;;
     *) result '{"protocolVersion":"2025-06-18","capabilities":{"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s"}}' ;;

@@ -54,6 +54,7 @@ async fn rule_23_the_era_is_found_out_whatever_the_server_does_at_the_probe() {
         ("legacy", "2025-06-18", 1),
         ("modern", "2026-07-28", 1),
         ("silent", "2025-06-18", 1),
+        ("late", "2026-07-28", 1),
         ("dies_at_discover", "2025-06-18", 2),
     ] {
         let upstream = upstream(mode);

@@ -27,6 +27,32 @@ fn rule_17_marked_arguments_are_repeated_in_headers() {
 }
 
 #[test]
+fn rule_17_headers_that_do_not_say_what_the_arguments_say_are_refused() {
+    let schema = json!({"properties": {
+        "region": {"type": "string", "x-mcp-header": "Region"}, "n": {"type": "integer", "x-mcp-header": "N"},
+    }});
+    let tool = raw(&json!({"name": "t", "inputSchema": schema}));
+    let check = |arguments: Value, region: Header, number: Header| {
+        let given = |name: &str| if name == "mcp-param-region" { region.clone() } else { number.clone() };
+        ParamHeaders::of_tool(&tool).check(Some(&raw(&arguments)), given).map_err(|fault| fault.code)
+    };
+    let one = |text: &str| Header::One(text.to_owned());
+    let both = json!({"region": "eu", "n": 42});
+    assert_eq!(check(both.clone(), one("eu"), one("42.0")), Ok(()));
+    assert_eq!(check(json!({"n": null}), Header::Absent, Header::Absent), Ok(()));
+    for (region, number) in [
+        (Header::Absent, one("42")),
+        (one("EU"), one("42")),
+        (Header::Unusable, one("42")),
+        (one("eu"), one("43")),
+        (one("eu"), one("x")),
+    ] {
+        assert_eq!(check(both.clone(), region, number), Err(code::HEADER_MISMATCH));
+    }
+    assert_eq!(check(json!({}), one("eu"), Header::Absent), Err(code::HEADER_MISMATCH));
+}
+
+#[test]
 fn what_a_client_over_http_must_drop_is_found() {
     let twice = json!({"properties": {
         "a": {"type": "string", "x-mcp-header": "A"}, "b": {"type": "string", "x-mcp-header": "a"},

@@ -81,3 +81,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_does_not_say_who_it_is_is_asked_for_by_the_hub() {
+    let capabilities = raw(&json!({}));
+    let sent = modern(1, "tools/list", None, &side(&capabilities), "2026-07-28").expect("request");
+    let sent: serde_json::Value = serde_json::from_str(&sent).expect("json");
+    assert_eq!(sent["params"]["_meta"]["io.modelcontextprotocol/clientInfo"]["name"], "deputy");
+}

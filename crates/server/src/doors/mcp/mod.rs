@@ -103,6 +103,8 @@ impl McpDoor {
 struct Wire {
     routing: Routing,
     session: Header,
+    /// `Mcp-Param-…`, by their names in lower case.
+    params: Vec<(String, Header)>,
     takes_stream: bool,
     /// Whether the address asks for the short list of tools.
     short: bool,
@@ -116,12 +118,23 @@ impl Wire {
             method: one("mcp-method"),
             name: one("mcp-name"),
         };
+        let params = headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("mcp-param-"));
         Self {
             routing,
             session: one(SESSION.as_str()),
+            params: params.map(|name| (name.to_owned(), one(name))).collect(),
             takes_stream: lists(headers, "text/event-stream"),
             short: short::is_wanted(uri),
         }
+    }
+
+    /// One of `Mcp-Param-…`, by its name in lower case.
+    fn param(&self, name: &str) -> Header {
+        self.params
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, header)| header.clone())
+            .unwrap_or_default()
     }
 }
 

@@ -91,6 +91,9 @@ async fn servers(
         }
         _ => {
             let mut wish = relay::wish(name, &request.method, request.params, client)?;
+            if let Target::Own(_, tool) = &wish.target {
+                door.repeats(&caller, &server, tool, wire, params).await?;
+            }
             let bound = Bound::to_wish(&caller, &wish);
             if let Some(approval) = wish
                 .relay

@@ -1,11 +1,12 @@
 //! `/s/{server}/mcp`: one server, its names and URIs untouched. What both eras share: handshakes, lists, and the request
 //! that goes on as it came.
 
-use super::{McpDoor, Scope};
+use super::{McpDoor, Scope, Wire};
 use deputy_core::{Reason, SourceName, ToolName};
 use deputy_hub::ports::upstream::{ClientSide, Reply};
 use deputy_hub::servers::{Freshness, Listed, items_of};
 use deputy_hub::{Caller, Reach, Refused, Relay, Server, Target, Wish};
+use deputy_protocol::asking::param_headers::ParamHeaders;
 use deputy_protocol::jsonrpc::{Fault, code};
 use deputy_protocol::mcp::combined;
 use deputy_protocol::mcp::meta::{self, Params};
@@ -162,6 +163,22 @@ impl McpDoor {
         members.set("ttlMs", raw(&0));
         members.set("cacheScope", raw("private"));
         Ok(Looked::Result(members.to_raw()))
+    }
+
+    /// Arguments that the tool's definition wants repeated in headers are repeated there (2026-07-28, transports). What
+    /// this caller does not see is not looked at: it would tell that the tool is there.
+    pub(super) async fn repeats(
+        &self,
+        caller: &Caller,
+        server: &Arc<Server>,
+        tool: &ToolName,
+        wire: &Wire,
+        params: &Params<'_>,
+    ) -> Result<(), Fault> {
+        let reach = self.hub.reach(caller.clone());
+        let is_marked = |tool: &RawValue| !ParamHeaders::of_tool(tool).is_empty();
+        let Some(tool) = self.hub.shown_tool(&reach, server, tool, is_marked).await else { return Ok(()) };
+        ParamHeaders::of_tool(&tool).check(params.members().raw("arguments"), |name| wire.param(name))
     }
 
     /// One of the four lists, in pages of our own.

@@ -25,6 +25,7 @@ pub(super) fn fault(fault: &Fault, stage: Stage) -> Response {
     let status = match stage {
         Stage::Envelope => StatusCode::BAD_REQUEST,
         Stage::Modern if fault.code == code::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        Stage::Modern if fault.code == code::HEADER_MISMATCH => StatusCode::BAD_REQUEST,
         Stage::Modern | Stage::Legacy => StatusCode::OK,
         Stage::NoSession => StatusCode::NOT_FOUND,
         Stage::Busy => StatusCode::SERVICE_UNAVAILABLE,
