@@ -7,6 +7,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a tool of the tests: it stops where it meets the unforeseen, and says its address"
 )]
@@ -75,7 +76,7 @@ async fn main() {
 
 fn at_address(url: &str) -> Arc<dyn Upstream> {
     let url: url::Url = url.parse().expect("an address");
-    let client = HttpClient::new(Settings::new(NamedHosts::of(&[url.clone()]))).unwrap();
+    let client = HttpClient::new(Settings::new(NamedHosts::of(std::slice::from_ref(&url)))).unwrap();
     Arc::new(HttpUpstream::new(HttpSettings {
         name: SERVER.to_owned(),
         url,
