@@ -23,7 +23,7 @@ impl Answer {
             Err(error) => return Self::error(error),
         };
         let response =
-            Authorizer::new().is_authorized(&request, set.slices.about(&world.tool), &world.entities);
+            Authorizer::new().is_authorized(&request, &set.slices.about(&world.tool).policies, &world.entities);
         let faults = errors_of(&response);
         if !faults.is_empty() {
             let words = |(id, words): (PolicyId, &str)| {
@@ -65,7 +65,7 @@ impl Outlook {
     pub(crate) fn of(set: &Parsed, world: &World, approved: bool) -> Self {
         let Ok(request) = world.request(approved) else { return Self::Errors };
         let response =
-            Authorizer::new().is_authorized_partial(&request, set.slices.about(&world.tool), &world.entities);
+            Authorizer::new().is_authorized_partial(&request, &set.slices.about(&world.tool).policies, &world.entities);
         if response.definitely_errored().next().is_some() {
             return Self::Errors;
         }

@@ -62,7 +62,7 @@ pub fn explain<C: Facts>(set: &PolicySet, caller: &C, call: &Call, now: Timestam
     let decided = Decided::of(set, caller, call, now);
     let parsed = set.parsed();
     let given = Given::Arguments(call.arguments.value());
-    let policies = World::new(parsed, caller, &call.tool, &given, now)
+    let policies = World::whole(parsed, caller, &call.tool, &given, now)
         .map(|world| findings(set, &world))
         .unwrap_or_default();
     Explanation {

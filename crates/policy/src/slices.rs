@@ -1,8 +1,10 @@
-//! Which policies can say anything about a tool of a given name, so that a decision asks those and no others.
+//! Which policies can say anything about a tool of a given name, so that a decision asks those and no others, and looks up
+//! the arguments and groups that those speak of and no others.
 //!
 //! A policy that begins with `resource.name == "x"` is false, and cannot fail, for a tool of another name. Leaving it out
 //! changes no answer. What is not understood is asked about every tool.
 
+use crate::reads::Reads;
 use cedar_policy::{Policy, PolicySet, PolicySetError};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -16,9 +18,35 @@ const ALWAYS_THERE: &[(&str, &[&str])] = &[
 
 /// A set, cut by the names of tools.
 pub(crate) struct Slices {
-    by_name: HashMap<String, PolicySet>,
+    by_name: HashMap<String, Slice>,
     /// For every other name.
-    others: PolicySet,
+    others: Slice,
+}
+
+/// The policies that can say anything about a tool, and what they speak of.
+pub(crate) struct Slice {
+    pub(crate) policies: PolicySet,
+    pub(crate) reads: Reads,
+    /// The groups that they name; `None`: perhaps all. That somebody is in a group is seen by nothing but its name: no
+    /// attribute has a group in it.
+    groups: Option<BTreeSet<String>>,
+}
+
+impl Slice {
+    fn of(chosen: Vec<Policy>) -> Result<Self, Box<PolicySetError>> {
+        let (mut reads, mut groups) = (Reads::default(), Some(BTreeSet::new()));
+        for policy in &chosen {
+            reads.add(policy);
+            let named = policy.to_json().ok().and_then(|json| groups_in(&json));
+            groups = groups.zip(named).map(|(all, more)| &all | &more);
+        }
+        Ok(Self { policies: PolicySet::from_policies(chosen).map_err(Box::new)?, reads, groups })
+    }
+
+    /// Whether it may matter that somebody is in this group.
+    pub(crate) fn names_group(&self, group: &str) -> bool {
+        self.groups.as_ref().is_none_or(|groups| groups.contains(group))
+    }
 }
 
 impl Slices {
@@ -34,7 +62,7 @@ impl Slices {
                 (Some(_), None) => false,
             };
             let chosen = named.iter().filter(|(_, names)| speaks(names)).map(|(policy, _)| (*policy).clone());
-            PolicySet::from_policies(chosen).map_err(Box::new)
+            Slice::of(chosen.collect())
         };
         let all: BTreeSet<&String> = named.iter().filter_map(|(_, names)| names.as_ref()).flatten().collect();
         let by_name = all.into_iter().map(|name| Ok((name.clone(), slice(Some(name))?)));
@@ -42,9 +70,25 @@ impl Slices {
     }
 
     /// The policies to ask about a tool of this name.
-    pub(crate) fn about(&self, name: &str) -> &PolicySet {
+    pub(crate) fn about(&self, name: &str) -> &Slice {
         self.by_name.get(name).unwrap_or(&self.others)
     }
+}
+
+/// The groups that a policy names, wherever. `None`: it cannot be told.
+fn groups_in(json: &Value) -> Option<BTreeSet<String>> {
+    match json {
+        Value::Object(members) if members.get("type").is_some_and(|kind| kind == "Deputy::Group") => {
+            Some(BTreeSet::from([members.get("id")?.as_str()?.to_owned()]))
+        }
+        Value::Object(members) => all_groups(members.values()),
+        Value::Array(items) => all_groups(items.iter()),
+        _ => Some(BTreeSet::new()),
+    }
+}
+
+fn all_groups<'a>(mut parts: impl Iterator<Item = &'a Value>) -> Option<BTreeSet<String>> {
+    parts.try_fold(BTreeSet::new(), |all, part| Some(&all | &groups_in(part)?))
 }
 
 /// The only names of tools that a policy can be satisfied for. `None`: any.

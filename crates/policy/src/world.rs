@@ -2,13 +2,13 @@
 
 use crate::arguments::Tagged;
 use crate::error::PolicyError;
+use crate::reads::Reads;
 use crate::set::Parsed;
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
 use deputy_core::{Agent, Facts, SourceKind, Timestamp, Tool, User};
 use serde_json::Value;
-use std::collections::HashSet;
 
 /// The schema's names, parsed once per set.
 pub(crate) struct Vocabulary {
@@ -70,6 +70,8 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// What the policies see that can speak of this tool.
+    ///
     /// # Errors
     /// A fact that does not fit; the caller denies.
     pub(crate) fn new<C: Facts>(
@@ -79,16 +81,45 @@ impl World {
         given: &Given<'_>,
         now: Timestamp,
     ) -> Result<Self, String> {
+        let slice = set.slices.about(tool.definition.name.as_str());
+        // Arguments that a computed path cannot look through are refused to every tool alike.
+        let reads = if set.reads.every { &set.reads } else { &slice.reads };
+        Self::seen_by(set, (reads, &|group| slice.names_group(group)), caller, tool, given, now)
+    }
+
+    /// What any policy of the set could see.
+    ///
+    /// # Errors
+    /// A fact that does not fit.
+    pub(crate) fn whole<C: Facts>(
+        set: &Parsed,
+        caller: &C,
+        tool: &Tool,
+        given: &Given<'_>,
+        now: Timestamp,
+    ) -> Result<Self, String> {
+        Self::seen_by(set, (&set.reads, &|_| true), caller, tool, given, now)
+    }
+
+    fn seen_by<C: Facts>(
+        set: &Parsed,
+        (reads, names_group): (&Reads, &dyn Fn(&str) -> bool),
+        caller: &C,
+        tool: &Tool,
+        given: &Given<'_>,
+        now: Timestamp,
+    ) -> Result<Self, String> {
         let words = &set.vocabulary;
         let principal = words.uid_of_user(caller.user());
         let resource = uid(&words.tool, &format!("{}__{}", tool.source, tool.definition.name));
         // Groups and sources have no attributes, so that they are somebody's parents says all about them.
-        let groups = caller.groups().iter().map(|group| uid(&words.group, group)).collect();
-        let mut entities = words.tool_entities(tool, &resource, &principal)?;
+        let groups = caller.groups().iter().filter(|group| names_group(group));
+        let groups: Vec<EntityUid> = groups.map(|group| uid(&words.group, group)).collect();
+        let mut entities = words.tool_entities(tool, &resource, caller.user(), &principal)?;
         entities.push(words.user(caller.user(), principal.clone(), groups)?);
-        let unread = set.reads.is_none();
+        let unread = reads.is_none();
         if let (Given::Arguments(arguments), false) = (given, unread) {
-            entities.extend(words.argument_entities(Tagged::new(arguments, &set.reads)?)?);
+            entities.extend(words.argument_entities(Tagged::new(arguments, reads)?)?);
         }
         // Without a schema: the words above are its own, and a test compares them.
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
@@ -124,6 +155,7 @@ impl Vocabulary {
         &self,
         tool: &Tool,
         resource: &EntityUid,
+        caller: &User,
         principal: &EntityUid,
     ) -> Result<Vec<Entity>, String> {
         let (source_type, source_kind) = match tool.source_kind {
@@ -142,11 +174,12 @@ impl Vocabulary {
         ];
         let mut entities = Vec::new();
         if let Some(owner) = &tool.owner {
-            let owner_uid = self.uid_of_user(owner);
+            let own = owner == caller;
+            let owner_uid = if own { principal.clone() } else { self.uid_of_user(owner) };
             attributes.push(("owner".to_owned(), RestrictedExpression::new_entity_uid(owner_uid.clone())));
-            if owner_uid != *principal {
+            if !own {
                 // Nobody's groups are known but the caller's own.
-                entities.push(self.user(owner, owner_uid, HashSet::new())?);
+                entities.push(self.user(owner, owner_uid, Vec::new())?);
             }
         }
         entities.push(
@@ -156,7 +189,7 @@ impl Vocabulary {
         Ok(entities)
     }
 
-    fn user(&self, user: &User, uid: EntityUid, groups: HashSet<EntityUid>) -> Result<Entity, String> {
+    fn user(&self, user: &User, uid: EntityUid, groups: Vec<EntityUid>) -> Result<Entity, String> {
         let attributes = [
             ("tenant".to_owned(), text(user.tenant.as_str())),
             ("issuer".to_owned(), text(user.issuer.as_str())),

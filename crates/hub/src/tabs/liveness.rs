@@ -1,7 +1,7 @@
 //! Time in tabs: pings, silence, the end of sessions. The hub owns every deadline (webmcp reference 2.1).
 
 use super::{Tab, Tabs};
-use deputy_core::{Reason, Timestamp};
+use deputy_core::Reason;
 use deputy_protocol::tab::{CloseCode, HubFrame};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,29 +11,66 @@ const SILENT: Duration = Duration::from_secs(20);
 /// How long the answer may take (P7).
 const PROBE: Duration = Duration::from_secs(2);
 
+/// How often it is looked which tabs are due.
+const TICK: Duration = Duration::from_millis(500);
+/// In so many ticks once it is looked which users have left for good.
+const TICKS_PER_SWEEP: u32 = 10;
+/// The machine's clock was set if it moved by so many milliseconds more or less than time has passed.
+const SET_MS: u64 = 250;
+
 impl Tabs {
-    /// Looks after all tabs until the hub stops: one loop for all, so that an idle tab costs no timer.
+    /// Looks after all tabs until the hub stops: one loop for all, so that an idle tab costs no timer, and only at those
+    /// with which something is due, so that many cost no more than their pings.
     pub async fn keep_alive(self: Arc<Self>) {
-        let mut every = tokio::time::interval(Duration::from_millis(500));
+        let mut every = tokio::time::interval(TICK);
+        let (mut ticks, mut lead) = (0_u32, self.lead());
         loop {
             every.tick().await;
-            let now = self.clock.now();
-            for tab in self.all() {
-                self.look_after(&tab, now);
+            let now_leads = self.lead();
+            let was_set = now_leads.abs_diff(lead) > SET_MS;
+            let tabs = if was_set {
+                // Every session ends sooner or later than was thought.
+                lead = now_leads;
+                self.all()
+            } else {
+                self.agenda.take(self.clock.elapsed())
+            };
+            for tab in tabs {
+                self.look_after(&tab);
             }
-            self.forget_idle(now);
+            ticks = ticks.wrapping_add(1);
+            if was_set || ticks.is_multiple_of(TICKS_PER_SWEEP) {
+                self.forget_idle(self.clock.now());
+            }
         }
     }
 
-    pub(crate) fn look_after(&self, tab: &Arc<Tab>, now: Timestamp) {
+    /// By how many milliseconds the date is ahead of the clock that nobody sets: always as much, unless the date is set.
+    fn lead(&self) -> u64 {
+        let elapsed = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.clock.now().millis().wrapping_sub(elapsed)
+    }
+
+    /// Does what is due with a tab, and notes when something is due again.
+    pub(crate) fn look_after(&self, tab: &Arc<Tab>) {
+        if tab.has_ended() {
+            return;
+        }
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let (interval, dead) =
+            (Duration::from_millis(self.heartbeat.interval_ms), Duration::from_millis(self.heartbeat.dead_ms));
         if tab.session_expires_at() <= now {
             self.end(tab, Reason::SessionEnded);
             tab.close(CloseCode::AuthFailed, "the session has ended");
-        } else if self.silence(tab) >= Duration::from_millis(self.heartbeat.dead_ms) {
+        } else if self.silence(tab) >= dead {
             self.end(tab, Reason::TabGone);
             tab.close(CloseCode::Leaving, "nothing was heard for too long");
         } else {
-            tab.ping_if_due(self.clock.elapsed(), Duration::from_millis(self.heartbeat.interval_ms));
+            let pinged = tab.ping_if_due(elapsed, interval);
+            let session = elapsed.saturating_add(tab.session_expires_at().since(now));
+            // Never sooner than at the next tick; a tab without a socket is not pinged, and is gone soon.
+            let due = (pinged + interval).min(tab.last_heard() + dead).min(session);
+            self.agenda.put(tab, due.max(elapsed.saturating_add(TICK)));
         }
     }
 
@@ -42,10 +79,9 @@ impl Tabs {
         if self.silence(tab) <= SILENT {
             return true;
         }
-        let mut hearing = tab.hearing();
-        hearing.mark_unchanged();
+        let hearing = tab.hearing();
         tab.send(&format!("probe_{}", self.clock.elapsed().as_millis()), HubFrame::Ping)
-            && tokio::time::timeout(PROBE, hearing.changed()).await.is_ok_and(|heard| heard.is_ok())
+            && tokio::time::timeout(PROBE, hearing).await.is_ok()
     }
 
     /// How long nothing was heard. Not by the time of day: a clock that is set changes nothing about who is awake.

@@ -1,5 +1,6 @@
 //! The tabs that are connected now: whose they are, what they offer, and how they end (P4 to P24).
 
+mod agenda;
 mod attached;
 mod calls;
 mod interned;
@@ -21,7 +22,7 @@ use crate::switches::Thrown;
 use crate::tickets::TICKET_LIFETIME;
 use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
 use deputy_protocol::tab::{CloseCode, Heartbeat, Hello, Limits, VERSION, Welcome, WelcomeUser};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -47,12 +48,28 @@ pub struct Unwelcome {
 struct UserTabs {
     tabs: Vec<Arc<Tab>>,
     ended: HashMap<SourceName, (Reason, Timestamp)>,
-    changed: watch::Sender<u64>,
+    /// Made for the first who listens: most users' agents never do.
+    changed: Option<watch::Sender<u64>>,
+}
+
+impl UserTabs {
+    fn tell(&self) {
+        if let Some(changed) = &self.changed {
+            changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn is_heard(&self) -> bool {
+        self.changed.as_ref().is_some_and(|changed| changed.receiver_count() > 0)
+    }
 }
 
 /// All connected tabs of this hub.
 pub struct Tabs {
     users: Mutex<HashMap<User, UserTabs>>,
+    /// Users without a tab, of whom something may be kept.
+    tabless: Mutex<HashSet<User>>,
+    agenda: agenda::Agenda,
     apps: HashMap<SourceName, Arc<App>>,
     tickets: Arc<dyn Tickets>,
     interned: interned::Interned,
@@ -81,6 +98,8 @@ impl Tabs {
     ) -> Self {
         Self {
             users: Mutex::default(),
+            tabless: Mutex::default(),
+            agenda: agenda::Agenda::default(),
             apps,
             tickets,
             interned: interned::Interned::default(),
@@ -148,6 +167,7 @@ impl Tabs {
             }
             return refuse(CloseCode::RateLimited, "too many tabs of one user");
         };
+        self.agenda.put(&tab, self.clock.elapsed());
         // Thrown while the line was written: whoever threw it may have looked before this tab was listed.
         if self.thrown.stops_tab(&tab.user, &tab.app.name) {
             self.close_stopped();
@@ -236,13 +256,18 @@ impl Tabs {
     /// Counts up whenever the user's tools may have changed.
     #[must_use]
     pub(crate) fn changes(&self, user: &User) -> watch::Receiver<u64> {
-        self.users().entry(user.clone()).or_default().changed.subscribe()
+        let mut users = self.users();
+        let own = users.entry(user.clone()).or_default();
+        if own.tabs.is_empty() {
+            self.tabless().insert(user.clone());
+        }
+        own.changed.get_or_insert_default().subscribe()
     }
 
     /// Tells every listener that lists may have changed: a policy set came into force.
     pub fn everything_changed(&self) {
         for own in self.users().values() {
-            own.changed.send_modify(|count| *count += 1);
+            own.tell();
         }
     }
 
@@ -267,9 +292,15 @@ impl Tabs {
 
     /// Forgets users of whom nothing is left: no tab, no listener, no end that their agents may still ask about.
     pub(crate) fn forget_idle(&self, now: Timestamp) {
-        self.users().retain(|_, own| {
+        let mut users = self.users();
+        self.tabless().retain(|user| {
+            let Some(own) = users.get_mut(user).filter(|own| own.tabs.is_empty()) else { return false };
             own.ended.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
-            !own.tabs.is_empty() || !own.ended.is_empty() || own.changed.receiver_count() > 0
+            let kept = !own.ended.is_empty() || own.is_heard();
+            if !kept {
+                users.remove(user);
+            }
+            kept
         });
     }
 
@@ -303,7 +334,10 @@ impl Tabs {
             own.tabs.retain(|known| !Arc::ptr_eq(known, tab));
             own.ended.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
             own.ended.insert(tab.app.name.clone(), (reason, now));
-            own.changed.send_modify(|count| *count += 1);
+            if own.tabs.is_empty() {
+                self.tabless().insert(tab.user.clone());
+            }
+            own.tell();
         }
         tab.fail_calls();
         let mut event = self.event(EventKind::TabClosed, tab);
@@ -324,6 +358,11 @@ impl Tabs {
 
     fn users(&self) -> MutexGuard<'_, HashMap<User, UserTabs>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locked after the users, never before.
+    fn tabless(&self) -> MutexGuard<'_, HashSet<User>> {
+        self.tabless.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_full(&self, user: &User, document: &DocumentId) -> bool {
@@ -365,7 +404,7 @@ impl Tabs {
     /// Tells the user's listeners that their lists may have changed.
     pub(crate) fn bump(&self, user: &User) {
         if let Some(own) = self.users().get(user) {
-            own.changed.send_modify(|count| *count += 1);
+            own.tell();
         }
     }
 }

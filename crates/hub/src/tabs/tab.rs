@@ -12,10 +12,11 @@ use deputy_core::{
 use deputy_protocol::schema::Schema;
 use deputy_protocol::tab::{CloseCode, Hello, HubFrame, Page, TabFrame, tools_hash};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 /// A tool of a tab, with its schemas compiled.
 #[derive(Clone)]
@@ -110,7 +111,12 @@ pub struct Tab {
     /// Calls waiting for a place (P14).
     pub(crate) waiting: AtomicUsize,
     forms: Mutex<HashMap<ToolName, Arc<Semaphore>>>,
-    heard: watch::Sender<Duration>,
+    /// When anything was heard last, in milliseconds by the clock that nobody sets.
+    heard_ms: AtomicU64,
+    /// Rung when anything is heard.
+    hearing: Notify,
+    /// In which slot of the agenda it is due.
+    due: AtomicU64,
     /// One at a time sorts its definitions.
     pub(crate) sorting: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
@@ -140,7 +146,9 @@ impl Tab {
             slots: Arc::new(Semaphore::new(limits.calls_in_flight)),
             waiting: AtomicUsize::new(0),
             forms: Mutex::default(),
-            heard: watch::Sender::new(elapsed),
+            heard_ms: AtomicU64::new(millis(elapsed)),
+            hearing: Notify::new(),
+            due: AtomicU64::new(0),
             sorting: tokio::sync::Mutex::const_new(()),
             inner: Mutex::new(Inner {
                 link,
@@ -178,15 +186,25 @@ impl Tab {
     /// The last moment at which anything was heard from it, by the clock that nobody sets.
     #[must_use]
     pub fn last_heard(&self) -> Duration {
-        *self.heard.borrow()
+        Duration::from_millis(self.heard_ms.load(Ordering::Acquire))
     }
 
-    pub(crate) fn hearing(&self) -> watch::Receiver<Duration> {
-        self.heard.subscribe()
+    /// Resolves when anything is heard after this was called.
+    pub(crate) fn hearing(&self) -> Notified<'_> {
+        self.hearing.notified()
     }
 
     pub(crate) fn heard(&self, elapsed: Duration) {
-        self.heard.send_replace(elapsed);
+        self.heard_ms.store(millis(elapsed), Ordering::Release);
+        self.hearing.notify_waiters();
+    }
+
+    pub(super) fn set_due(&self, slot: u64) {
+        self.due.store(slot, Ordering::Release);
+    }
+
+    pub(super) fn is_due(&self, slot: u64) -> bool {
+        self.due.load(Ordering::Acquire) == slot
     }
 
     pub(crate) fn focus(&self, now: Timestamp) {
@@ -291,6 +309,10 @@ impl Tab {
         first
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inner().ended.is_some()
+    }
+
     /// Tells the tab to stop a call, now or as soon as it is back.
     pub(crate) fn cancel(&self, id: &CallId, reason: Reason) {
         let mut inner = self.inner();
@@ -341,12 +363,14 @@ impl Tab {
         }
     }
 
-    pub(crate) fn ping_if_due(&self, elapsed: Duration, every: Duration) {
+    /// Says when it was pinged last.
+    pub(crate) fn ping_if_due(&self, elapsed: Duration, every: Duration) -> Duration {
         let mut inner = self.inner();
         if inner.attached && elapsed.saturating_sub(inner.last_ping) >= every {
             inner.last_ping = elapsed;
             inner.link.send(&format!("ping_{}", elapsed.as_millis()), HubFrame::Ping);
         }
+        inner.last_ping
     }
 
     pub(crate) fn reattach(&self, link: Arc<dyn TabLink>, session_expires_at: Timestamp) -> u64 {
@@ -392,4 +416,8 @@ impl Tab {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-use super::names;
+use super::{Slice, names};
 use crate::fixture::{engine, rule, set, verdict};
 use deputy_core::Verdict;
 use serde_json::json;
@@ -77,4 +77,47 @@ fn r14_a_sliced_set_answers_as_the_whole_one() {
     assert!(
         [Verdict::Allow, Verdict::Ask, Verdict::Deny].iter().all(|one| seen.contains(&format!("{one:?}")))
     );
+}
+
+fn slice(text: &str) -> Slice {
+    Slice::of(set(text).parsed().cedar.policies().cloned().collect()).expect("a slice")
+}
+
+#[test]
+fn the_groups_that_policies_name_are_found_wherever_they_name_them() {
+    for text in [
+        r#"@id("a") permit (principal in Deputy::Group::"x", action, resource);"#,
+        r#"@id("a") permit (principal is Deputy::User in Deputy::Group::"x", action, resource);"#,
+        r#"@id("a") permit (principal, action, resource) when { principal in Deputy::Group::"x" };"#,
+        r#"@id("a") permit (principal, action, resource) when { principal in [Deputy::Group::"y", Deputy::Group::"x"] };"#,
+        r#"@id("a") forbid (principal, action, resource) unless { resource.egress || principal in Deputy::Group::"x" };"#,
+        r#"@id("a") permit (principal, action, resource) when { (if resource.egress then Deputy::Group::"x" else Deputy::Group::"y") == Deputy::Group::"x" };"#,
+    ] {
+        let slice = slice(text);
+        assert!(slice.names_group("x") && !slice.names_group("z"), "{text}");
+    }
+    assert!(!slice(&rule("a", "permit", r#"resource.name == "x""#)).names_group("x"));
+}
+
+#[test]
+fn r14_a_group_counts_for_the_tool_that_a_policy_names_and_for_every_other() {
+    let text = [
+        r#"@id("in") permit (principal in Deputy::Group::"sales", action, resource) when { resource.name == "get_customer" };"#,
+        r#"@id("out") forbid (principal in Deputy::Group::"guests", action, resource);"#,
+        r#"@id("all") permit (principal, action, resource) when { resource.name == "put_customer" };"#,
+    ]
+    .concat();
+    let engine = engine(&text);
+    let ask = |groups: &[&str], name: &str| {
+        verdict(&engine, json!({"principal": {"subject": "alice", "groups": groups}, "tool": {"source": "crm", "name": name, "class": ["read"]}}))
+    };
+    for (groups, name, wanted) in [
+        (&["sales", "staff"][..], "get_customer", Verdict::Allow),
+        (&["staff"], "get_customer", Verdict::Deny),
+        (&["sales", "guests"], "get_customer", Verdict::Deny),
+        (&[], "put_customer", Verdict::Allow),
+        (&["guests"], "put_customer", Verdict::Deny),
+    ] {
+        assert_eq!(ask(groups, name).0, wanted, "{groups:?} {name}");
+    }
 }
