@@ -334,6 +334,7 @@ impl Approvals {
         let mut every = tokio::time::interval(Duration::from_secs(1));
         loop {
             every.tick().await;
+            self.standing.insist().await;
             match self.table.expire(self.clock.now()).await {
                 Ok(ended) if ended.is_empty() => {}
                 Ok(_) => self.decided.send_modify(|count| *count += 1),

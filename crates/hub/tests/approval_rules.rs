@@ -250,6 +250,10 @@ async fn apr_08_a_standing_yes_ends_at_once_when_it_is_taken_back_even_if_nothin
     world.tables.set_broken(false);
     assert!(world.hub.approvals().standing().list(&person).await.unwrap().is_empty());
     asked(&world, note(&json!({}))).await;
+    // It is written as soon as it can be: after a restart it does not stand again.
+    world.until("it is written", || world.tables.of_kind(EventKind::GrantRevoked).len() == 1).await;
+    let again = world.again(PolicySet::shipped().unwrap(), Vec::new()).await.unwrap();
+    assert!(again.hub.approvals().standing().list(&again.person(ALICE).await).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod faults;
 mod limits;
 mod presets;
 mod secrets;
+mod servers;
 mod vault;
 
 use super::*;
@@ -166,7 +167,29 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     };
     assert_eq!(
         keys("/properties"),
-        ["hub", "tenant", "identity_provider", "app", "policy", "limit", "audit", "vault"]
+        ["hub", "tenant", "identity_provider", "app", "server", "policy", "limit", "audit", "vault"]
+    );
+    // By which right a server is called, and when its definitions count; its calls are decided and written down in any case.
+    assert_eq!(
+        keys("/$defs/Server/properties"),
+        [
+            "name",
+            "tenant",
+            "url",
+            "command",
+            "env",
+            "folder",
+            "shared",
+            "openapi",
+            "base_url",
+            "include",
+            "exclude",
+            "credential",
+            "trust",
+            "timeout",
+            "answer_bytes",
+            "class"
+        ]
     );
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
     // How much of the arguments; every call has its lines whatever it says.
@@ -184,6 +207,7 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "approval_wait",
             "approval_execution",
             "call_deadline",
+            "operations_listen",
             "cli_client_id",
             "operator_groups"
         ]

@@ -34,13 +34,15 @@ pub struct Standings {
     clock: Arc<dyn Clock>,
     /// Taken back, whatever the table says: an act that takes rights away never waits for the log (invariant 14).
     ended: Mutex<HashSet<GrantId>>,
+    /// Taken back, and not written yet.
+    unwritten: Mutex<Vec<(User, GrantId, Event)>>,
 }
 
 impl Standings {
     /// Kept in `table`.
     #[must_use]
     pub fn new(table: Arc<dyn Table>, journal: Arc<Journal>, clock: Arc<dyn Clock>) -> Self {
-        Self { table, journal, clock, ended: Mutex::default() }
+        Self { table, journal, clock, ended: Mutex::default(), unwritten: Mutex::default() }
     }
 
     /// The grant that covers this call, if one does.
@@ -122,7 +124,23 @@ impl Standings {
         let mut event = self.journal.event(EventKind::GrantRevoked, person.user());
         event.client = Some(person.client().clone());
         let event = event.with_detail("grant", id.as_str());
-        self.table.revoke_grant(person.user(), id, event).await
+        let written = self.table.revoke_grant(person.user(), id, event.clone()).await;
+        if written.is_err() {
+            let taken_back = (person.user().clone(), id.clone(), event);
+            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push(taken_back);
+        }
+        written
+    }
+
+    /// Tries again to write what was taken back while the table could not be written: after a restart it would stand again.
+    pub(crate) async fn insist(&self) {
+        let unwritten = std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
+        for (user, id, event) in unwritten {
+            if let Err(error) = self.table.revoke_grant(&user, &id, event.clone()).await {
+                tracing::warn!(%error, grant = %id, "a grant that was taken back still cannot be written");
+                self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((user, id, event));
+            }
+        }
     }
 
     fn has_ended(&self, id: &GrantId) -> bool {

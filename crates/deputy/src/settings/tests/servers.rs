@@ -1,0 +1,89 @@
+//! `[[server]]`: what a good block means, and what is said of a wrong one.
+
+use super::*;
+use deputy_core::Effect;
+
+fn with(block: &str) -> String {
+    format!("{GOOD}\n[[server]]\n{block}\n")
+}
+
+fn one(block: &str) -> Server {
+    let settings = Settings::parse(&with(block), Path::new("/etc/deputy/deputy.toml")).expect("settings");
+    settings.servers.into_iter().next().expect("one server")
+}
+
+/// What is said first of a file with this block, without its place.
+fn said(block: &str) -> String {
+    let text = wrong(&with(block));
+    let first = text.lines().next().unwrap_or_default();
+    first.splitn(4, ':').nth(3).unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn each_way_to_a_server_is_read_and_the_rest_has_safe_values() {
+    let ledger = one("name = \"ledger\"\nurl = \"https://ledger.acme.example/mcp\"");
+    assert_eq!(ledger.way, Way::Address(Url::parse("https://ledger.acme.example/mcp").expect("url")));
+    assert_eq!((ledger.credential, ledger.trust), (Credential::Open, Trust::FirstUse));
+    assert_eq!((ledger.timeout, ledger.answer_bytes), (Duration::from_secs(30), 16 * 1024 * 1024));
+    let files = one("name = \"files\"\ncommand = [\"srv\", \"./docs\"]\nenv = { A = \"b\" }\nfolder = \"x\"");
+    let Way::Command { words, environment, folder, shared } = files.way else { panic!("a command") };
+    assert_eq!(words, ["srv", "./docs"]);
+    assert_eq!(environment, BTreeMap::from([("A".to_owned(), "b".to_owned())]));
+    assert_eq!((folder.as_path(), shared), (Path::new("/etc/deputy/x"), false));
+    let orders = one("name = \"orders\"\nopenapi = \"o.json\"\nbase_url = \"https://o.example/v1\"");
+    assert!(matches!(orders.way, Way::OpenApi { document: Document::File(_), base_url: Some(_), .. }));
+}
+
+#[test]
+fn methods_are_classed_by_their_names() {
+    let files =
+        one("name = \"files\"\nurl = \"https://a.example\"\nclass = { \"resources/read\" = [\"write\"] }");
+    let name: ToolName = "resources/read".parse().expect("name");
+    assert_eq!(files.classes.get(&name).map(|class| class.effect), Some(Effect::Write));
+}
+
+#[test]
+fn a_server_is_reached_in_exactly_one_way() {
+    for block in [
+        "name = \"a\"",
+        "name = \"a\"\nurl = \"https://a.example\"\ncommand = [\"x\"]",
+        "name = \"a\"\nurl = \"https://a.example\"\nopenapi = \"x\"",
+    ] {
+        assert_eq!(said(block), "`a` has not one of `url`, `command` and `openapi`");
+    }
+    assert_eq!(said("name = \"a\"\ncommand = []"), "`command` is empty");
+}
+
+#[test]
+fn a_word_of_another_way_is_refused_and_never_ignored() {
+    for (block, message) in [
+        (
+            "url = \"https://a.example\"\nshared = true",
+            "`env`, `folder` and `shared` are for servers with a `command`",
+        ),
+        (
+            "url = \"https://a.example\"\nenv = { A = \"b\" }",
+            "`env`, `folder` and `shared` are for servers with a `command`",
+        ),
+        ("command = [\"x\"]\nbase_url = \"https://a.example\"", "`base_url` is for servers with `openapi`"),
+        ("command = [\"x\"]\ncredential = \"vault\"", "a program is sent no headers"),
+        ("openapi = \"o.json\"", "`o.json` does not say where the interface is"),
+        ("url = \"http://a.example\"", "`http://a.example` is http on another machine"),
+        ("url = \"https://a.example\"\nanswer_bytes = 1", "`answer_bytes` cannot be 1"),
+    ] {
+        assert_eq!(said(&format!("name = \"a\"\n{block}")), message);
+    }
+}
+
+#[test]
+fn no_server_has_the_name_of_another_source_or_of_the_hub() {
+    assert_eq!(said("name = \"crm\"\nurl = \"https://a.example\""), "the server `crm` is there twice");
+    assert_eq!(said("name = \"deputy\"\nurl = \"https://a.example\""), "`deputy` is the hub's own name");
+}
+
+#[test]
+fn a_limit_may_count_a_servers_calls() {
+    let text = with("name = \"files\"\nurl = \"https://a.example\"")
+        + "\n[[limit]]\nname = \"few\"\ncalls = 1\nper = \"1m\"\nsource = \"files\"\n";
+    assert!(Settings::parse(&text, Path::new("deputy.toml")).is_ok());
+}
