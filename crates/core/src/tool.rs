@@ -11,11 +11,17 @@ identifier!(
     /// The name a source gives its tool (MCP 2026-07-28, tools; WebMCP: the same set).
     /// A request to a server that calls no tool goes by the name of its method, `resources/read`: no tool's name has a `/`.
     ToolName, "tool name", "use 1 to 128 of A-Z, a-z, 0-9, _, - and .",
-    |v| (1..=128).contains(&v.len()) && v.split('/').all(part)
+    |v| (1..=128).contains(&v.len()) && (v.split('/').count() > 1 && v.split('/').all(step) || tool(v))
 );
 
-fn part(part: &str) -> bool {
-    !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+fn tool(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+/// A part of a method's name: nothing that a path could climb by.
+fn step(part: &str) -> bool {
+    part.starts_with(|first: char| first.is_ascii_alphabetic())
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 identifier!(
@@ -281,6 +287,17 @@ mod tests {
             output_schema: None,
             annotations: Some(annotations),
             kind: ToolKind::Imperative,
+        }
+    }
+
+    #[test]
+    fn a_method_is_named_as_the_protocol_does_and_no_path_is_a_name() {
+        for good in ["resources/read", "resources/templates/list", "read", "a.b-c_1"] {
+            assert!(ToolName::new(good).is_ok(), "{good}");
+        }
+        assert!(ToolName::new("resources/read").is_ok_and(|name| name.is_method()));
+        for bad in ["", "/", "a/", "/a", "a//b", "../a", "a/..", "a/b.c", "a/b-c", "a/1"] {
+            assert!(ToolName::new(bad).is_err(), "{bad}");
         }
     }
 

@@ -17,7 +17,16 @@ pub(crate) fn words(data: &[u8]) {
     same::<CallId>(text, "/@: \n.");
     same::<ApprovalId>(text, "/@: \n.");
     same::<DocumentId>(text, "/@: \n.");
-    same::<ToolName>(text, "/@: \n");
+    same::<ToolName>(text, "@: \n");
+    if text.parse::<ToolName>().is_ok_and(|name| name.is_method()) {
+        // A method's name, and no path that climbs.
+        assert!(
+            !text.contains(['.', '-'])
+                && !text.starts_with('/')
+                && !text.ends_with('/')
+                && !text.contains("//")
+        );
+    }
     same::<PublicName>(text, "/@: \n.");
     same::<Issuer>(text, " \n\t\0");
     same::<Subject>(text, "\n\t\0");
