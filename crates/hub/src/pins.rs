@@ -125,7 +125,7 @@ impl Pins {
         }
         self.wait(&scope, &unknown, event(EventKind::DefinitionWaiting)).await?;
         let held = unknown.into_iter().map(|offer| {
-            let was_known = knew(&offer.tool.definition.name, &pins);
+            let was_known = knew(&offer.definition.name, &pins);
             Held { offer, was_known }
         });
         Ok(Judged { offered, held: held.collect() })
@@ -143,12 +143,12 @@ impl Pins {
         }
         let taken = self.table.pin_first(scope, first.iter().map(pinned).collect(), event).await?;
         let taken: HashSet<_> = taken.into_iter().collect();
-        Ok(first.into_iter().partition(|offer| taken.contains(&offer.tool.hash)))
+        Ok(first.into_iter().partition(|offer| taken.contains(&offer.hash)))
     }
 
     async fn wait(&self, scope: &PinScope, unknown: &[Offer], event: Event) -> Result<(), StoreError> {
         // A developer's own tool is for no agent anyway (P28): nobody is asked about it.
-        let for_agents = unknown.iter().filter(|offer| !offer.tool.definition.is_debugging());
+        let for_agents = unknown.iter().filter(|offer| !offer.definition.is_debugging());
         let waiting: Vec<Pinned> = for_agents.map(pinned).collect();
         if waiting.is_empty() {
             return Ok(());
@@ -176,8 +176,8 @@ fn everybody(tenant: &TenantId, server: &SourceName) -> Result<User, StoreError>
 
 /// Whether a definition counts by what is pinned already.
 fn counts(offer: &Offer, pins: &[Pin], has_manifest: bool) -> bool {
-    let name = &offer.tool.definition.name;
-    pins.iter().filter(|pin| pin.tool == *name && pin.hash == offer.tool.hash).any(|pin| match pin.by {
+    let name = &offer.definition.name;
+    pins.iter().filter(|pin| pin.tool == *name && pin.hash == offer.hash).any(|pin| match pin.by {
         PinnedBy::Admin | PinnedBy::Person => true,
         // A manifest that is configured is the app's word; before that the first use was all there was.
         PinnedBy::Manifest => has_manifest,
@@ -187,11 +187,11 @@ fn counts(offer: &Offer, pins: &[Pin], has_manifest: bool) -> bool {
 
 /// Whether nothing of this name counts for the user or the tenant yet.
 fn is_first(offer: &Offer, pins: &[Pin]) -> bool {
-    !pins.iter().any(|pin| pin.tool == offer.tool.definition.name && pin.by != PinnedBy::Manifest)
+    !pins.iter().any(|pin| pin.tool == offer.definition.name && pin.by != PinnedBy::Manifest)
 }
 
 fn held(tab: &Tab, offer: Offer, pins: &[Pin]) -> Held {
-    let name = &offer.tool.definition.name;
+    let name = &offer.definition.name;
     let was = knew(name, pins) || tab.told_of(name);
     Held { offer, was_known: was }
 }
@@ -203,5 +203,5 @@ fn knew(name: &ToolName, pins: &[Pin]) -> bool {
 }
 
 fn pinned(offer: &Offer) -> Pinned {
-    Pinned { definition: offer.tool.definition.as_ref().clone(), hash: offer.tool.hash }
+    Pinned { definition: offer.definition.as_ref().clone(), hash: offer.hash }
 }

@@ -57,8 +57,8 @@ impl Corridor {
                 Ok(tools) => tools,
                 Err(refused) => return Resolution::Refused(refused),
             };
-            if let Some(offered) = tools.tools.iter().find(|one| means(&one.offer.tool.definition.name)) {
-                return found(offered.offer.tool.as_ref().clone(), Arc::clone(&offered.offer.input));
+            if let Some(offered) = tools.tools.iter().find(|one| means(&one.offer.definition.name)) {
+                return found(offered.tool.as_ref().clone(), Arc::clone(&offered.offer.input));
             }
             held = tools.held.iter().any(|(name, was_known)| *was_known && means(name));
         }

@@ -181,11 +181,11 @@ impl Servers {
                 None => offers::read(server, (*item).to_owned()),
             };
             match read {
-                Ok(offered) if names.insert(offered.offer.tool.definition.name.clone()) => {
+                Ok(offered) if names.insert(offered.offer.definition.name.clone()) => {
                     registered.push(offered)
                 }
                 Ok(twice) => {
-                    tools.refused.push(format!("`{}`: it is there twice", twice.offer.tool.definition.name))
+                    tools.refused.push(format!("`{}`: it is there twice", twice.offer.definition.name))
                 }
                 Err(why) => tools.refused.push(why),
             }
@@ -195,10 +195,10 @@ impl Servers {
             tracing::error!(%error, server = %server.name, "which definitions count cannot be read");
             Refused::new(Reason::AuditUnavailable)
         })?;
-        let counts: HashSet<_> = judged.offered.iter().map(|offer| offer.tool.hash).collect();
-        registered.retain(|offered| counts.contains(&offered.offer.tool.hash));
+        let counts: HashSet<_> = judged.offered.iter().map(|offer| offer.hash).collect();
+        registered.retain(|offered| counts.contains(&offered.offer.hash));
         tools.tools = registered;
-        let name = |held: crate::tabs::Held| (held.offer.tool.definition.name.clone(), held.was_known);
+        let name = |held: crate::tabs::Held| (held.offer.definition.name.clone(), held.was_known);
         tools.held = judged.held.into_iter().map(name).collect();
         if !tools.refused.is_empty() {
             tracing::warn!(server = %server.name, refused = ?tools.refused, "tools of a server are of no use");

@@ -1,7 +1,7 @@
 //! From a server's own words about a tool to what the hub knows of it.
 
 use super::Server;
-use crate::tabs::Offer;
+use crate::tabs::{self, Offer};
 use deputy_core::{Definition, SourceKind, Tool, ToolKind, ToolName, text};
 use deputy_protocol::relay::Object;
 use deputy_protocol::schema::Schema;
@@ -14,7 +14,9 @@ use std::sync::Arc;
 pub struct Offered {
     /// The server's own words, with what the hub does not know of.
     pub raw: Arc<RawValue>,
-    /// What policy, pins and log see.
+    /// What policy and log see.
+    pub tool: Arc<Tool>,
+    /// What the pins see, and what arguments must fit.
     pub offer: Offer,
 }
 
@@ -35,7 +37,7 @@ impl ServerTools {
     /// By the server's own name.
     #[must_use]
     pub fn find(&self, name: &ToolName) -> Option<&Offered> {
-        self.tools.iter().find(|offered| offered.offer.tool.definition.name == *name)
+        self.tools.iter().find(|offered| offered.offer.definition.name == *name)
     }
 }
 
@@ -68,16 +70,25 @@ pub(super) fn read(server: &Server, raw: Box<RawValue>) -> Result<Offered, Strin
     let hash = definition.hash(&server.origin).map_err(|error| wrong(error.to_string()))?;
     let compile = |schema: &Value| Schema::compile(schema).map_err(|error| wrong(error.to_string()));
     let input = definition.input_schema.as_ref().map(compile).transpose()?;
-    let class = definition.class(server.classes.get(&definition.name).copied());
+    let definition = Arc::new(definition);
     let tool = Tool {
         source: server.name.clone(),
         source_kind: SourceKind::Server,
         origin: server.origin.clone(),
-        definition: Arc::new(definition),
+        class: definition.class(server.classes.get(&definition.name).copied()),
+        definition: Arc::clone(&definition),
         hash,
-        class,
         owner: None,
     };
-    let input = input.map_or_else(super::anything, Arc::new);
-    Ok(Offered { raw: raw.into(), offer: Offer { tool: Arc::new(tool), input, output: None } })
+    let offer = tabs::Offered {
+        source: tool.source.clone(),
+        origin: tool.origin.clone(),
+        hash,
+        class: tool.class,
+        name: tool.public_name(),
+        definition,
+        input: input.map_or_else(super::anything, Arc::new),
+        output: None,
+    };
+    Ok(Offered { raw: raw.into(), tool: Arc::new(tool), offer: Arc::new(offer) })
 }

@@ -66,7 +66,7 @@ impl Hub {
     ) -> Result<List, Refused> {
         let tools = self.servers.tools(reach, server, freshness).await?;
         let now = self.clock.now();
-        let items = tools.tools.iter().filter(|offered| self.shows(reach, &offered.offer.tool, now));
+        let items = tools.tools.iter().filter(|offered| self.shows(reach, &offered.tool, now));
         Ok(List { items: items.map(|offered| Arc::clone(&offered.raw)).collect(), rest: tools.rest.clone() })
     }
 
@@ -80,7 +80,7 @@ impl Hub {
     ) -> Option<Arc<RawValue>> {
         let tools = self.servers.tools(reach, server, Freshness::Lately).await.ok()?;
         let offered = tools.find(name).filter(|offered| of_use(&offered.raw))?;
-        self.shows(reach, &offered.offer.tool, self.clock.now()).then(|| Arc::clone(&offered.raw))
+        self.shows(reach, &offered.tool, self.clock.now()).then(|| Arc::clone(&offered.raw))
     }
 
     /// The server of this caller's that a public name leads to, if it leads to one.
