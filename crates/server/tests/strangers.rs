@@ -121,7 +121,8 @@ async fn what_is_not_there_is_a_quick_json_404() {
         "/.well-known/openid-configuration",
         "/.well-known/openid-configuration/mcp",
         "/mcp/.well-known/openid-configuration",
-        "/s/x/mcp",
+        "/s/X/mcp",
+        "/s/x",
         "/.well-known/oauth-protected-resource/other",
     ] {
         let reply = doors.send(to("GET", path, &[])).await;

@@ -15,13 +15,16 @@ const ROWS: usize = 256;
 /// The most hashes that a line which is written alone may bring; one in many lines completes more of the tree than that.
 const HASHES: usize = 6;
 
+/// When, of which call, and the line itself.
+type Numbered = (u64, Option<CallId>, Record);
+
 /// What one commit appends, per tenant.
 #[derive(Default)]
 pub(crate) struct Batch(BTreeMap<TenantId, Part>);
 
 #[derive(Default)]
 struct Part {
-    events: Vec<(u64, Option<CallId>, Record)>,
+    events: Vec<Numbered>,
     first_index: u64,
     /// 32 bytes each, in the order of their indexes.
     hashes: Vec<u8>,
@@ -54,7 +57,7 @@ impl Batch {
     }
 
     /// The one line and its tenant, where nothing else is to be written.
-    fn alone(&self) -> Option<(&TenantId, &Part, &(u64, Option<CallId>, Record))> {
+    fn alone(&self) -> Option<(&TenantId, &Part, &Numbered)> {
         let mut parts = self.0.iter();
         let (Some((tenant, part)), None) = (parts.next(), parts.next()) else { return None };
         match part.events.as_slice() {
@@ -148,7 +151,7 @@ fn rows_of(left: usize) -> usize {
 async fn write_events(
     connection: &mut SqliteConnection,
     tenant: &TenantId,
-    rows: &[(u64, Option<CallId>, Record)],
+    rows: &[Numbered],
 ) -> Result<(), OpenError> {
     let mut insert: QueryBuilder<Sqlite> =
         QueryBuilder::new("INSERT INTO audit_event (tenant, seq, at, call, public, leaf, personal, salt) ");
