@@ -166,7 +166,11 @@ impl Writer {
 
     async fn transact(&mut self, jobs: &mut [Entry]) -> Result<(), OpenError> {
         let mut connection = self.connected().await?;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        // A job alone that only appends may be written with its transaction, which then has not begun yet.
+        let alone = matches!(jobs, [entry] if !entry.job.changes_tables());
+        if !alone {
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        }
         let mut batch = Batch::default();
         for entry in jobs {
             match self.try_job(entry.job.as_mut(), &mut connection).await? {
@@ -182,8 +186,13 @@ impl Writer {
                 Err(refused) => entry.result = Err(refused),
             }
         }
-        batch.write(&mut connection).await?;
-        sqlx::query("COMMIT").execute(&mut connection).await?;
+        if !(alone && batch.commit_alone(&mut connection).await?) {
+            if alone {
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+            }
+            batch.write(&mut connection).await?;
+            sqlx::query("COMMIT").execute(&mut connection).await?;
+        }
         self.connection = Some(connection);
         let now = Instant::now();
         for log in self.logs.values_mut().filter(|log| log.unsigned() > 0) {
