@@ -108,10 +108,10 @@ impl Catalog {
         let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
         for tab in self.tabs.of(reach.user()) {
             for offer in tab.offers().into_iter().filter(is_for_agents) {
-                let name = offer.tool.public_name();
+                let name = offer.name.clone();
                 let entry = listed.entry(name.as_str().to_owned()).or_insert_with(|| Listed {
                     name,
-                    tool: Arc::clone(&offer.tool),
+                    tool: Arc::new(offer.of(&tab.user)),
                     tabs: Vec::new(),
                 });
                 entry.tabs.push(summary(&tab));
@@ -142,11 +142,7 @@ impl Catalog {
             .of(user)
             .into_iter()
             .filter_map(|tab| {
-                let offer = tab
-                    .offers()
-                    .into_iter()
-                    .filter(is_for_agents)
-                    .find(|offer| means(target, &offer.tool))?;
+                let offer = tab.offer(|offer| is_for_agents(offer) && offers(target, offer))?;
                 Some((tab, offer))
             })
             .collect();
@@ -157,8 +153,7 @@ impl Catalog {
         let Some((tab, offer)) = picked else {
             return Resolution::Refused(self.unknown(user, target, chosen, candidates.is_empty()));
         };
-        let differs =
-            |(other, its): &&(Arc<Tab>, Offer)| other.is_attached() && its.tool.hash != offer.tool.hash;
+        let differs = |(other, its): &&(Arc<Tab>, Offer)| other.is_attached() && its.hash != offer.hash;
         if chosen.is_none() && candidates.iter().any(|one| differs(&one)) {
             let tabs: Vec<String> = candidates.iter().map(|(tab, _)| tab.document.to_string()).collect();
             let detail = format!(
@@ -168,7 +163,7 @@ impl Catalog {
             return Resolution::Refused(Refused::because(Reason::ToolChanged, detail));
         }
         Resolution::Found(Box::new(Resolved {
-            tool: offer.tool.as_ref().clone(),
+            tool: offer.of(&tab.user),
             schema: Arc::clone(&offer.input),
             tab: Some(tab.document.clone()),
         }))
@@ -206,7 +201,7 @@ impl Catalog {
             .of(user)
             .iter()
             .filter(|tab| chosen.is_none_or(|id| tab.document == *id))
-            .any(|tab| tab.holds_back(|offer| is_for_agents(offer) && means(target, &offer.tool)))
+            .any(|tab| tab.holds_back(|offer| is_for_agents(offer) && offers(target, offer)))
     }
 }
 
@@ -218,9 +213,17 @@ fn means(target: &Target, tool: &Tool) -> bool {
     }
 }
 
+fn offers(target: &Target, offer: &Offer) -> bool {
+    match target {
+        Target::Public(name) => offer.name == *name,
+        Target::Own(source, own) => offer.source == *source && offer.definition.name == *own,
+        Target::Unusable(_) => false,
+    }
+}
+
 /// A developer's own tools stay hidden (P28).
 fn is_for_agents(offer: &Offer) -> bool {
-    !offer.tool.definition.is_debugging()
+    !offer.definition.is_debugging()
 }
 
 fn summary(tab: &Tab) -> TabSummary {

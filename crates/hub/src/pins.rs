@@ -110,12 +110,12 @@ impl Pins {
         let event = self.event(EventKind::DefinitionPinned, tab);
         let taken = self.table.pin_first(scope, first.iter().map(pinned).collect(), event).await?;
         let taken: HashSet<_> = taken.into_iter().collect();
-        Ok(first.into_iter().partition(|offer| taken.contains(&offer.tool.hash)))
+        Ok(first.into_iter().partition(|offer| taken.contains(&offer.hash)))
     }
 
     async fn wait(&self, tab: &Tab, scope: &PinScope, unknown: &[Offer]) -> Result<(), StoreError> {
         // A developer's own tool is for no agent anyway (P28): nobody is asked about it.
-        let for_agents = unknown.iter().filter(|offer| !offer.tool.definition.is_debugging());
+        let for_agents = unknown.iter().filter(|offer| !offer.definition.is_debugging());
         let waiting: Vec<Pinned> = for_agents.map(pinned).collect();
         if waiting.is_empty() {
             return Ok(());
@@ -133,8 +133,8 @@ impl Pins {
 
 /// Whether a definition counts by what is pinned already.
 fn counts(offer: &Offer, pins: &[Pin], has_manifest: bool) -> bool {
-    let name = &offer.tool.definition.name;
-    pins.iter().filter(|pin| pin.tool == *name && pin.hash == offer.tool.hash).any(|pin| match pin.by {
+    let name = &offer.definition.name;
+    pins.iter().filter(|pin| pin.tool == *name && pin.hash == offer.hash).any(|pin| match pin.by {
         PinnedBy::Admin | PinnedBy::Person => true,
         // A manifest that is configured is the app's word; before that the first use was all there was.
         PinnedBy::Manifest => has_manifest,
@@ -144,11 +144,11 @@ fn counts(offer: &Offer, pins: &[Pin], has_manifest: bool) -> bool {
 
 /// Whether nothing of this name counts for the user or the tenant yet.
 fn is_first(offer: &Offer, pins: &[Pin]) -> bool {
-    !pins.iter().any(|pin| pin.tool == offer.tool.definition.name && pin.by != PinnedBy::Manifest)
+    !pins.iter().any(|pin| pin.tool == offer.definition.name && pin.by != PinnedBy::Manifest)
 }
 
 fn held(tab: &Tab, offer: Offer, pins: &[Pin]) -> Held {
-    let name = &offer.tool.definition.name;
+    let name = &offer.definition.name;
     let was = knew(name, pins) || tab.told_of(name);
     Held { offer, was_known: was }
 }
@@ -160,5 +160,5 @@ fn knew(name: &ToolName, pins: &[Pin]) -> bool {
 }
 
 fn pinned(offer: &Offer) -> Pinned {
-    Pinned { definition: offer.tool.definition.as_ref().clone(), hash: offer.tool.hash }
+    Pinned { definition: offer.definition.as_ref().clone(), hash: offer.hash }
 }

@@ -98,6 +98,21 @@ async fn a_session_that_ended_is_over_after_the_clock_was_set_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_ends_in_time_though_the_clock_is_ahead_by_little_and_little() {
+    let world = World::new().await;
+    let tab = world.tab("alice").await;
+    world.clock.set_forward(HOUR - Duration::from_secs(30));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for _ in 0..148 {
+        world.clock.set_forward(Duration::from_millis(200));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(tab.closed(), None, "a moment of it is left");
+    world.clock.set_forward(Duration::from_millis(400));
+    world.until("the session ends", || tab.closed().is_some()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn p12_no_call_runs_longer_than_its_time_however_the_clock_is_set() {
     for set_back in [true, false] {
         let world = World::new().await;

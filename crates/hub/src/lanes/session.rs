@@ -104,9 +104,9 @@ impl SessionLane {
             return Err(Refused::new(Reason::SessionEnded));
         }
         let name = &call.tool.definition.name;
-        let offer = tab.offers().into_iter().find(|offer| offer.tool.definition.name == *name);
+        let offer = tab.offer(|offer| offer.definition.name == *name);
         match offer {
-            Some(offer) if offer.tool.hash == call.tool.hash => Ok((tab, offer)),
+            Some(offer) if offer.hash == call.tool.hash => Ok((tab, offer)),
             Some(_) => Err(Refused::new(Reason::ToolChanged)),
             None if tab.told_of(name) => Err(Refused::new(Reason::ToolChanged)),
             None => Err(Refused::new(Reason::ToolUnknown)),
@@ -117,7 +117,7 @@ impl SessionLane {
     async fn slot(&self, tab: &Tab, offer: &Offer) -> Result<Vec<OwnedSemaphorePermit>, Refused> {
         let _place = Waiting::enter(&tab.waiting, self.tabs.limits().queue)?;
         let mut permits = Vec::with_capacity(2);
-        for semaphore in tab.form(&offer.tool).into_iter().chain([Arc::clone(&tab.slots)]) {
+        for semaphore in tab.form(offer).into_iter().chain([Arc::clone(&tab.slots)]) {
             permits.push(semaphore.acquire_owned().await.map_err(|_| Refused::new(Reason::TabGone))?);
         }
         Ok(permits)

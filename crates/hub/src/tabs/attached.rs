@@ -1,6 +1,6 @@
 //! One socket of a tab after `welcome`: what it says, and how it ends.
 
-use super::tab::{Offer, Tab};
+use super::tab::{Tab, read_offers};
 use super::{Tabs, Unwelcome};
 use crate::pins::Moment;
 use deputy_core::{Definition, EventKind, Reason};
@@ -30,7 +30,8 @@ impl Attached {
             TabFrame::Hello(_) => {
                 return Err(Unwelcome { code: CloseCode::BadFrame, reason: "a second hello" });
             }
-            TabFrame::Tools { tools, refused } => self.offer(tools, refused).await,
+            // Boxed: every idle socket keeps room for what its frames may wait for.
+            TabFrame::Tools { tools, refused } => Box::pin(self.offer(tools, refused)).await,
             TabFrame::Focus { focused } => {
                 if focused {
                     self.tab.focus(self.tabs.clock.now());
@@ -82,13 +83,12 @@ impl Attached {
     async fn offer(&self, definitions: Vec<Definition>, mut refused: Vec<String>) {
         let (tabs, tab) = (&self.tabs, &self.tab);
         let _alone = tab.sorting.lock().await;
-        let (offers, more) = Offer::read(tab, &tabs.interned, definitions);
+        let (offers, more) = read_offers(tab, &tabs.interned, definitions);
         refused.extend(more);
         if refused.is_empty() && tab.has_registered(&offers) {
             return;
         }
-        let pins: Vec<String> =
-            offers.iter().map(|o| format!("{} {}", o.tool.definition.name, o.tool.hash)).collect();
+        let pins: Vec<String> = offers.iter().map(|o| format!("{} {}", o.definition.name, o.hash)).collect();
         let mut event = tabs.event(EventKind::ToolsChanged, tab).with_detail("tools", pins);
         if !refused.is_empty() {
             // The page chose these words: they can be erased, and they are few and short.

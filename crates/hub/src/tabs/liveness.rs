@@ -57,8 +57,10 @@ impl Tabs {
             return;
         }
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let (interval, dead) =
-            (Duration::from_millis(self.heartbeat.interval_ms), Duration::from_millis(self.heartbeat.dead_ms));
+        let (interval, dead) = (
+            Duration::from_millis(self.heartbeat.interval_ms),
+            Duration::from_millis(self.heartbeat.dead_ms),
+        );
         if tab.session_expires_at() <= now {
             self.end(tab, Reason::SessionEnded);
             tab.close(CloseCode::AuthFailed, "the session has ended");

@@ -10,8 +10,9 @@ mod tab;
 
 pub use attached::Attached;
 pub use calls::{InFlight, TabEvent};
+pub use interned::{Offer, Offered};
 pub(crate) use tab::Held;
-pub use tab::{Offer, Tab};
+pub use tab::Tab;
 
 use crate::catalog::App;
 use crate::journal::Journal;

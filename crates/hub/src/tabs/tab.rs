@@ -1,15 +1,13 @@
 //! One tab: a live document of an app, and its socket while it has one.
 
 use super::calls::{InFlight, TabEvent};
-use super::interned::{Compiled, Interned};
+use super::interned::{Interned, Offer};
 use crate::catalog::App;
 use crate::pins::Judged;
 use crate::ports::{TabLink, TicketRecord};
 use deputy_core::{
-    Call, CallId, Definition, Digest, DocumentId, Origin, Reason, SourceKind, Timestamp, Tool, ToolKind,
-    ToolName, User,
+    Call, CallId, Definition, Digest, DocumentId, Origin, Reason, Timestamp, ToolKind, ToolName, User,
 };
-use deputy_protocol::schema::Schema;
 use deputy_protocol::tab::{CloseCode, Hello, HubFrame, Page, TabFrame, tools_hash};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,55 +16,21 @@ use std::time::Duration;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
-/// A tool of a tab, with its schemas compiled.
-#[derive(Clone)]
-pub struct Offer {
-    /// The tool.
-    pub tool: Arc<Tool>,
-    /// What its arguments must fit.
-    pub input: Arc<Schema>,
-    /// What its structured result must fit.
-    pub output: Option<Arc<Schema>>,
-}
-
-impl Offer {
-    /// From what a tab registered. A definition whose schema is unusable is left out, and said why (P15).
-    pub(crate) fn read(
-        tab: &Tab,
-        interned: &Interned,
-        definitions: Vec<Definition>,
-    ) -> (Vec<Self>, Vec<String>) {
-        let (mut offers, mut refused) = (Vec::new(), Vec::new());
-        for definition in definitions {
-            let name = definition.name.clone();
-            match Self::one(tab, interned, definition) {
-                Ok(offer) => offers.push(offer),
-                Err(error) => refused.push(format!("`{name}`: {error}")),
-            }
+/// What a tab registered. A definition whose schema is unusable is left out, and said why (P15).
+pub(crate) fn read_offers(
+    tab: &Tab,
+    interned: &Interned,
+    definitions: Vec<Definition>,
+) -> (Vec<Offer>, Vec<String>) {
+    let (mut offers, mut refused) = (Vec::with_capacity(definitions.len()), Vec::new());
+    for definition in definitions {
+        let name = definition.name.clone();
+        match interned.share(&tab.app, &tab.origin, definition) {
+            Ok(offer) => offers.push(offer),
+            Err(error) => refused.push(format!("`{name}`: {error}")),
         }
-        (offers, refused)
     }
-
-    fn one(tab: &Tab, interned: &Interned, definition: Definition) -> Result<Self, String> {
-        let words = serde_json::to_value(&definition).map_err(|error| error.to_string())?;
-        if let Some(hidden) = deputy_core::text::hidden(&words) {
-            // Whoever reviews a tool must see what the model sees (P27).
-            return Err(format!("it holds the invisible character U+{:04X}", u32::from(hidden)));
-        }
-        let hash = definition.hash(&tab.origin).map_err(|error| error.to_string())?;
-        let class = definition.class(tab.app.classes.get(&definition.name).copied());
-        let Compiled { definition, input, output } = interned.share(hash, definition)?;
-        let tool = Tool {
-            source: tab.app.name.clone(),
-            source_kind: SourceKind::App,
-            origin: tab.origin.clone(),
-            definition,
-            hash,
-            class,
-            owner: Some(tab.user.clone()),
-        };
-        Ok(Self { tool: Arc::new(tool), input, output })
-    }
+    (offers, refused)
 }
 
 /// A definition that is offered to nobody (yet): nothing of it leaves the hub (P27).
@@ -171,6 +135,12 @@ impl Tab {
         self.inner().offers.clone()
     }
 
+    /// The first of its tools that fits.
+    #[must_use]
+    pub(crate) fn offer(&self, fits: impl Fn(&Offer) -> bool) -> Option<Offer> {
+        self.inner().offers.iter().find(|offer| fits(offer)).cloned()
+    }
+
     /// When it last gained focus.
     #[must_use]
     pub fn last_focused(&self) -> Option<Timestamp> {
@@ -220,15 +190,15 @@ impl Tab {
 
     /// Whether these are the tools it has already.
     pub(crate) fn has_registered(&self, offers: &[Offer]) -> bool {
-        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.tool.hash).collect::<HashSet<_>>();
+        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.hash).collect::<HashSet<_>>();
         pins(&self.registered()) == pins(offers)
     }
 
     /// Whether agents were told of a tool of this name in this tab, before it changed.
     pub(crate) fn told_of(&self, name: &ToolName) -> bool {
         let inner = self.inner();
-        inner.offers.iter().any(|offer| offer.tool.definition.name == *name)
-            || inner.held.iter().any(|held| held.was_known && held.offer.tool.definition.name == *name)
+        inner.offers.iter().any(|offer| offer.definition.name == *name)
+            || inner.held.iter().any(|held| held.was_known && held.offer.definition.name == *name)
     }
 
     /// Whether it holds a definition back that fits, of a tool that agents knew before it changed.
@@ -245,30 +215,31 @@ impl Tab {
     /// From now on these are offered, and those are not. Whether agents see other tools than before.
     pub(crate) fn set_tools(&self, judged: Judged) -> bool {
         let Judged { offered, held } = judged;
-        let is_there = |name: &ToolName| offered.iter().any(|offer| offer.tool.definition.name == *name);
+        let is_there = |name: &ToolName| offered.iter().any(|offer| offer.definition.name == *name);
         self.forms.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_there(name));
-        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.tool.hash).collect::<HashSet<_>>();
+        let pins = |offers: &[Offer]| offers.iter().map(|offer| offer.hash).collect::<HashSet<_>>();
         let mut inner = self.inner();
         let changed = pins(&inner.offers) != pins(&offered);
         (inner.offers, inner.held) = (offered, held);
+        inner.offers.shrink_to_fit();
         changed
     }
 
     /// Whether the set of tools with this hash is still known (P9): SHA-256 over the canonical array of sorted pins.
     pub(crate) fn has_tools(&self, hash: Option<&Digest>) -> bool {
-        let pins: Vec<_> = self.registered().iter().map(|offer| offer.tool.hash).collect();
+        let pins: Vec<_> = self.registered().iter().map(|offer| offer.hash).collect();
         let own = tools_hash(&pins);
         hash.is_some_and(|hash| own.is_ok_and(|own| own == *hash))
     }
 
     /// One call per form at a time (P14).
-    pub(crate) fn form(&self, tool: &Tool) -> Option<Arc<Semaphore>> {
-        if tool.definition.kind != ToolKind::Form {
+    pub(crate) fn form(&self, offer: &Offer) -> Option<Arc<Semaphore>> {
+        if offer.definition.kind != ToolKind::Form {
             return None;
         }
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(
-            forms.entry(tool.definition.name.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))),
+            forms.entry(offer.definition.name.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))),
         ))
     }
 
@@ -291,7 +262,7 @@ impl Tab {
         if inner.session_expires_at <= now {
             return Err(Reason::SessionEnded);
         }
-        if !inner.offers.iter().any(|offer| offer.tool.hash == call.tool.hash) {
+        if !inner.offers.iter().any(|offer| offer.hash == call.tool.hash) {
             return Err(Reason::ToolChanged);
         }
         if !inner.attached || !inner.link.send(call.id.as_str(), frame) {

@@ -1,15 +1,16 @@
 //! One socket from `hello` to its end.
 
-use super::link::{Queued, SocketLink};
+use super::link::{Next, Queue, SocketLink};
 use super::socket::Socket;
 use deputy_core::Origin;
 use deputy_hub::Hub;
 use deputy_hub::tabs::Attached;
 use deputy_protocol::tab::{Close, CloseCode, Conversation, Hello, HubFrame, TabFrame};
+use hyper::upgrade::Upgraded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
@@ -20,55 +21,52 @@ const SAY_WITHIN: Duration = Duration::from_secs(10);
 /// How long the last words may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Holds a socket until it ends. What happens at its beginning and end is boxed: a tab that is idle in between should cost
-/// little. The place among the unwelcomed is given back once it is welcomed.
-pub(super) async fn hold(
+/// Holds a socket until it ends. Whatever is not there while a tab is idle is boxed, and so is what stays: an async function
+/// keeps room for its arguments twice, and for the largest of what it ever waits for.
+pub(super) async fn hold(hub: Arc<Hub>, origin: Origin, upgraded: Upgraded, place: OwnedSemaphorePermit) {
+    let Some((mut talk, queue)) = Box::pin(welcome(hub, origin, upgraded, place)).await else { return };
+    let close = talk.go_on(queue).await;
+    Box::pin(talk.end(close)).await;
+}
+
+/// From the first byte to `welcome`. The place among the unwelcomed is given back once it is through.
+async fn welcome(
     hub: Arc<Hub>,
     origin: Origin,
-    mut socket: Socket,
-    welcomed: Arc<AtomicBool>,
+    upgraded: Upgraded,
     place: OwnedSemaphorePermit,
-) {
+) -> Option<(Box<Talk>, Queue)> {
+    let (mut socket, welcomed) = Socket::new(upgraded, hub.tabs().limits().frame_bytes).await;
     let mut conversation = Conversation::new(*hub.tabs().limits());
-    let greeted =
-        tokio::time::timeout(HELLO_WITHIN, Box::pin(greet(&hub, &mut socket, &mut conversation))).await;
-    let hello = match greeted {
-        Ok(Ok(hello)) => hello,
-        Ok(Err(Some(close))) => {
-            drop(place);
-            return Box::pin(say_goodbye(socket, close)).await;
+    let greeted = tokio::time::timeout(HELLO_WITHIN, greet(&hub, &mut socket, &mut conversation)).await;
+    let refused = match greeted {
+        Ok(Ok((id, hello))) => {
+            let (link, queue) = SocketLink::new();
+            match hub.tabs().open(*hello, &origin, link).await {
+                Ok((attached, welcome)) => {
+                    drop(place);
+                    welcomed.store(true, Ordering::Release);
+                    let mut talk = Box::new(Talk { hub, socket, conversation, attached });
+                    if talk.say(&id, &Attached::welcome(welcome)).await.is_none() {
+                        talk.attached.lost();
+                        return None;
+                    }
+                    talk.attached.tab().repeat_calls();
+                    return Some((talk, queue));
+                }
+                Err(unwelcome) => {
+                    hub.count_refused("tab", "ticket_refused");
+                    Close::new(unwelcome.code, unwelcome.reason)
+                }
+            }
         }
-        Ok(Err(None)) => return,
-        Err(_) => {
-            drop(place);
-            return Box::pin(say_goodbye(socket, Close::new(CloseCode::NoHello, "no hello in 5 s"))).await;
-        }
-    };
-    let (id, hello) = hello;
-    let (link, queue) = SocketLink::new();
-    let link = Arc::new(link);
-    let (attached, welcome) = match Box::pin(hub.tabs().open(*hello, &origin, link.clone())).await {
-        Ok(open) => open,
-        Err(unwelcome) => {
-            hub.count_refused("tab", "ticket_refused");
-            drop(place);
-            return Box::pin(say_goodbye(socket, Close::new(unwelcome.code, unwelcome.reason))).await;
-        }
+        Ok(Err(Some(close))) => close,
+        Ok(Err(None)) => return None,
+        Err(_) => Close::new(CloseCode::NoHello, "no hello in 5 s"),
     };
     drop(place);
-    welcomed.store(true, Ordering::Release);
-    let mut talk = Talk { hub, socket, conversation, attached };
-    let close = match talk.say(&id, &Attached::welcome(welcome)).await {
-        Some(()) => {
-            talk.attached.tab().repeat_calls();
-            talk.go_on(queue, &link).await
-        }
-        None => None,
-    };
-    talk.attached.lost();
-    if let Some(close) = close {
-        Box::pin(say_goodbye(talk.socket, close)).await;
-    }
+    say_goodbye(socket, refused).await;
+    None
 }
 
 /// Reads the one frame that may come from a stranger.
@@ -124,23 +122,25 @@ struct Talk {
 
 impl Talk {
     /// Until somebody ends it. The result is what is still to be said.
-    async fn go_on(&mut self, mut queue: mpsc::Receiver<Queued>, link: &SocketLink) -> Option<Close> {
+    async fn go_on(&mut self, queue: Queue) -> Option<Close> {
         let stopping = self.hub.supervisor().stopping().clone();
         loop {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => return Some(Close::new(CloseCode::Restart, "the hub restarts")),
-                (code, reason) = link.closed() => {
-                    self.cancel_what_waits(&mut queue).await?;
-                    return Some(Close::new(code, &reason));
-                }
-                frame = queue.recv() => match frame {
-                    Some(queued) => self.say(&queued.0, &queued.1).await?,
-                    None => return Some(Close::new(CloseCode::Leaving, "the hub let go")),
+                next = queue.next() => match next {
+                    Next::Say(queued) => self.say(&queued.0, &queued.1).await?,
+                    Next::Close(code, reason) => {
+                        Box::pin(self.cancel_what_waits(&queue)).await?;
+                        return Some(Close::new(code, &reason));
+                    }
                 },
                 read = read(&mut self.socket, &mut self.conversation, &self.hub) => match read {
                     Read::Frame(id, frame, length) => {
-                        tokio::time::timeout(SAY_WITHIN, self.socket.shrink(length)).await.ok()?.ok()?;
+                        if self.socket.is_too_large_after(length) {
+                            let shrink = Box::pin(self.socket.shrink());
+                            tokio::time::timeout(SAY_WITHIN, shrink).await.ok()?.ok()?;
+                        }
                         if let Err(unwelcome) = self.attached.frame(&id, frame).await {
                             return Some(Close::new(unwelcome.code, unwelcome.reason));
                         }
@@ -153,9 +153,17 @@ impl Talk {
         }
     }
 
+    /// The socket is over; this is what is still to be said.
+    async fn end(self: Box<Self>, close: Option<Close>) {
+        self.attached.lost();
+        if let Some(close) = close {
+            say_goodbye(self.socket, close).await;
+        }
+    }
+
     /// A socket that the hub closes still says which calls are to be stopped.
-    async fn cancel_what_waits(&mut self, queue: &mut mpsc::Receiver<Queued>) -> Option<()> {
-        while let Ok(queued) = queue.try_recv() {
+    async fn cancel_what_waits(&mut self, queue: &Queue) -> Option<()> {
+        while let Some(queued) = queue.pop() {
             if matches!(queued.1, HubFrame::Cancel { .. }) {
                 self.say(&queued.0, &queued.1).await?;
             }

@@ -14,7 +14,6 @@ use deputy_hub::Hub;
 use deputy_protocol::tab::SUBPROTOCOL;
 use http::{HeaderMap, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use socket::Socket;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -47,11 +46,9 @@ pub(crate) async fn open(State(door): State<TabDoor>, mut request: Request) -> R
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Problem::bad_request("this connection cannot be upgraded to a WebSocket").into_response();
     };
-    let limits = *door.hub.tabs().limits();
     door.hub.clone().supervisor().start(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        let (socket, welcomed) = Socket::new(upgraded, limits.frame_bytes).await;
-        conversation::hold(door.hub, origin, socket, welcomed, place).await;
+        conversation::hold(door.hub, origin, upgraded, place).await;
     });
     let headers = [
         (header::CONNECTION, "upgrade".to_owned()),

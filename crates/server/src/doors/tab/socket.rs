@@ -53,11 +53,13 @@ impl Socket {
         }
     }
 
-    /// Gives the buffer back that a message of this length needed. To be called right after that message was read.
-    pub(super) async fn shrink(&mut self, length: usize) -> Result<(), Error> {
-        if length <= LARGE {
-            return Ok(());
-        }
+    /// Whether a message of this length left a buffer behind that an idle tab should not have.
+    pub(super) const fn is_too_large_after(&self, length: usize) -> bool {
+        length > LARGE
+    }
+
+    /// Gives the buffers back that a large message needed. To be called right after that message was read.
+    pub(super) async fn shrink(&mut self) -> Result<(), Error> {
         let Some(mut stream) = self.stream.take() else { return Err(Error::ConnectionClosed) };
         // INVARIANT: nothing is lost. What is still to be written goes out here; what was read is one whole message,
         // since `Exact` gives no byte of the next.
