@@ -22,8 +22,11 @@ impl Answer {
             Ok(request) => request,
             Err(error) => return Self::error(error),
         };
-        let response =
-            Authorizer::new().is_authorized(&request, &set.slices.about(&world.tool).policies, &world.entities);
+        let response = Authorizer::new().is_authorized(
+            &request,
+            &set.slices.about(&world.tool).policies,
+            &world.entities,
+        );
         let faults = errors_of(&response);
         if !faults.is_empty() {
             let words = |(id, words): (PolicyId, &str)| {
@@ -64,8 +67,11 @@ impl Outlook {
     /// type-check every policy anew for every tool of every list.
     pub(crate) fn of(set: &Parsed, world: &World, approved: bool) -> Self {
         let Ok(request) = world.request(approved) else { return Self::Errors };
-        let response =
-            Authorizer::new().is_authorized_partial(&request, &set.slices.about(&world.tool).policies, &world.entities);
+        let response = Authorizer::new().is_authorized_partial(
+            &request,
+            &set.slices.about(&world.tool).policies,
+            &world.entities,
+        );
         if response.definitely_errored().next().is_some() {
             return Self::Errors;
         }

@@ -109,7 +109,10 @@ fn r14_a_group_counts_for_the_tool_that_a_policy_names_and_for_every_other() {
     .concat();
     let engine = engine(&text);
     let ask = |groups: &[&str], name: &str| {
-        verdict(&engine, json!({"principal": {"subject": "alice", "groups": groups}, "tool": {"source": "crm", "name": name, "class": ["read"]}}))
+        verdict(
+            &engine,
+            json!({"principal": {"subject": "alice", "groups": groups}, "tool": {"source": "crm", "name": name, "class": ["read"]}}),
+        )
     };
     for (groups, name, wanted) in [
         (&["sales", "staff"][..], "get_customer", Verdict::Allow),
