@@ -22,9 +22,6 @@ type Numbered = (u64, Option<CallId>, Record);
 #[derive(Default)]
 pub(crate) struct Batch(BTreeMap<TenantId, Part>);
 
-/// When, of which call, and what.
-type Numbered = (u64, Option<CallId>, Record);
-
 #[derive(Default)]
 struct Part {
     events: Vec<Numbered>,
