@@ -46,7 +46,12 @@ class Callback:
         self.server.close()
 
     async def _serve(self, reader, writer):
-        path = (await reader.readline()).decode().split(" ")[1]
+        words = (await reader.readline()).decode().split(" ")
+        if len(words) < 2:
+            # A browser opens connections in advance, and closes those that it does not need.
+            writer.close()
+            return
+        path = words[1]
         text = b"The agent is signed in. This tab may be closed."
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (len(text), text))
         await writer.drain()
