@@ -90,7 +90,8 @@ impl Agent {
     }
 }
 
-const MODERN: &str = r#","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"}}"#;
+/// What every modern request brings, to be put after other members.
+pub(crate) const MODERN: &str = r#","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"}}"#;
 
 /// Whether the tool ran and answered.
 pub(crate) fn succeeded(answer: &Answer) -> bool {
@@ -140,9 +141,14 @@ pub(crate) struct Run {
 
 impl Run {
     /// The hub's processor time per call, in microseconds.
-    #[expect(clippy::cast_precision_loss, reason = "nobody makes 2^52 calls")]
     pub(crate) fn cpu_us_per_call(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.samples.len().max(1) as f64
+        Self::per_call(self.cpu, self.samples.len())
+    }
+
+    /// So much processor time of so many calls, in microseconds each.
+    #[expect(clippy::cast_precision_loss, reason = "nobody makes 2^52 calls")]
+    pub(crate) fn per_call(cpu: Duration, calls: usize) -> f64 {
+        cpu.as_secs_f64() * 1e6 / calls.max(1) as f64
     }
 }
 

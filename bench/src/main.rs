@@ -7,7 +7,10 @@
 mod cases;
 mod issuer;
 mod load;
+mod mcp;
 mod numbers;
+mod play;
+mod process;
 mod report;
 mod tab;
 mod wire;
@@ -23,7 +26,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T, E = Error> = std::result::Result<T, E>;
 
 const USAGE: &str = "deputy-bench --program DEPUTY --dir DIR [--json | --markdown] [CASE…]\n\
-    cases: verify decide search audit tab tabs; `faults kills N` and `faults tabs N` check instead of measuring";
+    cases: verify decide search audit tab tabs servers sessions lists; `faults kills N` and `faults tabs N` check instead of \
+    measuring";
 
 fn fail<T>(why: impl Into<String>) -> Result<T> {
     Err(why.into().into())
@@ -35,10 +39,11 @@ fn random<T>(drawn: Result<T, getrandom::Error>) -> Result<T> {
 }
 
 fn main() -> ExitCode {
-    let ended = settings().and_then(|(setting, style, words)| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(run(&setting, style, &words))
-    });
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let ended = match given.split_first() {
+        Some((first, part)) if first == "play" => perform(part),
+        _ => measure(),
+    };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -46,6 +51,20 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// One of the parts that are measured: a process of its own.
+fn perform(part: &[String]) -> Result<()> {
+    let part: Vec<&str> = part.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(play::play(&part))
+}
+
+fn measure() -> Result<()> {
+    settings().and_then(|(setting, style, words)| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(run(&setting, style, &words))
+    })
 }
 
 async fn run(setting: &Setting, style: Style, words: &[String]) -> Result<()> {

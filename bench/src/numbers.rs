@@ -61,6 +61,13 @@ impl Sorted {
     }
 }
 
+/// The processor time that this thread has had.
+pub(crate) fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())
+}
+
 /// How many there were in a second.
 #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 of anything here")]
 pub(crate) fn per_second(count: usize, took: Duration) -> f64 {

@@ -43,6 +43,13 @@ impl Connection {
         Ok(Answer { status, session, body: String::from_utf8(body)? })
     }
 
+    /// Sends a whole request and reads the head of the answer: its status. The body may never end.
+    pub(crate) async fn begin(&mut self, request: &[u8]) -> Result<u16> {
+        self.stream.write_all(request).await?;
+        let head = String::from_utf8(self.take_until(b"\r\n\r\n").await?)?;
+        Ok(head.get(9..12).unwrap_or_default().parse()?)
+    }
+
     async fn take_chunks(&mut self) -> Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {

@@ -1,13 +1,16 @@
 //! The hub as the program that ships, with everything on, in a directory of its own.
 
 use crate::issuer::{Algorithm, Issuer, now_seconds};
+use crate::process::{Process, on_own_core};
 use crate::wire::Connection;
 use crate::{Result, fail};
+use deputy_core::{Class, ToolName};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,9 +24,15 @@ const APP_AUDIENCE: &str = "crm-web";
 /// How long a hub may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long memory may take to come to rest.
+const SETTLE: Duration = Duration::from_secs(20);
+
 /// The tools that calls are made to, with what the operator says of them.
 pub(crate) const READ: &str = "find_contact";
 pub(crate) const WRITE: &str = "update_contact";
+
+/// The MCP server, where there is one.
+pub(crate) const ECHO: &str = "echo";
 
 /// An identity provider, a configuration, and a hub that may be running.
 pub(crate) struct World {
@@ -33,14 +42,24 @@ pub(crate) struct World {
     pub(crate) port: u16,
     program: PathBuf,
     folder: TempDir,
-    hub: Option<Child>,
+    echo: Option<u16>,
+    hub: Option<Process>,
     // Ends the identity provider with the world.
     _provider: JoinSet<()>,
 }
 
 impl World {
-    /// Everything but the hub.
+    /// Everything but the hub, which has an app.
     pub(crate) async fn new(program: &Path, within: &Path) -> Result<Self> {
+        Self::with(program, within, None).await
+    }
+
+    /// Everything but the hub, which has an app and the MCP server on this port.
+    pub(crate) async fn in_front_of(program: &Path, within: &Path, echo: u16) -> Result<Self> {
+        Self::with(program, within, Some(echo)).await
+    }
+
+    async fn with(program: &Path, within: &Path, echo: Option<u16>) -> Result<Self> {
         fs::create_dir_all(within)?;
         let folder = TempDir::new_in(within)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -49,7 +68,7 @@ impl World {
         provider.spawn(Arc::clone(&issuer).serve(listener));
         let port = free_port().await?;
         let world =
-            Self { issuer, port, program: program.to_owned(), folder, hub: None, _provider: provider };
+            Self { issuer, port, program: program.to_owned(), folder, echo, hub: None, _provider: provider };
         fs::create_dir(world.path("policy"))?;
         fs::write(world.path("policy/bench.cedar"), POLICY)?;
         fs::write(world.path("deputy.toml"), world.config())?;
@@ -63,19 +82,28 @@ impl World {
 
     /// Starts the hub and waits until it is ready.
     pub(crate) async fn start(&mut self) -> Result<()> {
+        self.start_as(Command::new(&self.program)).await
+    }
+
+    /// The same, on a processor of its own.
+    pub(crate) async fn start_on_own_core(&mut self) -> Result<()> {
+        self.start_as(on_own_core(&self.program)).await
+    }
+
+    async fn start_as(&mut self, mut command: Command) -> Result<()> {
         raise_open_files()?;
         let log = File::options().create(true).append(true).open(self.path("hub.log"))?;
-        let hub = Command::new(&self.program)
+        let hub = command
             .args(["serve", "--config"])
             .arg(self.path("deputy.toml"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        self.hub = Some(hub);
+        self.hub = Some(Process::of(hub));
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready().await {
-            if self.hub.as_mut().is_some_and(|hub| !matches!(hub.try_wait(), Ok(None))) {
+            if self.hub.as_mut().is_some_and(|hub| !hub.runs()) {
                 return fail(format!("the hub ended:\n{}", self.last_words()));
             }
             if Instant::now() > deadline {
@@ -101,26 +129,20 @@ impl World {
 
     /// `kill -9`.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        if let Some(mut hub) = self.hub.take() {
-            hub.kill()?;
-            hub.wait()?;
-        }
-        Ok(())
+        self.hub.take().map_or(Ok(()), |mut hub| hub.kill())
     }
 
     /// `kill -9`, by somebody who shares this world.
     pub(crate) fn kill_now(&self) -> Result<()> {
-        let pid = self.hub.as_ref().map(Pid::from_child).ok_or("the hub does not run")?;
-        Ok(kill_process(pid, Signal::KILL)?)
+        Ok(kill_process(self.pid()?, Signal::KILL)?)
     }
 
     /// Asks the hub to stop, and waits.
     pub(crate) fn stop(&mut self) -> Result<()> {
-        if let Some(mut hub) = self.hub.take() {
-            kill_process(Pid::from_child(&hub), Signal::TERM)?;
-            hub.wait()?;
+        if self.hub.is_some() {
+            kill_process(self.pid()?, Signal::TERM)?;
         }
-        Ok(())
+        self.hub.take().map_or(Ok(()), |mut hub| hub.wait())
     }
 
     /// Runs a command of the program against this world's configuration.
@@ -142,26 +164,43 @@ impl World {
         ))
     }
 
-    /// The hub's processor time since it started. The kernel counts in hundredths of a second.
+    /// The hub.
+    pub(crate) fn process(&self) -> Result<&Process> {
+        self.hub.as_ref().ok_or_else(|| "the hub does not run".into())
+    }
+
+    /// The hub's processor time since it started.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        // utime and stime are fields 14 and 15 (proc_pid_stat(5)); the name was the second.
-        let ticks =
-            after_name.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-        Ok(Duration::from_millis(ticks * 10))
+        self.process()?.cpu()
     }
 
     /// The hub's resident memory in KiB.
     pub(crate) fn rss_kb(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next()).and_then(|text| text.parse().ok());
-        number.ok_or_else(|| "the hub's memory cannot be read".into())
+        self.process()?.rss_kb()
     }
 
-    fn pid(&self) -> Result<u32> {
-        self.hub.as_ref().map(Child::id).ok_or_else(|| "the hub does not run".into())
+    /// The resident memory once it has not grown for three seconds.
+    pub(crate) async fn settled(&self) -> Result<u64> {
+        let deadline = Instant::now() + SETTLE;
+        let (mut last, mut since) = (self.rss_kb()?, Instant::now());
+        while since.elapsed() < Duration::from_secs(3) && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let now = self.rss_kb()?;
+            if now.abs_diff(last) > 256 {
+                (last, since) = (now, Instant::now());
+            }
+        }
+        self.rss_kb()
+    }
+
+    fn pid(&self) -> Result<Pid> {
+        let pid = i32::try_from(self.process()?.id())?;
+        Pid::from_raw(pid).ok_or_else(|| "the hub does not run".into())
+    }
+
+    /// A token for the MCP server behind the hub on this port.
+    pub(crate) fn server_token(&self, algorithm: Algorithm, subject: &str, port: u16) -> Result<String> {
+        self.issuer.access_token(algorithm, subject, &format!("http://127.0.0.1:{port}/s/{ECHO}/mcp"))
     }
 
     /// A token for `/mcp`.
@@ -184,6 +223,7 @@ impl World {
 
     fn config(&self) -> String {
         let (port, issuer) = (self.port, &self.issuer.url);
+        let server = self.echo.map(server).unwrap_or_default();
         format!(
             r#"[hub]
 listen = "127.0.0.1:{port}"
@@ -203,7 +243,7 @@ identity_provider = "idp"
 [app.class]
 {READ} = ["read"]
 {WRITE} = ["write"]
-
+{server}
 [policy]
 dir = "./policy"
 "#
@@ -211,11 +251,26 @@ dir = "./policy"
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        // Nothing can be done about a hub that does not end.
-        let _ = self.kill();
-    }
+fn server(port: u16) -> String {
+    format!(
+        r#"
+[[server]]
+name = "{ECHO}"
+url = "http://127.0.0.1:{port}/mcp"
+
+[server.class]
+{READ} = ["read"]
+{WRITE} = ["write"]
+"#
+    )
+}
+
+/// The same for a hub that has no configuration.
+pub(crate) fn classes() -> Result<HashMap<ToolName, Class>> {
+    Ok(HashMap::from([
+        (READ.parse()?, Class::from_words(["read"])?),
+        (WRITE.parse()?, Class::from_words(["write"])?),
+    ]))
 }
 
 /// The shipped policy's rules, but this tool may write without asking.

@@ -1,10 +1,14 @@
 //! The cases: one file each.
 
 mod audit;
+mod crowded;
 mod decide;
 mod disk;
 mod kills;
+mod lists;
 mod search;
+mod servers;
+mod sessions;
 mod tab;
 mod tabs;
 mod verify;
@@ -14,7 +18,8 @@ use crate::{Result, fail};
 use std::path::PathBuf;
 
 /// Every case, in the order of the documentation.
-pub(crate) const ALL: &[&str] = &["verify", "decide", "search", "audit", "tab", "tabs"];
+pub(crate) const ALL: &[&str] =
+    &["verify", "decide", "search", "audit", "tab", "tabs", "crowded", "servers", "sessions", "lists"];
 
 /// What a case needs to know.
 pub(crate) struct Setting {
@@ -33,7 +38,14 @@ pub(crate) async fn measure(setting: &Setting, case: &str) -> Result<Vec<Row>> {
         "audit" => audit::run(setting).await,
         "tab" => tab::run(setting).await,
         "tabs" => tabs::run(setting).await,
-        _ => fail(format!("`{case}` is no case: use {}", ALL.join(", "))),
+        "crowded" => crowded::run(setting).await,
+        "servers" => servers::run(setting, &servers::NAMES).await,
+        "sessions" => sessions::run(setting).await,
+        "lists" => lists::run(setting).await,
+        name => match servers::NAMES.into_iter().find(|known| *known == name) {
+            Some(name) => servers::run(setting, &[name]).await,
+            None => fail(format!("`{case}` is no case: use {}", ALL.join(", "))),
+        },
     }
 }
 

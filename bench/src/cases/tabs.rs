@@ -22,8 +22,6 @@ const CALLED: usize = 10;
 const WARM: Load = Load { conns: CALLED, calls: 5_000, pace: Duration::from_millis(70) };
 /// How long the hub is left alone, to see what it does by itself: two heartbeats of every tab.
 const IDLE: Duration = Duration::from_secs(30);
-/// How long memory may take to come to rest.
-const SETTLE: Duration = Duration::from_secs(20);
 /// KiB of hub memory per idle tab.
 const GOAL_KB: f64 = 10.0;
 /// How much a call may cost more at the most tabs than at the fewest, and still be called flat.
@@ -42,7 +40,7 @@ pub(super) async fn run(setting: &Setting) -> Result<Vec<Row>> {
             let agents = load::agents(&world, &people(0..CALLED), Algorithm::Es256, Era::Modern).await?;
             load::run(&world, &agents, READ, WARM).await?;
         }
-        let rss = settled(&world).await?;
+        let rss = world.settled().await?;
         let base = *base.get_or_insert(rss);
         let idle = idle_cpu(&world).await?;
         let agents = load::agents(&world, &people(0..CALLED), Algorithm::Es256, Era::Modern).await?;
@@ -82,20 +80,6 @@ fn people(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|at| format!("person-{at}")).collect()
 }
 
-/// The resident memory once it has not grown for three seconds.
-async fn settled(world: &World) -> Result<u64> {
-    let deadline = Instant::now() + SETTLE;
-    let (mut last, mut since) = (world.rss_kb()?, Instant::now());
-    while since.elapsed() < Duration::from_secs(3) && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(250)).await;
-        let now = world.rss_kb()?;
-        if now.abs_diff(last) > 256 {
-            (last, since) = (now, Instant::now());
-        }
-    }
-    world.rss_kb()
-}
-
 /// The share of one processor that a hub takes which nobody calls.
 async fn idle_cpu(world: &World) -> Result<f64> {
     let before = world.cpu()?;
@@ -119,13 +103,13 @@ pub(super) async fn crowd(setting: &Setting, count: usize) -> Result<()> {
         if tabs.len() != count {
             return fail(format!("{} of {count} tabs are left:\n{}", tabs.len(), world.last_words()));
         }
-        let peak = settled(&world).await?;
+        let peak = world.settled().await?;
         println!("ok   round {round}: {count} tabs are connected and calls are answered, {peak} KiB");
         drop(tabs);
         gone(&world, &everybody).await?;
         println!(
             "ok   round {round}: all tabs are gone, {} KiB, {begin} KiB before they came",
-            settled(&world).await?
+            world.settled().await?
         );
         peaks.push(peak);
     }

@@ -55,6 +55,21 @@ fn one(issuer: &Issuer, algorithm: Algorithm) -> Result<Row> {
         .goal("over_us at most 5", (over <= GOAL_US).into()))
 }
 
+/// The bare signature check at the median, in microseconds.
+pub(super) fn bare_us(issuer: &Issuer, algorithm: Algorithm, times: usize) -> Result<f64> {
+    let token = issuer.access_token(algorithm, "alice", AUDIENCE)?;
+    let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
+    let signature = URL_SAFE_NO_PAD.decode(signature)?;
+    let key = ParsedPublicKey::new(of(algorithm), issuer.public_key(algorithm))?;
+    let mut samples = Samples::default();
+    for _ in 0..times {
+        if samples.time(|| key.verify_sig(black_box(signed.as_bytes()), black_box(&signature))).is_err() {
+            return fail("a good signature was refused");
+        }
+    }
+    Ok(samples.sorted().p50_us())
+}
+
 fn of(algorithm: Algorithm) -> &'static dyn VerificationAlgorithm {
     match algorithm {
         Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,

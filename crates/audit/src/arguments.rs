@@ -48,12 +48,31 @@ impl Recording {
                 event
             }
             Self::Hash => event,
-            Self::Redacted | Self::Full if arguments.to_string().len() > LARGEST => {
+            Self::Redacted | Self::Full if is_too_large(arguments) => {
                 event.with_detail("arguments_left_out", "too_large")
             }
             Self::Redacted => event.with_personal(DETAIL, redacted(arguments, schema)),
             Self::Full => event.with_personal(DETAIL, arguments.clone()),
         }
+    }
+}
+
+fn is_too_large(arguments: &Value) -> bool {
+    let mut size = Size(0);
+    serde_json::to_writer(&mut size, arguments).is_err() || size.0 > LARGEST
+}
+
+/// Counts what is written, and stops at what is too much.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        if self.0 > LARGEST { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

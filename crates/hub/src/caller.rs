@@ -3,6 +3,7 @@
 use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, Timestamp, User};
 use deputy_identity::claims::{Claims, Verified};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// A person, through a client, by the right of a verified token. The private fields are the proof: outside this crate
 /// there is no way to make or to change one.
@@ -16,6 +17,7 @@ pub struct Caller {
     approved: Option<Approved>,
     untrusted: bool,
     acting: Option<Value>,
+    principal: Arc<str>,
 }
 
 /// By which yes one call may be made.
@@ -35,10 +37,12 @@ pub(crate) enum By {
 impl Caller {
     pub(crate) fn new(verified: &Verified<Claims>) -> Self {
         let claims = verified.claims();
+        let client = claims.client.clone().unwrap_or_else(|| Client("unknown".to_owned()));
         Self {
+            principal: principal(&claims.user, &client).into(),
             user: claims.user.clone(),
             agent: Agent::default(),
-            client: claims.client.clone().unwrap_or_else(|| Client("unknown".to_owned())),
+            client,
             groups: claims.groups.clone(),
             expires_at: claims.expires_at,
             approved: None,
@@ -94,8 +98,12 @@ impl Caller {
     /// What a continuation handle is bound to (R3): the person and the client, injective.
     #[must_use]
     pub fn principal(&self) -> String {
-        serde_json::json!([self.user.tenant, self.user.issuer, self.user.subject, self.client]).to_string()
+        self.principal.as_ref().to_owned()
     }
+}
+
+fn principal(user: &User, client: &Client) -> String {
+    serde_json::json!([user.tenant, user.issuer, user.subject, client]).to_string()
 }
 
 impl Facts for Caller {

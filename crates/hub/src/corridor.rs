@@ -138,13 +138,14 @@ impl Corridor {
     pub fn run(self: &Arc<Self>, caller: Caller, wish: Wish) -> Events {
         let (sender, cancel, events) = Events::channel();
         let corridor = Arc::clone(self);
-        self.supervisor.start(async move {
+        // Boxed where it is made: on its way into a task a future is moved a dozen times, and this one is large.
+        self.supervisor.start(Box::pin(async move {
             let began = corridor.clock.elapsed();
             let last = corridor.carry(caller, wish, &sender, &cancel).await;
             corridor.journal.meter().took(corridor.clock.elapsed().saturating_sub(began));
             // The client may have gone; the log has it all the same.
             let _ = sender.send(last).await;
-        });
+        }));
         events
     }
 

@@ -56,24 +56,61 @@ impl Hosts {
     }
 }
 
+/// What stands before every door.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    /// Knows whose pages may speak.
+    pub(crate) hub: Arc<Hub>,
+    /// The names under which the hub answers.
+    pub(crate) hosts: Hosts,
+    /// Who is inside.
+    pub(crate) crowd: Crowd,
+}
+
+/// 1 to 5, as one layer: each further one would box and clone every request once more.
+pub(crate) async fn entrance(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
+    let mut answer = match entrance.crowd.0.try_acquire() {
+        Ok(_place) => match entrance.refusal(&request) {
+            None => next.run(request).await,
+            Some(problem) => problem.into_response(),
+        },
+        // R15: one too many is told to come again.
+        Err(_) => Problem::busy().into_response(),
+    };
+    seal(&mut answer);
+    answer
+}
+
+impl Entrance {
+    fn refusal(&self, request: &Request) -> Option<Problem> {
+        if !self.hosts.is_meant(request) {
+            return Some(Problem::forbidden("the Host is not this hub's"));
+        }
+        if !is_welcome(&self.hub, request) {
+            self.hub.count_refused("origin", "origin_not_configured");
+            return Some(Problem::forbidden("the Origin may not speak to this address"));
+        }
+        // R15: what says that it is too large is not read at all.
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        length.is_some_and(|length| length > BODY_BYTES).then(Problem::too_large)
+    }
+}
+
 /// Nothing that the hub answers is a page, unless its door says so.
 pub(crate) async fn sealed(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
+    seal(&mut answer);
+    answer
+}
+
+fn seal(answer: &mut Response) {
     let headers = answer.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    answer
-}
-
-/// R15: one too many is told to come again.
-pub(crate) async fn crowd(State(crowd): State<Crowd>, request: Request, next: Next) -> Response {
-    match crowd.0.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => Problem::busy().into_response(),
-    }
 }
 
 /// R15: what does not end by itself is ended.
@@ -84,56 +121,35 @@ pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// R10: exactly one host, and it is ours.
-pub(crate) async fn hosts(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    let mut values = request.headers().get_all(header::HOST).iter();
-    let authority = request.uri().authority().map(ToString::to_string);
-    let first = values.next().and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-    let ours = match (first, authority, values.next()) {
-        (Some(host), None, None) => hosts.has(&host),
-        (None, Some(authority), None) => hosts.has(&authority),
-        (Some(host), Some(authority), None) => hosts.has(&host) && hosts.has(&authority),
-        _ => false,
-    };
-    if ours {
-        next.run(request).await
-    } else {
-        Problem::forbidden("the Host is not this hub's").into_response()
+impl Hosts {
+    /// R10: exactly one host, and it is ours.
+    fn is_meant(&self, request: &Request) -> bool {
+        let mut values = request.headers().get_all(header::HOST).iter();
+        let authority = request.uri().authority().map(http::uri::Authority::as_str);
+        // A header that is no text is a host that is not ours, not one that is missing.
+        let first = values.next().map(|value| value.to_str().unwrap_or_default());
+        match (first, authority, values.next()) {
+            (Some(host), None, None) => self.has(host),
+            (None, Some(authority), None) => self.has(authority),
+            (Some(host), Some(authority), None) => self.has(host) && self.has(authority),
+            _ => false,
+        }
     }
 }
 
 /// R10: a page may speak only from our own origin, or, at the doors made for it, from an app's.
-pub(crate) async fn origins(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    let origins: Vec<_> = request.headers().get_all(header::ORIGIN).iter().cloned().collect();
+fn is_welcome(hub: &Hub, request: &Request) -> bool {
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    let Some(origin) = origins.next() else { return true };
+    if origins.next().is_some() {
+        return false;
+    }
     let path = request.uri().path();
     let for_pages = path == "/tab"
         || path == "/api/tickets"
         || path == "/.well-known/jwks.json"
         || path.starts_with("/sdk/");
-    let welcome = match origins.as_slice() {
-        [] => true,
-        [origin] => {
-            let text = origin.to_str().unwrap_or_default();
-            let known = || Origin::new(text).is_ok_and(|origin| hub.knows_origin(&origin));
-            text == hub.public_url() || (for_pages && known())
-        }
-        _ => false,
-    };
-    if !welcome {
-        hub.count_refused("origin", "origin_not_configured");
-        return Problem::forbidden("the Origin may not speak to this address").into_response();
-    }
-    next.run(request).await
-}
-
-/// R15: what says that it is too large is not read at all.
-pub(crate) async fn limits(request: Request, next: Next) -> Response {
-    let length = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_BYTES) {
-        return Problem::too_large().into_response();
-    }
-    next.run(request).await
+    let text = origin.to_str().unwrap_or_default();
+    let known = || Origin::new(text).is_ok_and(|origin| hub.knows_origin(&origin));
+    text == hub.public_url() || (for_pages && known())
 }

@@ -81,6 +81,7 @@ pub const ROUTES: &[Route] = &[
 /// The hub's doors.
 pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
     let guard = |door| from_fn_with_state(Guard { hub: Arc::clone(hub), door }, require);
+    let entrance = layers::Entrance { hub: Arc::clone(hub), hosts, crowd: Crowd::default() };
     let door = mcp::McpDoor::new(Arc::clone(hub));
     let agents = Router::new()
         .route("/mcp", post(mcp::post).get(mcp::get).delete(mcp::delete))
@@ -128,9 +129,5 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES))
-        .layer(from_fn(layers::limits))
-        .layer(from_fn_with_state(Arc::clone(hub), layers::origins))
-        .layer(from_fn_with_state(hosts, layers::hosts))
-        .layer(from_fn_with_state(Crowd::default(), layers::crowd))
-        .layer(from_fn(layers::sealed))
+        .layer(from_fn_with_state(entrance, layers::entrance))
 }

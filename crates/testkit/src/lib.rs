@@ -25,7 +25,7 @@ pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
 pub use issuer::TestIssuer;
 pub use manifests::FakeManifests;
-pub use tables::Memory;
+pub use tables::{Memory, NullLog};
 pub use upstream::{FakeUpstream, result};
 pub use vault::HeldMasterKeys;
 pub use world::{APP, OPERATORS, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, relayed, wish};

@@ -116,6 +116,9 @@ const fn is_of_token(letter: char) -> bool {
 
 /// Takes out runs of digits, perhaps in groups with a space or `-` between, that pass for a card number.
 fn without_cards(text: &str) -> String {
+    if text.bytes().filter(u8::is_ascii_digit).count() < *CARD_DIGITS.start() {
+        return text.to_owned();
+    }
     let letters: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;

@@ -37,24 +37,30 @@ impl<'s> Marks<'s> {
 
     /// Whether the value must not be kept.
     pub(super) fn secret(&self) -> bool {
-        let says = |schema: &Value| {
-            let yes = |name: &str| schema.get(name).and_then(Value::as_bool) == Some(true);
-            let password = schema.get("format").and_then(Value::as_str) == Some("password");
-            yes("writeOnly") || password || yes("x-deputy-redact")
+        // Schemas are short: to go through their members once is cheaper than to look up each that could be there.
+        let says = |(name, value): (&String, &Value)| match name.as_str() {
+            "writeOnly" | "x-deputy-redact" => value.as_bool() == Some(true),
+            "format" => value.as_str() == Some("password"),
+            _ => false,
         };
-        self.too_many || self.schemas.iter().any(|schema| says(schema))
+        self.too_many || self.schemas.iter().flat_map(|schema| schema.as_object()).flatten().any(says)
     }
 
     /// The same for a member of the value.
     pub(super) fn member(&self, name: &str) -> Self {
-        let below = self.schemas.iter().flat_map(|schema| {
-            let named = schema.get("properties").and_then(|properties| properties.get(name));
-            // Whether a pattern fits is not decided here.
-            let patterns = schema.get("patternProperties").and_then(Value::as_object);
-            let patterns = patterns.into_iter().flat_map(|patterns| patterns.values());
-            named.into_iter().chain(patterns).chain(schema.get("additionalProperties"))
-        });
-        self.below(below.collect())
+        let mut below = Vec::new();
+        for (keyword, value) in self.schemas.iter().flat_map(|schema| schema.as_object()).flatten() {
+            match keyword.as_str() {
+                "properties" => below.extend(value.get(name)),
+                // Whether a pattern fits is not decided here.
+                "patternProperties" => {
+                    below.extend(value.as_object().into_iter().flat_map(|all| all.values()))
+                }
+                "additionalProperties" => below.push(value),
+                _ => {}
+            }
+        }
+        self.below(below)
     }
 
     /// The same for an item of the value.
@@ -79,13 +85,17 @@ impl<'s> Marks<'s> {
 /// Schemas that speak of the same value.
 fn related<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s Value> {
     let mut found: Vec<&Value> = Vec::new();
-    for name in ["allOf", "anyOf", "oneOf"] {
-        found.extend(schema.get(name).and_then(Value::as_array).into_iter().flatten());
+    for (keyword, value) in schema.as_object().into_iter().flatten() {
+        match keyword.as_str() {
+            "allOf" | "anyOf" | "oneOf" => found.extend(value.as_array().into_iter().flatten()),
+            "if" | "then" | "else" => found.push(value),
+            "dependentSchemas" => found.extend(value.as_object().into_iter().flat_map(|all| all.values())),
+            "$ref" => {
+                let local = value.as_str().and_then(|reference| reference.strip_prefix('#'));
+                found.extend(local.and_then(|pointer| root.pointer(pointer)));
+            }
+            _ => {}
+        }
     }
-    found.extend(["if", "then", "else"].into_iter().filter_map(|name| schema.get(name)));
-    let dependent = schema.get("dependentSchemas").and_then(Value::as_object);
-    found.extend(dependent.into_iter().flat_map(|schemas| schemas.values()));
-    let local = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
-    found.extend(local.and_then(|pointer| root.pointer(pointer)));
     found
 }

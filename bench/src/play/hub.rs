@@ -1,0 +1,141 @@
+//! The hub with everything off that can be, in testkit's wiring: one caller whoever asks, a policy that permits
+//! everything, a log that keeps nothing. Or with everything off but verification.
+
+use super::say;
+use crate::issuer::{Algorithm, Issuer, now_seconds};
+use crate::world::ECHO;
+use crate::{Error, Result};
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use deputy_core::{Client, Secret, TenantId, Timestamp};
+use deputy_egress::upstream::{HttpSettings, HttpUpstream, Limits, NoCredential};
+use deputy_egress::{HttpClient, KeyFetcher, NamedHosts, Settings};
+use deputy_hub::ports::Clock;
+use deputy_hub::setup::Recording;
+use deputy_hub::{Caller, Door, Hub, Right, Server, Setup, Supervisor, Trust};
+use deputy_identity::Verifier;
+use deputy_identity::claims::{Audiences, Expectations};
+use deputy_identity::keys::KeyRing;
+use deputy_identity::mint::SigningKey;
+use deputy_identity::provider::{Provider, ProviderName};
+use deputy_identity::seal::Sealer;
+use deputy_policy::PolicySet;
+use deputy_server::Hosts;
+use deputy_testkit::{FakeManifests, Memory, NullLog};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use url::Url;
+
+/// Serves until it is killed.
+pub(super) async fn run(to: u16, issuer: Option<&str>) -> Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = format!("127.0.0.1:{}", listener.local_addr()?.port());
+    let public_url = format!("http://{address}");
+    let door = Door::Server(ECHO.parse()?);
+    let mut provider = JoinSet::new();
+    let (hub, router) = match issuer {
+        Some(issuer) => {
+            let hub = hub(&public_url, issuer, to)?;
+            let router = deputy_server::router(&hub, Hosts::new(&public_url, &address));
+            (hub, router)
+        }
+        None => {
+            let own = TcpListener::bind(("127.0.0.1", 0)).await?;
+            let issuer = Arc::new(Issuer::new(format!("http://127.0.0.1:{}", own.local_addr()?.port()))?);
+            let token =
+                issuer.access_token(Algorithm::Es256, "person", &format!("{public_url}/s/{ECHO}/mcp"))?;
+            let hub = hub(&public_url, &issuer.url, to)?;
+            provider.spawn(Arc::clone(&issuer).serve(own));
+            let caller =
+                hub.authenticate(&door, &token).await.map_err(|_| "the fixed caller is not let in")?;
+            let router = deputy_server::router(&hub, Hosts::new(&public_url, &address));
+            (Arc::clone(&hub), fixed(router, caller))
+        }
+    };
+    hub.start().await?;
+    say(address.rsplit(':').next().unwrap_or_default());
+    let supervisor = hub.supervisor().clone();
+    Ok(deputy_server::serve(listener, router, &supervisor).await?)
+}
+
+/// Whoever asks is this caller, who was verified once.
+fn fixed(router: Router, caller: Caller) -> Router {
+    router.layer(from_fn(move |mut request: Request, next: Next| {
+        request.extensions_mut().insert(caller.clone());
+        next.run(request)
+    }))
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(now_seconds())
+    }
+}
+
+fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
+    let (tables, clock) = (Arc::new(Memory::default()), Arc::new(SystemClock));
+    let upstream: Url = format!("http://127.0.0.1:{to}/mcp").parse()?;
+    let named = [upstream.clone(), issuer.parse()?];
+    let client = HttpClient::new(Settings::new(NamedHosts::of(&named)))?;
+    let provider = Provider::oidc(ProviderName::new("idp")?, TenantId::single(), issuer.parse()?)?;
+    let audience = Audiences::one(format!("{public_url}/s/{ECHO}/mcp"))?;
+    let supervisor = Supervisor::default();
+    let policy = PolicySet::parse(&[(
+        "all.cedar".to_owned(),
+        r#"@id("all") permit(principal, action, resource);"#.to_owned(),
+    )])?;
+    let server = Server {
+        name: ECHO.parse()?,
+        tenant: TenantId::single(),
+        origin: format!("http://127.0.0.1:{to}").parse()?,
+        classes: crate::world::classes()?,
+        trust: Trust::FirstUse,
+        right: Right::Open,
+        timeout: Duration::from_secs(30),
+        upstream: Arc::new(HttpUpstream::new(HttpSettings {
+            name: ECHO.to_owned(),
+            url: upstream,
+            client: client.clone(),
+            credential: Arc::new(NoCredential),
+            limits: Limits::default(),
+            clock: Arc::<SystemClock>::clone(&clock),
+            supervisor: supervisor.clone(),
+        })),
+    };
+    let signing = SigningKey::generate().map_err(|error| Error::from(error.to_string()))?;
+    Ok(Hub::new(Setup {
+        public_url: public_url.parse()?,
+        tenants: vec![TenantId::single()],
+        apps: Vec::new(),
+        servers: vec![server],
+        verifier: Verifier::new([(Arc::new(provider), Arc::new(KeyRing::new()))])?,
+        doors: HashMap::from([(Door::Server(ECHO.parse()?), Expectations::access_token(audience))]),
+        people_clients: vec![Client("people".to_owned())],
+        policy,
+        signing_key: SigningKey::from_pkcs8(&signing).map_err(|error| Error::from(error.to_string()))?,
+        sealer: Sealer::new(&Secret::new([7; 32])),
+        log: Arc::new(NullLog),
+        recording: Recording::None,
+        tickets: Arc::<Memory>::clone(&tables),
+        approvals: Arc::<Memory>::clone(&tables),
+        standing: Arc::<Memory>::clone(&tables),
+        pins: Arc::<Memory>::clone(&tables),
+        manifests: Arc::new(FakeManifests::default()),
+        open_calls: Arc::<Memory>::clone(&tables),
+        limits: Vec::new(),
+        intents: Arc::<Memory>::clone(&tables),
+        switches: tables,
+        operator_groups: Vec::new(),
+        keys: Arc::new(KeyFetcher::new(client)),
+        clock,
+        supervisor,
+        approval_limits: deputy_hub::approvals::ApprovalLimits::default(),
+        call_limits: deputy_hub::corridor::CallLimits::default(),
+    }))
+}
