@@ -125,6 +125,7 @@ impl Running {
             pins: store,
             manifests: Arc::new(ManifestFetcher::new(client.clone())),
             keys: Arc::new(KeyFetcher::new(client)),
+            tracing: None,
             clock,
             supervisor,
             approval_limits: ApprovalLimits {

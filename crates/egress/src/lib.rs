@@ -11,6 +11,7 @@ mod keys;
 mod manifests;
 mod openapi;
 mod resolver;
+mod trace;
 pub mod upstream;
 
 #[cfg(test)]
