@@ -12,6 +12,7 @@
 
 mod browser;
 mod clock;
+mod collector;
 mod issuer;
 mod manifests;
 mod pins;
@@ -25,6 +26,7 @@ mod world;
 
 pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
+pub use collector::{Export, FakeCollector, attribute};
 pub use issuer::TestIssuer;
 pub use manifests::FakeManifests;
 pub use spans::HeldSpans;
