@@ -10,7 +10,6 @@
 use deputy::settings::{SecretSource, Settings, Telemetry};
 use deputy::telemetry::traces::{Carrier, traces};
 use deputy::wire::Running;
-use deputy_hub::ports::spans::SpanSink as _;
 use deputy_hub::traces::{Sample, Tracing};
 use deputy_hub::{CallEvent, Wish};
 use deputy_testkit::{FakeCollector, FakeUpstream, World, attribute, permit_all, relayed};
