@@ -190,7 +190,11 @@ impl Trace {
 fn fresh(sample: Sample) -> Option<TraceContext> {
     let trace = TraceId::new(random_bytes().ok()?)?;
     let span = SpanId::new(u64::from_be_bytes(random_bytes().ok()?));
-    Some(TraceContext::new(trace, span, sample.takes(trace)))
+    Some(if sample.takes(trace) {
+        TraceContext::recorded(trace, span)
+    } else {
+        TraceContext::unrecorded(trace, span)
+    })
 }
 
 /// Methods by their names; what a client made up is not repeated.

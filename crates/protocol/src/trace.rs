@@ -86,10 +86,16 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The beginning of a trace.
+    /// The beginning of a trace that is recorded.
     #[must_use]
-    pub const fn new(trace: TraceId, span: SpanId, sampled: bool) -> Self {
-        Self { trace, span, flags: if sampled { SAMPLED } else { 0 }, state: None }
+    pub const fn recorded(trace: TraceId, span: SpanId) -> Self {
+        Self { trace, span, flags: SAMPLED, state: None }
+    }
+
+    /// The beginning of a trace that is not.
+    #[must_use]
+    pub const fn unrecorded(trace: TraceId, span: SpanId) -> Self {
+        Self { trace, span, flags: 0, state: None }
     }
 
     /// Reads `traceparent` and, beside a good one, `tracestate`. `None`: there is none, or it is malformed. A malformed
