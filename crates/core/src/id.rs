@@ -133,9 +133,17 @@ impl TenantId {
 /// # Errors
 /// The operating system has no randomness to give.
 pub fn random_hex() -> Result<String, getrandom::Error> {
-    let mut bytes = [0_u8; 16];
+    Ok(hex::encode(random_bytes::<16>()?))
+}
+
+/// So many random bytes.
+///
+/// # Errors
+/// The operating system has no randomness to give.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0_u8; N];
     getrandom::fill(&mut bytes)?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }
 
 impl CallId {

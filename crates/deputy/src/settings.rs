@@ -27,6 +27,7 @@ use deputy_audit::arguments::Recording;
 use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
 use deputy_hub::Trust;
 use deputy_hub::limits::Limit;
+use deputy_hub::traces::Sample;
 use deputy_identity::provider::KeysAt;
 use deputy_identity::{Audiences, Provider, ProviderName, TokenKind};
 use std::collections::BTreeMap;
@@ -56,6 +57,21 @@ pub struct Settings {
     pub audit: Audit,
     /// Where the vault's master key is; `None`: the vault is sealed.
     pub vault: Option<MasterKeyPlace>,
+    /// Where traces of calls go; `None`: none are made.
+    pub telemetry: Option<Telemetry>,
+}
+
+/// Where traces of calls go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    /// The collector, without the path of traces.
+    pub endpoint: Url,
+    /// Where the headers are that it wants, one in a line.
+    pub headers: Option<SecretSource>,
+    /// Which part of the traces that begin here is recorded.
+    pub sample: Sample,
+    /// What the hub calls itself there.
+    pub service_name: String,
 }
 
 /// Where the vault's master key is. The key itself is read at each use.

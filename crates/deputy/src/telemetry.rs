@@ -1,6 +1,8 @@
 //! Log lines: for people on a terminal, as JSON everywhere else. Fixed text, values as fields, never a secret.
 //!
-//! The audit log is another thing: it is kept by `deputy-audit`, whatever is switched off here.
+//! The audit log is another thing: it is kept by `deputy-audit`, whatever is switched off here. Traces are in [`traces`].
+
+pub mod traces;
 
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;

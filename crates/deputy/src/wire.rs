@@ -5,6 +5,7 @@ use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
 use crate::servers::{Around, servers};
 use crate::settings::{App, PolicySource, Settings};
+use crate::telemetry::traces::{Carrier, traces};
 use crate::vault::vault;
 use deputy_core::{Client, Issuer, Timestamp};
 use deputy_egress::{HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
@@ -72,6 +73,7 @@ pub struct Running {
     pub hub: Arc<Hub>,
     tables: Supervisor,
     publisher: Arc<Mutex<Publisher>>,
+    spans: Option<Carrier>,
 }
 
 impl Running {
@@ -100,6 +102,7 @@ impl Running {
         let supervisor = Supervisor::new(stop);
         let around =
             Around { client: client.clone(), clock: Arc::clone(&clock), supervisor: supervisor.clone() };
+        let (tracing, spans) = settings.telemetry.as_ref().map(traces).transpose()?.unzip();
         let vault = Arc::new(vault(settings, Arc::<SqliteStore>::clone(&store)));
         let hub = Hub::new(Setup {
             public_url: Issuer::new(settings.hub.public_url.to_string())?,
@@ -125,6 +128,7 @@ impl Running {
             pins: store,
             manifests: Arc::new(ManifestFetcher::new(client.clone())),
             keys: Arc::new(KeyFetcher::new(client)),
+            tracing,
             clock,
             supervisor,
             approval_limits: ApprovalLimits {
@@ -143,7 +147,10 @@ impl Running {
         }
         let carrier = Arc::clone(&publisher);
         hub.supervisor().start_until_shutdown(async move { carrier.lock().await.run().await });
-        Ok(Self { hub, tables, publisher })
+        if let Some(spans) = spans.clone() {
+            hub.supervisor().start_until_shutdown(spans.run());
+        }
+        Ok(Self { hub, tables, publisher, spans })
     }
 
     /// Ends everything: tabs are told to come back, running calls get their outcome, then the tables close.
@@ -161,6 +168,9 @@ impl Running {
         let last = async { self.publisher.lock().await.round().await };
         if tokio::time::timeout(Duration::from_secs(10), last).await.is_err() {
             tracing::warn!("the last checkpoint was not carried off the box; the next start does it");
+        }
+        if let Some(spans) = self.spans {
+            spans.last().await;
         }
     }
 }

@@ -9,7 +9,7 @@ pub(crate) enum Nearness {
     Public,
     /// Inside: only for hosts that the operator's config names.
     Private,
-    /// This machine: likewise, and the only place for plain http.
+    /// This machine: likewise, and the only place for plain http that carries secrets.
     Loopback,
     /// Link-local, cloud metadata, multicast, "this network": never.
     Never,

@@ -139,7 +139,9 @@ impl EgressError {
 pub struct HttpClient {
     named: reqwest::Client,
     public: reqwest::Client,
-    loopback: reqwest::Client,
+    plain: reqwest::Client,
+    /// What plain http may reach.
+    plain_zone: Zone,
     named_hosts: NamedHosts,
 }
 
@@ -149,12 +151,26 @@ impl HttpClient {
     /// # Errors
     /// [`EgressError::Client`].
     pub fn new(settings: Settings) -> Result<Self, EgressError> {
+        let plain_zone = Zone::Loopback(settings.named_hosts.clone());
+        Self::with_plain(&settings, plain_zone)
+    }
+
+    /// One whose plain http reaches named hosts on the inside, not on this machine alone: for what carries no secret.
+    ///
+    /// # Errors
+    /// [`EgressError::Client`].
+    pub fn plain_inside(settings: Settings) -> Result<Self, EgressError> {
+        let plain_zone = Zone::Inside(settings.named_hosts.clone());
+        Self::with_plain(&settings, plain_zone)
+    }
+
+    fn with_plain(settings: &Settings, plain_zone: Zone) -> Result<Self, EgressError> {
         let hosts = || settings.named_hosts.clone();
-        let build = |zone: Zone| build(&settings, zone);
         Ok(Self {
-            named: build(Zone::Named(hosts()))?,
-            public: build(Zone::Public)?,
-            loopback: build(Zone::Loopback(hosts()))?,
+            named: build(settings, Zone::Named(hosts()))?,
+            public: build(settings, Zone::Public)?,
+            plain: build(settings, plain_zone.clone())?,
+            plain_zone,
             named_hosts: hosts(),
         })
     }
@@ -195,7 +211,7 @@ impl HttpClient {
             "https" if foreign => (&self.public, Zone::Public),
             "https" => (&self.named, Zone::Named(self.named_hosts.clone())),
             "http" if !foreign && !downgrade && self.named_hosts.contains(&host) => {
-                (&self.loopback, Zone::Loopback(self.named_hosts.clone()))
+                (&self.plain, self.plain_zone.clone())
             }
             "http" => return Err(not_allowed("plain http is for named hosts on this machine")),
             _ => return Err(not_allowed("it is not https")),
@@ -213,7 +229,7 @@ impl HttpClient {
 }
 
 fn build(settings: &Settings, zone: Zone) -> Result<reqwest::Client, EgressError> {
-    let https_only = !matches!(zone, Zone::Loopback(_));
+    let https_only = !matches!(zone, Zone::Loopback(_) | Zone::Inside(_));
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("deputy/", env!("CARGO_PKG_VERSION")))
@@ -287,7 +303,7 @@ fn host_of(url: &Url) -> Option<String> {
     Some(host.strip_suffix('.').unwrap_or(&host).to_owned())
 }
 
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One [`HttpClient`] for everything: it resolves once, checks the address it then connects to, follows no redirect,
 //! and reads no more than it was told to (R6, B1). [`KeyFetcher`] brings identity providers' keys with it;
-//! [`Bucket`] takes what is written once; [`OpenApiUpstream`] calls servers that are described by an OpenAPI document.
+//! [`Bucket`] takes what is written once; [`SpanExporter`] carries spans to a collector; [`OpenApiUpstream`] calls servers that are described by an OpenAPI document.
 
 mod address;
 mod bucket;
@@ -11,6 +11,8 @@ mod keys;
 mod manifests;
 mod openapi;
 mod resolver;
+mod spans;
+mod trace;
 pub mod upstream;
 
 #[cfg(test)]
@@ -22,3 +24,4 @@ pub use keys::KeyFetcher;
 pub use manifests::ManifestFetcher;
 pub use openapi::{DocumentAt, OpenApiUpstream, Served};
 pub use resolver::{Resolver, SystemResolver};
+pub use spans::{Collector, SpanExporter, SpanQueue};

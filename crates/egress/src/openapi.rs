@@ -166,6 +166,7 @@ impl OpenApiUpstream {
         };
         let url = base::address(&loaded.base, &request).map_err(Failure::NotSent)?;
         let mut headers = headers(&request).map_err(Failure::NotSent)?;
+        crate::trace::tell(&mut headers, ask.trace.as_ref());
         let own = in_time(until, self.credential.headers(&ask.principal)).await?.map_err(Failure::NotSent)?;
         for (name, value) in own {
             let named = HeaderName::try_from(name.as_str())

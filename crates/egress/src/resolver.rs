@@ -43,6 +43,8 @@ pub(crate) enum Zone {
     Public,
     /// This machine, if the host is one of these.
     Loopback(NamedHosts),
+    /// This machine and private addresses, if the host is one of these.
+    Inside(NamedHosts),
 }
 
 impl Zone {
@@ -52,6 +54,7 @@ impl Zone {
         let allowed = match (self, nearness) {
             (_, Nearness::Never) => false,
             (Self::Loopback(_), nearness) => named && nearness == Nearness::Loopback,
+            (Self::Inside(_), nearness) => named && nearness != Nearness::Public,
             (_, Nearness::Public) => true,
             (_, Nearness::Private | Nearness::Loopback) => named,
         };
@@ -60,7 +63,7 @@ impl Zone {
 
     fn names(&self, host: &str) -> bool {
         match self {
-            Self::Named(hosts) | Self::Loopback(hosts) => hosts.contains(host),
+            Self::Named(hosts) | Self::Loopback(hosts) | Self::Inside(hosts) => hosts.contains(host),
             Self::Public => false,
         }
     }

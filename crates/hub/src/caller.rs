@@ -2,6 +2,7 @@
 
 use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, Timestamp, User};
 use deputy_identity::claims::{Claims, Verified};
+use deputy_protocol::trace::TraceId;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub struct Caller {
     untrusted: bool,
     acting: Option<Value>,
     principal: Arc<str>,
+    trace: Option<TraceId>,
 }
 
 /// By which yes one call may be made.
@@ -48,6 +50,7 @@ impl Caller {
             approved: None,
             untrusted: true,
             acting: acting(claims),
+            trace: None,
         }
     }
 
@@ -81,6 +84,17 @@ impl Caller {
     pub(crate) const fn with_untrusted(mut self, untrusted: bool) -> Self {
         self.untrusted = untrusted;
         self
+    }
+
+    /// The same caller, whose call belongs to this trace.
+    pub(crate) const fn in_trace(mut self, trace: Option<TraceId>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// The trace that the call belongs to, for the log.
+    pub(crate) const fn trace(&self) -> Option<TraceId> {
+        self.trace
     }
 
     /// Who acts in the user's place, if the token says so: `act` (RFC 8693 section 4.1) and `impersonator` (A16).

@@ -4,6 +4,7 @@
 mod asking;
 mod gates;
 mod servers;
+mod traced;
 
 use crate::answers::{Answers, Paging};
 use crate::approvals::{Approvals, Slot};
@@ -24,6 +25,7 @@ use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
 use crate::tabs::Tabs;
 use crate::taint::Taint;
+use crate::traces::Trace;
 use deputy_core::{
     ApprovalId, Arguments, Call, CallId, DocumentId, Facts as _, PublicName, Reason, SourceName, ToolName,
     Verdict,
@@ -80,6 +82,8 @@ pub struct Wish {
     pub batch: Option<Slot>,
     /// The client's request as it came, if it can go on to a server.
     pub relay: Option<Box<Relay>>,
+    /// The trace that it belongs to.
+    pub trace: Trace,
 }
 
 /// Bounds that the operator may set.
@@ -124,6 +128,9 @@ pub struct Corridor {
     pub(crate) thrown: Arc<Thrown>,
 }
 
+/// Who hears of a call while it runs, and how they stop it.
+type Listener<'a> = (&'a mpsc::Sender<CallEvent>, &'a CancellationToken);
+
 /// Why a call is not performed: already in the log, or still to be put there.
 enum Stop {
     Logged(Refused),
@@ -141,7 +148,10 @@ impl Corridor {
         // Boxed where it is made: on its way into a task a future is moved a dozen times, and this one is large.
         self.supervisor.start(Box::pin(async move {
             let began = corridor.clock.elapsed();
+            let trace = wish.trace.clone();
             let last = corridor.carry(caller, wish, &sender, &cancel).await;
+            traced::ended(&trace, &last);
+            drop(trace);
             corridor.journal.meter().took(corridor.clock.elapsed().saturating_sub(began));
             // The client may have gone; the log has it all the same.
             let _ = sender.send(last).await;
@@ -158,13 +168,19 @@ impl Corridor {
     async fn carry(
         &self,
         caller: Caller,
-        wish: Wish,
+        mut wish: Wish,
         events: &mpsc::Sender<CallEvent>,
         cancel: &CancellationToken,
     ) -> CallEvent {
-        match self.decide(caller, wish, cancel).await {
-            Ok((authorized, Some(passing))) => self.pass_on(authorized, &passing, events, cancel).await,
-            Ok((authorized, None)) => CallEvent::Done(self.act(authorized, events, cancel).await),
+        let trace = std::mem::take(&mut wish.trace);
+        let decides = trace.span(traced::DECIDE);
+        let decided = self.decide(caller, wish, &trace.within(&decides), cancel).await;
+        drop(decides);
+        match decided {
+            Ok((authorized, Some(passing))) => {
+                self.pass_on(authorized, &passing, (events, cancel), &trace).await
+            }
+            Ok((authorized, None)) => CallEvent::Done(self.act(authorized, (events, cancel), &trace).await),
             Err(Stop::Logged(refused)) => CallEvent::Done(Err(refused)),
             Err(Stop::Faulted(reply)) => CallEvent::Replied(reply),
             Err(Stop::Parked(event)) => event,
@@ -176,9 +192,10 @@ impl Corridor {
         &self,
         caller: Caller,
         wish: Wish,
+        trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<(Authorized<Caller>, Option<Passing>), Stop> {
-        let caller = self.informed(caller);
+        let caller = self.informed(caller).in_trace(trace.id());
         let server = self.server_of(&caller, &wish.target);
         let resolution = match &server {
             Some(server) => self.resolve_in(server, &caller, &wish.target).await,
@@ -195,6 +212,7 @@ impl Corridor {
         let deadline = self.clock.now().plus(timeout);
         let mut call =
             Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: resolved.tab };
+        traced::about(trace, &call);
         self.unless_stopped(&caller, &call).await?;
         if call.arguments.raw().get().len() > ARGUMENTS_BYTES {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::TooLarge)).await);
@@ -211,7 +229,9 @@ impl Corridor {
         let slot = wish.batch;
         let asked = wish.approval.is_some();
         let caller = match wish.approval {
-            Some(approval) => self.with_approval(caller, &call, &approval, slot.as_ref(), cancel).await?,
+            Some(approval) => {
+                self.with_approval(caller, &call, &approval, slot.as_ref(), trace, cancel).await?
+            }
             None => caller,
         };
         // A person's thinking time is not the tool's.
@@ -219,7 +239,7 @@ impl Corridor {
         if caller.expires_at() <= self.clock.now() {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::GrantExpired)).await);
         }
-        let decided = self.authorize(caller, call, slot.as_ref(), cancel).await;
+        let decided = self.authorize(caller, call, slot.as_ref(), trace, cancel).await;
         // Only a call that waits for a person keeps the others of its batch waiting.
         if let Some(slot) = slot.filter(|_| !asked && !matches!(decided, Err(Stop::Parked(_)))) {
             slot.settle();
@@ -233,11 +253,14 @@ impl Corridor {
         caller: Caller,
         call: Call,
         slot: Option<&Slot>,
+        trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<Authorized<Caller>, Stop> {
         let authorized = match self.engine.decide(caller, call, self.clock.now()) {
             Ok(authorized) => authorized,
-            Err(refusal) if refusal.verdict == Verdict::Ask => self.ask(*refusal, slot, cancel).await?,
+            Err(refusal) if refusal.verdict == Verdict::Ask => {
+                self.ask(*refusal, slot, trace, cancel).await?
+            }
             Err(refusal) => return Err(self.stop(&refusal).await),
         };
         self.within_limits(&authorized).await?;
@@ -264,11 +287,12 @@ impl Corridor {
     async fn act(
         &self,
         authorized: Authorized<Caller>,
-        events: &mpsc::Sender<CallEvent>,
-        cancel: &CancellationToken,
+        (events, cancel): Listener<'_>,
+        trace: &Trace,
     ) -> Result<ToolAnswer, Refused> {
         let lane = if Paging::is(&authorized.call().tool) { PageLane::NAME } else { SessionLane::NAME };
         let intent = self.journal.submit(authorized, lane);
+        let waits = intent.is_risky().then(|| trace.span(traced::INTENT));
         let ready = match intent.ready().await {
             Ok(ready) => ready,
             Err((_, error)) => {
@@ -276,18 +300,16 @@ impl Corridor {
                 return Err(Refused::new(Reason::AuditUnavailable));
             }
         };
+        drop(waits);
+        let performs = traced::asking(trace, &ready, lane);
         let performed = if Paging::is(&ready.call().tool) {
             self.page_lane.perform(&ready)
         } else {
             self.answers.bound(ready.caller(), self.perform(&ready, events, cancel).await)
         };
         let reason = performed.answer.as_ref().err().map(|refused| refused.reason);
-        // Nothing is released before both lines are on disk.
-        let recorded = async {
-            ready.on_disk().await?;
-            self.journal.close(&ready, performed.outcome, reason, &self.supervisor).await
-        };
-        if let Err(error) = recorded.await {
+        traced::came(trace, performs, performed.outcome, reason);
+        if let Err(error) = self.recorded(&ready, performed.outcome, reason, trace).await {
             tracing::error!(%error, call = %ready.call().id, "an answer is held back: its lines are not on disk");
             return Err(Refused::because(
                 Reason::AuditUnavailable,

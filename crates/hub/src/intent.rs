@@ -43,13 +43,18 @@ impl Intent {
     /// The class decides: a risky call waits here until its line is on disk, a read goes on beside it.
     pub(crate) async fn ready(self) -> Result<Ready, (Self, StoreError)> {
         // INVARIANT: only a class that is not risky becomes a `ReadIntent`.
-        if !self.authorized.call().tool.class.is_risky() {
+        if !self.is_risky() {
             return Ok(Ready::Read(ReadIntent(self)));
         }
         match self.line.clone().await {
             Ok(_) => Ok(Ready::Durable(Durable(self))),
             Err(error) => Err((self, error)),
         }
+    }
+
+    /// Whether its line has to be on disk before anything is done.
+    pub(crate) fn is_risky(&self) -> bool {
+        self.authorized.call().tool.class.is_risky()
     }
 
     pub(crate) const fn authorized(&self) -> &Authorized<Caller> {

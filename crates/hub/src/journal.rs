@@ -214,6 +214,9 @@ impl Journal {
             Some(By::Grant(id)) => event = event.with_detail("grant", id.as_str()),
             None => {}
         }
+        if let Some(trace) = caller.trace() {
+            event = event.with_detail("trace", trace.to_string());
+        }
         let recording = match (kind, self.recording) {
             // Once is enough: the outcome and the decision have the hash.
             (EventKind::Outcome | EventKind::ApprovalDecided, Recording::Redacted | Recording::Full) => {

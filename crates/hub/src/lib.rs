@@ -31,6 +31,7 @@ pub mod switches;
 pub mod tabs;
 pub mod taint;
 pub mod tickets;
+pub mod traces;
 pub mod vault;
 
 pub use authenticate::{Denied, Door};

@@ -1,6 +1,7 @@
 //! What the hub needs from outside, as traits. Ring 3 implements them; tests implement them otherwise.
 
 pub mod approvals;
+pub mod spans;
 pub mod standing;
 
 pub use approvals::{

@@ -24,6 +24,7 @@ use crate::switches::{Parts, Switches, Thrown};
 use crate::tabs::Tabs;
 use crate::taint::Taint;
 use crate::tickets::TicketOffice;
+use crate::traces::{Traces, Tracing};
 use deputy_core::{Client, Event, EventKind, Issuer, Outcome, Reason, SourceName, TenantId};
 use deputy_identity::Verifier;
 use deputy_identity::claims::Expectations;
@@ -84,6 +85,8 @@ pub struct Setup {
     pub operator_groups: Vec<String>,
     /// Fetches keys.
     pub keys: Arc<dyn KeySource>,
+    /// Who wants spans; `None`: nobody does.
+    pub tracing: Option<Tracing>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Starts tasks.
@@ -117,6 +120,7 @@ pub struct Hub {
     intents: Arc<dyn ports::PastIntents>,
     thrown: Arc<Thrown>,
     switches: Arc<Switches>,
+    traces: Arc<Traces>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
 }
@@ -254,6 +258,7 @@ impl Hub {
             intents: setup.intents,
             thrown,
             switches,
+            traces: Traces::new(setup.tracing, Arc::clone(&clock)),
             clock,
             supervisor,
         })

@@ -7,3 +7,4 @@ pub mod openapi;
 pub mod relay;
 pub mod schema;
 pub mod tab;
+pub mod trace;

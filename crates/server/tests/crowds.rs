@@ -249,6 +249,7 @@ async fn p18_of_a_thousand_tabs_of_one_user_sixty_four_stay_and_the_others_are_t
         approval: None,
         batch: None,
         relay: None,
+        trace: deputy_hub::traces::Trace::default(),
     };
     let (answer, _) = tokio::join!(world.run(world.caller("bob").await, wish), bobs.answer("three"));
     assert!(!answer.expect("an answer").is_error);

@@ -12,20 +12,26 @@
 
 mod browser;
 mod clock;
+mod collector;
 mod issuer;
 mod manifests;
 mod pins;
+mod spans;
 mod stops;
 mod tables;
 mod upstream;
 mod vault;
+mod wishes;
 mod world;
 
 pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
+pub use collector::{Export, FakeCollector, attribute};
 pub use issuer::TestIssuer;
 pub use manifests::FakeManifests;
+pub use spans::HeldSpans;
 pub use tables::{Memory, NullLog};
 pub use upstream::{FakeUpstream, result};
 pub use vault::HeldMasterKeys;
-pub use world::{APP, OPERATORS, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World, relayed, wish};
+pub use wishes::{permit_all, relayed, wish};
+pub use world::{APP, OPERATORS, ORIGIN, OTHER_ORIGIN, PUBLIC_URL, World};

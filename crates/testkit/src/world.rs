@@ -1,18 +1,19 @@
 //! A whole hub in memory.
 
+use crate::wishes::permit_all;
 use crate::{FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
-use deputy_core::{Arguments, Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
+use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
 use deputy_hub::limits::Limit;
-use deputy_hub::ports::upstream::ClientSide;
 use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
 use deputy_hub::tickets::TicketWish;
+use deputy_hub::traces::Tracing;
 use deputy_hub::{
-    App, CallEvent, Caller, Door, Hub, ManifestAt, Refused, Relay, Right, Server, Setup, Supervisor, Target,
-    ToolAnswer, Trust, Wish,
+    App, CallEvent, Caller, Door, Hub, ManifestAt, Refused, Right, Server, Setup, Supervisor, ToolAnswer,
+    Trust, Wish,
 };
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
@@ -22,7 +23,6 @@ use deputy_identity::provider::{Provider, ProviderName};
 use deputy_identity::seal::Sealer;
 use deputy_policy::PolicySet;
 use serde_json::json;
-use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -47,12 +47,21 @@ struct Parts {
     manifests: Option<Arc<FakeManifests>>,
     /// Servers, by their names.
     servers: Vec<(&'static str, Arc<dyn Upstream>, Trust)>,
+    /// Who wants spans.
+    tracing: Option<Tracing>,
 }
 
 impl Default for Parts {
     fn default() -> Self {
         let issuer = Arc::new(TestIssuer::new());
-        Self { tables: Arc::default(), clock: Arc::default(), issuer, manifests: None, servers: Vec::new() }
+        Self {
+            tables: Arc::default(),
+            clock: Arc::default(),
+            issuer,
+            manifests: None,
+            servers: Vec::new(),
+            tracing: None,
+        }
     }
 }
 
@@ -161,8 +170,21 @@ impl World {
         world
     }
 
+    /// With one server that is trusted on first use, this policy, and spans that go somewhere.
+    pub async fn traced<U: Upstream + 'static>(
+        policy: PolicySet,
+        server: (&'static str, Arc<U>),
+        tracing: Option<Tracing>,
+    ) -> Self {
+        let (name, upstream) = server;
+        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], tracing, ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
-        let Parts { tables, clock, issuer, manifests, servers } = parts;
+        let Parts { tables, clock, issuer, manifests, servers, tracing } = parts;
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -232,6 +254,7 @@ impl World {
             switches: Arc::<Memory>::clone(&tables),
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
+            tracing,
             clock: Arc::<StillClock>::clone(&clock),
             supervisor: Supervisor::default(),
             approval_limits: ApprovalLimits::default(),
@@ -362,42 +385,5 @@ impl World {
             assert!(tokio::time::Instant::now() < until, "it never came true: {what}");
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-    }
-}
-
-fn permit_all() -> PolicySet {
-    let policy = r#"@id("all") permit(principal, action, resource);"#.to_owned();
-    PolicySet::parse(&[("all.cedar".to_owned(), policy)]).unwrap()
-}
-
-/// A wish for the app's tool `name` with these arguments.
-#[must_use]
-pub fn wish(name: &str, arguments: &serde_json::Value) -> Wish {
-    let raw = RawValue::from_string(arguments.to_string()).unwrap();
-    Wish {
-        target: Target::public(&format!("{APP}__{name}")),
-        arguments: Arguments::parse(&raw).unwrap(),
-        timeout: None,
-        tab: None,
-        approval: None,
-        batch: None,
-        relay: None,
-    }
-}
-
-/// A request to a server, as `/s/{server}/mcp` makes it.
-#[must_use]
-pub fn relayed(server: &str, method: &str, params: &serde_json::Value) -> Wish {
-    let raw = RawValue::from_string(params.to_string()).unwrap();
-    let relay = Relay::new(method, Some(&raw), ClientSide::default()).unwrap();
-    let name = if relay.is_tool_call() { params["name"].as_str().unwrap() } else { method };
-    Wish {
-        target: Target::Own(server.parse().unwrap(), name.parse().unwrap()),
-        arguments: relay.decided().unwrap(),
-        timeout: None,
-        tab: None,
-        approval: None,
-        batch: None,
-        relay: Some(Box::new(relay)),
     }
 }

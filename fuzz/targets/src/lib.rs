@@ -22,6 +22,7 @@ pub mod mutate;
 mod openapi;
 mod policy;
 mod settings;
+mod trace;
 mod wire;
 
 /// One parser under fire.
@@ -49,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     target("tab", wire::tab, 3000),
     target("jsonrpc", wire::jsonrpc, 4000),
     target("headers", wire::headers, 4000),
+    target("trace", trace::trace, 4000),
     target("words", lines::words, 4000),
     target("answer", answers::answer, 3000),
     target("text", answers::text, 4000),

@@ -103,6 +103,7 @@ holds! {
     p17_hostile_frames_keep_order_and_limits_or_close_the_socket: "tab",
     r9_hostile_bodies_are_checked_as_the_bytes_that_came: "jsonrpc",
     r9_hostile_headers_agree_with_a_body_only_if_they_say_the_same: "headers",
+    w3c_hostile_trace_contexts_are_read_in_one_form_and_otherwise_go_nowhere: "trace",
     hostile_words_are_what_they_are_written_as: "words",
     p29_hostile_answers_hide_nothing_and_label_nothing: "answer",
     p29_hostile_texts_are_clean_once_cleaned_and_keep_no_secret: "text",

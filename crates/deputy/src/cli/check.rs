@@ -4,6 +4,7 @@ mod manifest;
 mod place;
 mod provider;
 mod server;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -30,7 +31,7 @@ use url::Url;
 
 /// Say what is wrong with an installation, and how to mend it
 ///
-/// Reads the configuration, reaches each identity provider, each application's manifest and each server, and looks at the data directory, the policies, the secrets and
+/// Reads the configuration, reaches each identity provider, each application's manifest, each server and the collector of traces, and looks at the data directory, the policies, the secrets and
 /// the address to listen on. Changes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -102,6 +103,9 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
             tally.tell(&visible(terminal, &what, server::reach(server, &around)).await)?;
         }
         around.supervisor.shut_down().await;
+    }
+    if let Some(telemetry) = &settings.telemetry {
+        tally.tell(&visible(terminal, "the collector of traces", telemetry::reach(telemetry)).await)?;
     }
     tally.finish()
 }

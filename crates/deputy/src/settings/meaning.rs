@@ -5,6 +5,7 @@ mod audit;
 mod limit;
 mod provider;
 mod server;
+mod telemetry;
 mod vault;
 
 use super::fault::{Collector, Faults};
@@ -77,6 +78,7 @@ impl Meaning<'_, '_> {
             .collect();
         let limits = self.limits(&file.limit, &sources);
         let vault = self.vault(file.vault.as_ref(), hub.as_ref());
+        let telemetry = self.telemetry(file.telemetry.as_ref());
         let identity_providers: Vec<IdentityProvider> = identity_providers.into_iter().flatten().collect();
         // INVARIANT: no block of the file is dropped on the way.
         let complete = apps.len() == file.app.len()
@@ -94,6 +96,7 @@ impl Meaning<'_, '_> {
             limits,
             audit: audit?,
             vault: vault?,
+            telemetry: telemetry?,
         })
     }
 

@@ -90,6 +90,11 @@ pub fn address(text: &str) -> Result<Url, AddressError> {
 
 /// An address on the web: https, or http on this machine; no credentials in it, no fragment.
 pub(super) fn web_address(text: &str) -> Result<Url, Wrong> {
+    address_where(text, is_loopback)
+}
+
+/// The same, with another word about where plain http may go.
+fn address_where(text: &str, plain: impl FnOnce(&Url) -> bool) -> Result<Url, Wrong> {
     let wrong = |problem: &str| {
         (format!("`{text}` {problem}"), "write https://host, for example `https://acme.example`".to_owned())
     };
@@ -101,7 +106,7 @@ pub(super) fn web_address(text: &str) -> Result<Url, Wrong> {
     let url = Url::parse(text).map_err(|error| wrong(&format!("is not an address: {error}")))?;
     match url.scheme() {
         "https" => {}
-        "http" if is_loopback(&url) => {}
+        "http" if plain(&url) => {}
         "http" => {
             let secure = text.replacen("http:", "https:", 1);
             return Err((
@@ -120,8 +125,24 @@ pub(super) fn web_address(text: &str) -> Result<Url, Wrong> {
     Ok(url)
 }
 
+/// The address of a collector: as any other, but for plain http, which may go to other machines, too. Whether those are
+/// inside turns out when they are reached.
+pub(super) fn collector_address(text: &str) -> Result<Url, Wrong> {
+    let url = address_where(text, |_| true)?;
+    let path = url.path().trim_end_matches('/');
+    if url.query().is_some() || path.ends_with("/v1/traces") {
+        let mend =
+            text.split('?').next().unwrap_or_default().trim_end_matches('/').trim_end_matches("/v1/traces");
+        return Err((
+            format!("`{text}` is not the address of a collector alone"),
+            format!("write `otlp_endpoint = \"{mend}\"`; `/v1/traces` is added to it"),
+        ));
+    }
+    Ok(url)
+}
+
 /// Whether a name can only mean this machine (RFC 6761 section 6.3).
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

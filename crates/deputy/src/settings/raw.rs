@@ -38,6 +38,28 @@ pub(super) struct File {
     pub(super) audit: Option<Audit>,
     /// Where the key of the vault is. Without it the vault is sealed.
     pub(super) vault: Option<Vault>,
+    /// Where traces of calls go. Without it none are made.
+    pub(super) telemetry: Option<Telemetry>,
+}
+
+/// Where traces of calls go. They hold no arguments, no answers and no people.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Telemetry {
+    /// The address of an OpenTelemetry collector (OTLP over HTTP), without `/v1/traces`. Plain http is for this machine and
+    /// for the inside: hosts with a private address.
+    #[schemars(extend("examples" = ["http://collector:4318"]))]
+    pub(super) otlp_endpoint: Located<String>,
+    /// Headers that the collector wants, one `name: value` in a line. Never the headers themselves; not with plain http, but
+    /// on this machine.
+    #[schemars(extend("examples" = [{"file": "otlp.headers"}]))]
+    pub(super) otlp_headers: Option<Located<SecretSource>>,
+    /// Which part of calls is traced, from 0.0 to 1.0, by default 1.0. Where a client brings a trace of its own, the client's
+    /// word holds.
+    #[schemars(extend("examples" = [0.1]))]
+    pub(super) sample: Option<Located<f64>>,
+    /// What the hub calls itself in traces (`service.name`), by default `deputy`.
+    #[schemars(extend("examples" = ["deputy"]))]
+    pub(super) service_name: Option<Located<String>>,
 }
 
 /// Where the key of the vault is.

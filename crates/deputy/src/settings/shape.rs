@@ -70,7 +70,9 @@ impl<'s> Walk<'s> {
                 }
             }
             (DeValue::String(word), "string") => one_of(word, value.span(), schema, place, faults),
-            (DeValue::Boolean(_), "boolean") | (DeValue::Integer(_), "integer") => {}
+            (DeValue::Boolean(_), "boolean")
+            | (DeValue::Integer(_), "integer")
+            | (DeValue::Float(_) | DeValue::Integer(_), "number") => {}
             (found, _) => {
                 let message = format!("`{}` is {}, not {}", place.path(), kind(found), name(wanted));
                 let mend = match (found, wanted) {
@@ -189,6 +191,7 @@ fn name(wanted: &str) -> &'static str {
         "array" => "a list",
         "object" => "a table",
         "boolean" => "true or false",
+        "number" => "a number",
         _ => "a whole number",
     }
 }

@@ -6,6 +6,7 @@ mod limits;
 mod presets;
 mod secrets;
 mod servers;
+mod telemetry;
 mod vault;
 
 use super::*;
@@ -167,7 +168,18 @@ fn no_setting_turns_verification_policy_or_audit_off() {
     };
     assert_eq!(
         keys("/properties"),
-        ["hub", "tenant", "identity_provider", "app", "server", "policy", "limit", "audit", "vault"]
+        [
+            "hub",
+            "tenant",
+            "identity_provider",
+            "app",
+            "server",
+            "policy",
+            "limit",
+            "audit",
+            "vault",
+            "telemetry"
+        ]
     );
     // By which right a server is called, and when its definitions count; its calls are decided and written down in any case.
     assert_eq!(
@@ -192,6 +204,11 @@ fn no_setting_turns_verification_policy_or_audit_off() {
         ]
     );
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
+    // Traces are told beside the log, never instead of it.
+    assert_eq!(
+        keys("/$defs/Telemetry/properties"),
+        ["otlp_endpoint", "otlp_headers", "sample", "service_name"]
+    );
     // How much of the arguments; every call has its lines whatever it says.
     assert_eq!(keys("/$defs/Audit/properties"), ["arguments", "keep", "publish"]);
     assert_eq!(

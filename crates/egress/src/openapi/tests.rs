@@ -71,6 +71,7 @@ fn wish(method: &str, params: Value) -> Ask {
         client: ClientSide::default(),
         principal: "alice".to_owned(),
         timeout: Duration::from_secs(5),
+        trace: None,
     }
 }
 
@@ -334,4 +335,17 @@ async fn whoever_waits_for_changes_learns_of_them_without_asking() {
     clock.0.store(60, Ordering::SeqCst);
     tokio::time::timeout(Duration::from_secs(600), changes.changed()).await.unwrap().unwrap();
     supervisor.shut_down().await;
+}
+
+#[tokio::test]
+async fn w3c_a_trace_is_told_in_headers() {
+    let stranger = Stranger::saying(JSON, "{}");
+    let world = world(&stranger, none());
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut ask = wish("tools/call", json!({"name": "getOrder", "arguments": {"id": "7"}}));
+    ask.trace = deputy_protocol::trace::TraceContext::parse(parent, Some("rojo=1"));
+    asked(&world.upstream, ask).await.unwrap();
+    let request = stranger.requests()[0].clone();
+    assert!(request.contains(&format!("traceparent: {parent}\r\n")), "{request}");
+    assert!(request.contains("tracestate: rojo=1\r\n"), "{request}");
 }

@@ -1,10 +1,12 @@
 //! A call that needs a person's yes: one that was given, one that stands, or one to ask for.
 
+use super::traced::WAIT;
 use super::{Corridor, Stop, unavailable};
 use crate::approvals::standing::Standings;
 use crate::approvals::{AskError, Asked, Slot, Standing};
 use crate::caller::{By, Caller};
 use crate::events::{CallEvent, Refused};
+use crate::traces::Trace;
 use deputy_core::{ApprovalId, Call, EventKind, Facts as _, Reason};
 use deputy_policy::{Authorized, Refusal};
 use tokio_util::sync::CancellationToken;
@@ -17,9 +19,13 @@ impl Corridor {
         call: &Call,
         approval: &ApprovalId,
         slot: Option<&Slot>,
+        trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<Caller, Stop> {
-        let refused = match self.stand(&caller, call, approval, slot, cancel).await? {
+        let waits = trace.span(WAIT);
+        let standing = self.stand(&caller, call, approval, slot, cancel).await?;
+        drop(waits);
+        let refused = match standing {
             Standing::Pending { expires_at } => {
                 return Err(Stop::Parked(CallEvent::Parked { approval: approval.clone(), expires_at }));
             }
@@ -58,6 +64,7 @@ impl Corridor {
         &self,
         refusal: Refusal<Caller>,
         slot: Option<&Slot>,
+        trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<Authorized<Caller>, Stop> {
         let refusal = match self.by_standing_grant(refusal).await? {
@@ -70,7 +77,7 @@ impl Corridor {
             }
             Ok(Asked::Already(id)) => {
                 let Refusal { caller, call, .. } = refusal;
-                let caller = self.with_approval(caller, &call, &id, slot, cancel).await?;
+                let caller = self.with_approval(caller, &call, &id, slot, trace, cancel).await?;
                 match self.engine.decide(caller, call, self.clock.now()) {
                     Ok(authorized) => Ok(authorized),
                     Err(refusal) => Err(self.stop(&refusal).await),

@@ -1,6 +1,6 @@
 //! Calls that go on to MCP servers: found, continued where one was interrupted, and released as they were answered.
 
-use super::{Corridor, Stop, Target, unavailable};
+use super::{Corridor, Listener, Stop, Target, traced, unavailable};
 use crate::caller::Caller;
 use crate::catalog::{Resolution, Resolved};
 use crate::events::{CallEvent, Refused};
@@ -9,6 +9,7 @@ use crate::lanes::{Passing, Relayed};
 use crate::ports::upstream::Reply;
 use crate::relay::Relay;
 use crate::servers::{Freshness, Server};
+use crate::traces::Trace;
 use deputy_core::{Call, Facts as _, Outcome, PublicName, Reason, ToolName};
 use deputy_policy::Authorized;
 use deputy_protocol::jsonrpc::code;
@@ -106,10 +107,12 @@ impl Corridor {
         &self,
         authorized: Authorized<Caller>,
         passing: &Passing,
-        events: &mpsc::Sender<CallEvent>,
-        cancel: &CancellationToken,
+        listener: Listener<'_>,
+        trace: &Trace,
     ) -> CallEvent {
-        let intent = self.journal.submit(authorized, passing.server.right.lane());
+        let lane = passing.server.right.lane();
+        let intent = self.journal.submit(authorized, lane);
+        let waits = intent.is_risky().then(|| trace.span(traced::INTENT));
         let ready = match intent.ready().await {
             Ok(ready) => ready,
             Err((_, error)) => {
@@ -117,14 +120,12 @@ impl Corridor {
                 return CallEvent::Done(Err(Refused::new(Reason::AuditUnavailable)));
             }
         };
-        let relayed = self.relay(&ready, passing, events, cancel).await;
+        drop(waits);
+        let asks = traced::asking(trace, &ready, lane);
+        let relayed = self.relay(&ready, passing, listener, &trace.within(&asks)).await;
         let reason = relayed.reply.as_ref().err().map(|refused| refused.reason);
-        // Nothing is released before both lines are on disk.
-        let recorded = async {
-            ready.on_disk().await?;
-            self.journal.close(&ready, relayed.outcome, reason, &self.supervisor).await
-        };
-        if let Err(error) = recorded.await {
+        traced::came(trace, asks, relayed.outcome, reason);
+        if let Err(error) = self.recorded(&ready, relayed.outcome, reason, trace).await {
             tracing::error!(%error, call = %ready.call().id, "an answer is held back: its lines are not on disk");
             let words = format!(
                 "the outcome was `{}` and could not be recorded",
@@ -145,14 +146,15 @@ impl Corridor {
         &self,
         ready: &Ready,
         passing: &Passing,
-        events: &mpsc::Sender<CallEvent>,
-        cancel: &CancellationToken,
+        (events, cancel): Listener<'_>,
+        trace: &Trace,
     ) -> Relayed {
         let (steps, mut moving) = mpsc::channel::<CallEvent>(64);
         let still = || self.still(ready);
         let (cancel, ended) = (cancel.child_token(), CancellationToken::new());
         let perform = async {
-            let relayed = self.server_lane.perform(ready, passing, steps, &cancel, &still).await;
+            let relayed =
+                self.server_lane.perform(ready, passing, trace.context(), steps, (&cancel, &still)).await;
             ended.cancel();
             relayed
         };

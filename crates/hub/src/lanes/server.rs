@@ -10,6 +10,7 @@ use crate::relay::Relay;
 use crate::servers::{Server, refused};
 use deputy_core::{Outcome, Reason};
 use deputy_protocol::relay::Object;
+use deputy_protocol::trace::{TraceContext, carried};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -47,9 +48,9 @@ impl ServerLane {
         &self,
         ready: &Ready,
         passing: &Passing,
+        trace: Option<&TraceContext>,
         steps: mpsc::Sender<CallEvent>,
-        cancel: &CancellationToken,
-        still: Still<'_>,
+        (cancel, still): (&CancellationToken, Still<'_>),
     ) -> Relayed {
         let Passing { server, relay, state } = passing;
         // A right that ended while the call waited is no right.
@@ -65,10 +66,11 @@ impl ServerLane {
         let remaining = call.deadline.since(self.clock.now()).min(MAXIMUM_TIMEOUT);
         let ask = Ask {
             method: relay.method().to_owned(),
-            params: Some(relay.params(own_name, state.as_deref())),
+            params: Some(carried(relay.params(own_name, state.as_deref()), trace)),
             client: relay.client().clone(),
             principal: server.principal(&ready.caller().principal()),
             timeout: remaining,
+            trace: trace.cloned(),
         };
         let (told, mut tells) = mpsc::channel::<Told>(16);
         let asked = server.upstream.ask(ask, told, cancel);

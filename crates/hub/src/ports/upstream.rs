@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 use deputy_core::Timestamp;
+use deputy_protocol::trace::TraceContext;
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -27,6 +28,9 @@ pub struct Ask {
     pub principal: String,
     /// How long the reply may take. Progress does not lengthen it.
     pub timeout: Duration,
+    /// The trace that it belongs to, if there is one. `_meta` in `params` says the same; over HTTP it goes into the headers,
+    /// too.
+    pub trace: Option<TraceContext>,
 }
 
 /// What the client said of itself on one request. It is told to the server as it is: never what the hub could do.

@@ -116,6 +116,8 @@ impl Server {
             client,
             principal: self.principal(&reach.caller().principal()),
             timeout: self.timeout,
+            // Lists are kept for many, so they belong to nobody's trace.
+            trace: None,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::supervisor::Supervisor;
 use crate::switches::Switches;
 use crate::tabs::Tabs;
 use crate::tickets::TicketOffice;
+use crate::traces::Traces;
 use deputy_core::{Facts as _, Origin, SourceName, Timestamp, Tool, ToolName};
 use deputy_identity::seal::Sealer;
 use serde_json::value::RawValue;
@@ -38,6 +39,12 @@ impl Hub {
     #[must_use]
     pub fn call(&self, caller: Caller, wish: Wish) -> Events {
         self.corridor.run(caller, wish)
+    }
+
+    /// Traces of requests: a door asks for one before it makes a wish.
+    #[must_use]
+    pub const fn traces(&self) -> &Arc<Traces> {
+        &self.traces
     }
 
     /// The right to look.

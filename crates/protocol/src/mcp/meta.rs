@@ -1,6 +1,7 @@
 //! What a request carries in `_meta`.
 
 use crate::jsonrpc::{Fault, Id, Members, code};
+use crate::trace::TraceContext;
 use deputy_core::canonical::parse_strict;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -19,6 +20,10 @@ pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// Asks for progress.
 pub const PROGRESS_TOKEN: &str = "progressToken";
+/// The trace that the request belongs to (W3C Trace Context, SEP-414).
+pub const TRACE_PARENT: &str = "traceparent";
+/// What other systems keep beside the trace.
+pub const TRACE_STATE: &str = "tracestate";
 /// Ours: which tab is meant, where several offer the tool.
 pub const TAB: &str = "dev.deputy/tab";
 /// Ours, in lists: the tabs that offer a tool.
@@ -133,6 +138,12 @@ impl<'a> Params<'a> {
     #[must_use]
     pub fn progress_token(&self) -> Option<Id> {
         Id::from_value(self.meta.get(PROGRESS_TOKEN)?)
+    }
+
+    /// The trace that the request belongs to, if it says so in good form.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::of_meta(&self.meta)
     }
 
     /// The tab that the agent chose.

@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use deputy_hub::Hub;
 use deputy_hub::meter::BOUNDS_MS;
+use deputy_hub::ports::spans::SpanCounts;
 use deputy_hub::ports::upstream::Health;
 use http::header;
 use serde_json::{Value, json};
@@ -97,6 +98,16 @@ fn write(text: &mut String, hub: &Hub) -> std::fmt::Result {
     head(text, "deputy_server_starts_total", "counter", "How often a server's process was started.")?;
     for (name, health) in &servers {
         writeln!(text, "deputy_server_starts_total{{server=\"{name}\"}} {}", health.starts)?;
+    }
+    if let Some(SpanCounts { exported, dropped }) = hub.traces().counts() {
+        head(
+            text,
+            "deputy_spans_total",
+            "counter",
+            "Spans that a collector took, and spans that nobody did.",
+        )?;
+        writeln!(text, "deputy_spans_total{{state=\"exported\"}} {exported}")?;
+        writeln!(text, "deputy_spans_total{{state=\"dropped\"}} {dropped}")?;
     }
     Ok(())
 }

@@ -35,7 +35,9 @@ impl Inner {
         let can_be_asked = declared.anything() && answer::may_ask_back(&ask.method);
         let aside = session.begin(id, can_be_asked, self)?;
         let within = Some((Arc::clone(&session), aside));
-        let line = HttpLine::new(self, &ask.principal, (id, session.headers(), body), within);
+        let mut headers = session.headers();
+        crate::trace::tell(&mut headers, ask.trace.as_ref());
+        let line = HttpLine::new(self, &ask.principal, (id, headers, body), within);
         let call = Box::new(OpenCall::new(Box::new(line), ask, declared, Era::Legacy));
         was_sent.store(true, Ordering::Relaxed);
         self.parked.carry(call, ask, told).await.inspect_err(|trouble| {

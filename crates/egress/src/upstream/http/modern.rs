@@ -91,7 +91,8 @@ impl Inner {
         let id = self.next_id();
         let body = request::modern(id, &ask.method, ask.params.as_deref(), &side(ask), MODERN);
         let body = body.map_err(|why| Failure::Untranslatable(format!("`params`: {why}")))?;
-        let headers = self.modern_headers(&ask.principal, &ask.method, ask.params.as_deref())?;
+        let mut headers = self.modern_headers(&ask.principal, &ask.method, ask.params.as_deref())?;
+        crate::trace::tell(&mut headers, ask.trace.as_ref());
         let line = HttpLine::new(self, &ask.principal, (id, headers, body), None);
         let call = Box::new(OpenCall::new(Box::new(line), ask, declared, Era::Modern));
         was_sent.store(true, Ordering::Relaxed);
@@ -155,6 +156,7 @@ impl Inner {
                 client: ClientSide { log_level: None, progress: false, ..ask.client.clone() },
                 principal: ask.principal.clone(),
                 timeout: Duration::MAX,
+                trace: None,
             };
             let declared = Declared::of(&list.client.capabilities);
             let reply = Box::pin(self.modern_once(&list, declared, &told, &AtomicBool::new(false))).await?;

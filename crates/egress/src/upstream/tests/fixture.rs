@@ -242,6 +242,7 @@ pub(super) fn ask(method: &str, params: Value) -> Ask {
         client: ClientSide::default(),
         principal: "alice".to_owned(),
         timeout: SOON,
+        trace: None,
     }
 }
 

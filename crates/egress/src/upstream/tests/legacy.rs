@@ -8,6 +8,7 @@ use crate::upstream::{HttpSettings, HttpUpstream, Limits};
 use deputy_hub::ports::Upstream as _;
 use deputy_hub::ports::upstream::{Failure, Reply};
 use deputy_protocol::relay::raw;
+use deputy_protocol::trace::TraceContext;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -320,4 +321,17 @@ async fn closing_ends_all_sessions_at_the_server() {
     result(&upstream, call("echo")).await;
     tokio::time::timeout(SOON, upstream.close()).await.unwrap();
     assert!(fixture.whats().contains(&"DELETE".to_owned()));
+}
+
+#[tokio::test]
+async fn w3c_a_trace_is_told_in_the_headers_of_the_call_and_of_nothing_else() {
+    let (fixture, _) = Legacy::start("2025-11-25").await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut call = call("echo");
+    call.trace = TraceContext::parse(parent, None);
+    result(&fixture.upstream(), call).await;
+    let called = fixture.request(|request| request.what() == "tools/call").await;
+    assert_eq!((called.header("traceparent"), called.header("tracestate")), (Some(parent), None));
+    let opened = fixture.request(|request| request.what() == "initialize").await;
+    assert_eq!(opened.header("traceparent"), None);
 }

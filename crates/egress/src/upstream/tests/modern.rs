@@ -7,6 +7,7 @@ use deputy_core::Secret;
 use deputy_hub::ports::Upstream as _;
 use deputy_hub::ports::upstream::{Failure, Reply};
 use deputy_protocol::relay::raw;
+use deputy_protocol::trace::TraceContext;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -271,4 +272,15 @@ async fn a_credential_that_stays_refused_is_a_failure_that_says_so() {
     let refused = reply(&upstream, call("echo")).await.err();
     assert!(matches!(&refused, Some(Failure::NotSent(why)) if why.contains("401")), "{refused:?}");
     assert_eq!(upstream.health().is_up, Some(false));
+}
+
+#[tokio::test]
+async fn w3c_a_trace_is_told_in_headers_too() {
+    let fixture = modern().await;
+    let mut ask = call("echo");
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    ask.trace = TraceContext::parse(parent, Some("rojo=1"));
+    result(&fixture.upstream(), ask).await;
+    let sent = fixture.request(|request| request.what() == "tools/call").await;
+    assert_eq!((sent.header("traceparent"), sent.header("tracestate")), (Some(parent), Some("rojo=1")));
 }

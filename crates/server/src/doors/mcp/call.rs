@@ -3,6 +3,7 @@
 use super::stream::Outgoing;
 use deputy_core::{ApprovalId, Digest, Reason, Timestamp};
 use deputy_hub::ports::upstream::ClientSide;
+use deputy_hub::traces::Trace;
 use deputy_hub::{CallEvent, Caller, Hub, Listed, Reach, Refused, Relay, Target, ToolAnswer, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, asking, code};
 use deputy_protocol::mcp::progress;
@@ -69,7 +70,16 @@ pub(super) fn wish(
         relay = relay.without_state();
     }
     let relay = Some(Box::new(relay));
-    Ok(Wish { target: Target::public(&name), arguments, timeout: None, tab, approval, batch: None, relay })
+    Ok(Wish {
+        target: Target::public(&name),
+        arguments,
+        timeout: None,
+        tab,
+        approval,
+        batch: None,
+        relay,
+        trace: Trace::default(),
+    })
 }
 
 /// How it ended, in the words of the wire.

@@ -10,6 +10,7 @@ use super::sessions::{Running, Session};
 use super::stream::{Outgoing, Source};
 use deputy_core::Reason;
 use deputy_hub::ports::upstream::Reply;
+use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, asking, code, relayed, response};
 use deputy_protocol::mcp::version::Revision;
@@ -60,6 +61,8 @@ pub(super) struct Held {
     /// Whether the connection can carry questions to the client.
     pub(super) takes_stream: bool,
     pub(super) renaming: Option<relay::Renaming>,
+    /// The span of the whole call, in however many rounds.
+    pub(super) served: Served,
 }
 
 /// How one round ended.
@@ -76,8 +79,8 @@ impl Held {
         let supervisor = self.hub.supervisor().clone();
         supervisor.start(async move {
             let last = self.carry(&steps).await;
-            let Self { place, running, .. } = self;
-            drop((place, running));
+            let Self { place, running, served, .. } = self;
+            drop((place, running, served));
             // The connection may be gone; the log has the outcome all the same.
             let _ = steps.send(Step::Ended(last)).await;
         });

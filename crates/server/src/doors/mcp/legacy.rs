@@ -232,10 +232,11 @@ async fn servers(
     match looked.await {
         Err(fault) => Begun::Answered(raw(&Fault::answering(fault, Some(id)).response())),
         Ok(Ok(looked)) => answered(id, looked),
-        Ok(Err((wish, token, caller))) => match door.calls.take(caller.principal()) {
+        Ok(Err((mut wish, token, caller))) => match door.calls.take(caller.principal()) {
             None => Begun::Answered(raw(&response(id, call::busy(&door.hub).legacy(session.revision())))),
             Some(place) => Begun::Held(Box::new(Held {
                 hub: Arc::clone(&door.hub),
+                served: wire.served(door, &mut wish, session.revision().text(), params),
                 renaming: door.renaming(&caller, &wish),
                 caller,
                 wish,
@@ -398,9 +399,10 @@ async fn call(
     };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let client = session.client_side(token.is_some());
-    let wish = call::wish(asked, None, meant.as_deref(), client)?;
+    let mut wish = call::wish(asked, None, meant.as_deref(), client)?;
     Ok(Begun::Held(Box::new(Held {
         hub: Arc::clone(&door.hub),
+        served: wire.served(door, &mut wish, session.revision().text(), params),
         renaming: door.renaming(&caller, &wish),
         caller,
         wish,

@@ -28,11 +28,13 @@ use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use deputy_core::SourceName;
-use deputy_hub::{Caller, Hub};
+use deputy_hub::traces::Served;
+use deputy_hub::{Caller, Hub, Wish};
 use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification};
 use deputy_protocol::mcp::era::{self, Era};
 use deputy_protocol::mcp::headers::{Header, Routing};
 use deputy_protocol::mcp::meta::Params;
+use deputy_protocol::trace::TraceContext;
 use http::{HeaderMap, HeaderName, Uri, header};
 use places::Places;
 use reply::Stage;
@@ -108,6 +110,8 @@ struct Wire {
     takes_stream: bool,
     /// Whether the address asks for the short list of tools.
     short: bool,
+    /// `traceparent` and `tracestate`, if they are in good form.
+    trace: Option<TraceContext>,
 }
 
 impl Wire {
@@ -125,7 +129,18 @@ impl Wire {
             params: params.map(|name| (name.to_owned(), one(name))).collect(),
             takes_stream: lists(headers, "text/event-stream"),
             short: short::is_wanted(uri),
+            trace: trace(headers),
         }
+    }
+
+    /// The trace of a request: what its `_meta` says goes before the headers, which may be of a connection that carries more
+    /// than it (SEP-414).
+    fn served(&self, door: &McpDoor, wish: &mut Wish, revision: &'static str, params: &Params<'_>) -> Served {
+        let method = wish.relay.as_ref().map_or("tools/call", |relay| relay.method());
+        let context = params.trace().or_else(|| self.trace.clone());
+        let served = door.hub.traces().serve(method, revision, context);
+        wish.trace = served.trace();
+        served
     }
 
     /// One of `Mcp-Param-…`, by its name in lower case.
@@ -241,6 +256,16 @@ async fn read(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
         Ok(Err(_)) => Err(Problem::too_large()),
         Err(_) => Err(Problem::too_slow()),
     }
+}
+
+/// A `traceparent` that is there twice is none; lines of `tracestate` are one list (W3C Trace Context).
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let (parent, None) = (parents.next()?, parents.next()) else { return None };
+    let states: Result<Vec<&str>, _> =
+        headers.get_all("tracestate").iter().map(http::HeaderValue::to_str).collect();
+    let state = states.ok().map(|lines| lines.join(","));
+    TraceContext::parse(parent.to_str().ok()?.trim(), state.as_deref())
 }
 
 /// Whether `Accept` names a media type.

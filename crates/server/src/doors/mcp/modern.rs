@@ -13,6 +13,7 @@ use deputy_core::Reason;
 use deputy_core::SourceName;
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::servers::items_of;
+use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Target, ToolAnswer, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::meta::Params;
@@ -176,7 +177,7 @@ async fn carry(
     wire: &Wire,
     id: &Id,
     params: &Params<'_>,
-    wish: Wish,
+    mut wish: Wish,
     bound: Bound,
 ) -> Response {
     let Some(place) = door.calls.take(caller.principal()) else {
@@ -185,6 +186,7 @@ async fn carry(
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let kind = Kind::of(&wish);
     let renaming = door.renaming(&caller, &wish);
+    let served = wire.served(door, &mut wish, version::MODERN, params);
     let events = door.hub.call(caller, wish);
     let hub = Arc::clone(&door.hub);
     let tells = wire.takes_stream;
@@ -200,6 +202,7 @@ async fn carry(
         first: None,
         over: None,
         _place: place,
+        _served: served,
     };
     let prompt = match calling.token {
         Some(_) if calling.kind == Kind::Tab => None,
@@ -262,6 +265,7 @@ struct Calling {
     first: Option<Outgoing>,
     over: Option<Over>,
     _place: Place,
+    _served: Served,
 }
 
 impl Source for Calling {

@@ -5,6 +5,7 @@ use super::{McpDoor, Scope, Wire};
 use deputy_core::{Reason, SourceName, ToolName};
 use deputy_hub::ports::upstream::{ClientSide, Reply};
 use deputy_hub::servers::{Freshness, Listed, items_of};
+use deputy_hub::traces::Trace;
 use deputy_hub::{Caller, Reach, Refused, Relay, Server, Target, Wish};
 use deputy_protocol::asking::param_headers::ParamHeaders;
 use deputy_protocol::jsonrpc::{Fault, code};
@@ -68,6 +69,7 @@ pub(super) fn wish(
         approval: None,
         batch: None,
         relay: Some(Box::new(relay)),
+        trace: Trace::default(),
     })
 }
 
