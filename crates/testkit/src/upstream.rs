@@ -84,6 +84,17 @@ impl FakeUpstream {
         self.changed.send_modify(|changed| changed.tools += 1);
     }
 
+    /// From now on it has other prompts, and says so.
+    pub fn prompts_changed(&self) {
+        self.changed.send_modify(|changed| changed.prompts += 1);
+    }
+
+    /// How many listen to a resource now.
+    #[must_use]
+    pub fn listeners(&self, uri: &str) -> usize {
+        lock(&self.updates).iter().filter(|(known, heard)| known == uri && !heard.is_closed()).count()
+    }
+
     /// Tells those who listen to a resource.
     pub fn updated(&self, uri: &str) {
         for (_, heard) in lock(&self.updates).iter().filter(|(known, _)| known == uri) {

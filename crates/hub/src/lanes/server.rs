@@ -25,6 +25,8 @@ pub(crate) struct Passing {
     pub(crate) relay: Box<Relay>,
     /// The server's own state, from its earlier answer.
     pub(crate) state: Option<String>,
+    /// Which state the client came back with: used up when the call goes on.
+    pub(crate) continues: Option<String>,
 }
 
 /// What came of a request to a server.
@@ -51,7 +53,7 @@ impl ServerLane {
         cancel: &CancellationToken,
         still: Still<'_>,
     ) -> Relayed {
-        let Passing { server, relay, state } = passing;
+        let Passing { server, relay, state, .. } = passing;
         // A right that ended while the call waited is no right.
         if let Err(refused) = still() {
             return Relayed { outcome: Outcome::NotStarted, reply: Err(refused) };

@@ -37,6 +37,15 @@ struct Kept {
     used_at: Mutex<Duration>,
 }
 
+/// A server, what was fetched last of its tools, and how often they changed.
+pub(crate) type Seen = (Arc<Server>, Option<Arc<ServerTools>>, u64);
+
+impl Kept {
+    fn seen(&self) -> Option<Arc<ServerTools>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 struct Fetched {
     tools: Arc<ServerTools>,
     at: Duration,
@@ -73,25 +82,26 @@ impl Servers {
 
     /// What was fetched last of all servers of the caller's, without asking any.
     pub(crate) fn tools_seen(&self, reach: &Reach) -> Vec<Arc<ServerTools>> {
+        self.seen(reach).into_iter().filter_map(|(_, seen, _)| seen).collect()
+    }
+
+    /// The caller's servers that were asked for their tools: what was fetched last, and how often they changed since they
+    /// are listened to.
+    pub(crate) fn seen(&self, reach: &Reach) -> Vec<Seen> {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
         let caller = reach.caller().principal();
         let own = self.all(&reach.user().tenant).filter_map(|server| {
             let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
-            kept.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            Some((Arc::clone(server), kept.seen(), kept.changes.borrow().tools))
         });
         own.collect()
     }
 
-    /// What changes when one of the caller's servers says that its tools changed.
-    #[must_use]
-    pub fn mark(&self, reach: &Reach) -> u64 {
+    /// What was fetched last of one server.
+    pub(crate) fn seen_of(&self, reach: &Reach, server: &Server) -> Option<Arc<ServerTools>> {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = reach.caller().principal();
-        let own = self.all(&reach.user().tenant).filter_map(|server| {
-            let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
-            Some(kept.changes.borrow().tools)
-        });
-        own.sum()
+        let principal = server.principal(&reach.caller().principal());
+        lists.get(&(server.name.clone(), principal))?.seen()
     }
 
     /// Asks every server of the caller's, at the same time, each no longer than `within`. Those that do not answer are

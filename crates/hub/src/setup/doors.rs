@@ -101,7 +101,7 @@ impl Hub {
         server.method(reading).is_some_and(|tool| self.shows(reach, &tool, self.clock.now()))
     }
 
-    fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
+    pub(super) fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
         self.thrown.stops(reach.caller(), tool).is_none() && self.catalog.shows(reach, tool, now)
     }
 

@@ -202,19 +202,11 @@ async fn servers(
             method @ ("resources/subscribe" | "resources/unsubscribe") => {
                 let uri = params.members().text("uri");
                 let uri = uri.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`uri` must be a string"))?;
-                let principal = server.principal(&caller.principal());
-                let may = door.hub.may_look(&door.hub.reach(caller), &server, "resources/list");
+                let reach = door.hub.reach(caller);
+                let may = door.hub.may_look(&reach, &server, "resources/list");
                 if method == "resources/unsubscribe" {
                     session.subscribed.end(name, &uri);
-                } else if !may
-                    || !session.subscribed.begin(
-                        door.hub.supervisor(),
-                        &server,
-                        &principal,
-                        &uri,
-                        door.updates(),
-                    )
-                {
+                } else if !may || !session.subscribed.begin(&door.hub, reach, &server, &uri, door.updates()) {
                     return Err(Fault::new(code::INVALID_REQUEST, "this resource cannot be subscribed to"));
                 }
                 Ok(Looked::Result(raw(&json!({}))))
@@ -369,7 +361,7 @@ async fn list(
     let reach = door.hub.reach(caller);
     let (mut listed, missing) = call::everything(&door.hub, &reach).await;
     if session.seen().is_none() {
-        session.sees(fingerprint(&listed, door.hub.servers().mark(&reach)));
+        session.sees(fingerprint(&listed, door.hub.server_changes(&reach)));
     }
     if wire.short {
         listed = short::list(&door.hub, listed);
