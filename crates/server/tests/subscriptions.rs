@@ -82,10 +82,13 @@ async fn methods(stream: &mut Stream, count: usize) -> Vec<String> {
     methods
 }
 
-async fn until_nobody_listens(doors: &Doors, files: &FakeUpstream) {
+/// What is told when a right ends, and that within a second nobody listens to the resource.
+async fn ending(doors: &Doors, files: &FakeUpstream, stream: &mut Stream, count: usize) -> Vec<String> {
     let thrown = Instant::now();
+    let told = methods(stream, count).await;
     doors.world.until("nobody listens to the resource", || files.listeners(URI) == 0).await;
     assert!(thrown.elapsed() < Duration::from_secs(1), "{:?}", thrown.elapsed());
+    told
 }
 
 #[tokio::test]
@@ -97,14 +100,12 @@ async fn rule_14_a_thrown_switch_silences_an_open_stream_and_ends_what_is_relaye
             files.updated(URI);
             assert_eq!(methods(&mut stream, 1).await, ["notifications/resources/updated"], "{era} {target}");
             throw(&doors, &target).await;
-            until_nobody_listens(&doors, &files).await;
             // Their lists are empty now: that is all that is told.
-            assert_eq!(methods(&mut stream, 3).await, METHODS, "{era} {target}");
+            assert_eq!(ending(&doors, &files, &mut stream, 3).await, METHODS, "{era} {target}");
             files.prompts_changed();
             files.set_tools(Vec::new());
             files.updated(URI);
             release(&doors, &target).await;
-            doors.world.until("it is listened to again", || files.listeners(URI) == 1).await;
             let back = [
                 "notifications/prompts/list_changed",
                 "notifications/resources/list_changed",
@@ -124,8 +125,8 @@ async fn rule_14_a_switch_for_reading_resources_silences_them_alone() {
         let (doors, files) = doors("/s/files/mcp").await;
         let mut stream = listens(&doors, era).await;
         throw(&doors, &reading()).await;
-        until_nobody_listens(&doors, &files).await;
-        assert_eq!(methods(&mut stream, 1).await, ["notifications/resources/list_changed"], "{era}");
+        let told = ending(&doors, &files, &mut stream, 1).await;
+        assert_eq!(told, ["notifications/resources/list_changed"], "{era}");
         files.updated(URI);
         files.prompts_changed();
         assert_eq!(methods(&mut stream, 1).await, ["notifications/prompts/list_changed"], "{era}");
@@ -141,8 +142,8 @@ async fn rule_14_a_policy_that_changes_silences_what_it_no_longer_allows() {
             r#"@id("p") permit(principal, action, resource) unless { resource.name == "resources/read" };"#;
         let policy = [("all.cedar".to_owned(), policy.to_owned())];
         doors.world.hub.policies().reload(&policy).await.unwrap();
-        until_nobody_listens(&doors, &files).await;
-        assert_eq!(methods(&mut stream, 1).await, ["notifications/resources/list_changed"], "{era}");
+        let told = ending(&doors, &files, &mut stream, 1).await;
+        assert_eq!(told, ["notifications/resources/list_changed"], "{era}");
         files.updated(URI);
         files.prompts_changed();
         assert_eq!(methods(&mut stream, 1).await, ["notifications/prompts/list_changed"], "{era}");
@@ -177,7 +178,7 @@ async fn rule_14_at_the_one_address_too_a_relayed_subscription_ends_with_the_rig
     files.updated(URI);
     let target = reading();
     throw(&doors, &target).await;
-    until_nobody_listens(&doors, &files).await;
+    doors.world.until("nobody listens to the resource", || files.listeners(URI) == 0).await;
     let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
     release(&doors, &target).await;
     doors.world.until("it is listened to again", || files.listeners(URI) == 1).await;
