@@ -76,12 +76,12 @@ impl ServerLane {
         let asked = server.upstream.ask(ask, told, cancel);
         let forward = async {
             while let Some(told) = tells.recv().await {
-                let _ = steps.try_send(CallEvent::Told(told));
+                let _ = steps.try_send(CallEvent::Told(told.in_its_own_voice()));
             }
         };
         let (reply, ()) = tokio::join!(asked, forward);
         match reply {
-            Ok(reply) => Relayed { outcome: outcome(&reply), reply: Ok(reply) },
+            Ok(reply) => Relayed { outcome: outcome(&reply), reply: Ok(reply.in_its_own_voice()) },
             Err(failure) => failed(ready, server, &failure),
         }
     }

@@ -6,6 +6,7 @@ use crate::events::Refused;
 use crate::intent::Reach;
 use crate::ports::upstream::{Changed, Reply};
 use deputy_core::{Reason, SourceName, ToolName};
+use deputy_protocol::mcp::version;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use tokio::sync::{Mutex as Turn, watch};
 
 /// How long a list is relied on for calls, if the server tells of no change.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long at least, whatever the server says: many say 0, and calls in one second may share a list.
+const FRESH_AT_LEAST: Duration = Duration::from_secs(1);
 /// Principals whose lists are kept; beyond that those unused for longest go.
 const KEPT: usize = 4096;
 
@@ -21,7 +24,7 @@ const KEPT: usize = 4096;
 pub enum Freshness {
     /// Asked for now.
     Now,
-    /// Not older than a minute, and nothing changed since.
+    /// Not older than a minute, nor than the server says it may be, and nothing changed since.
     Lately,
 }
 
@@ -49,6 +52,7 @@ impl Kept {
 struct Fetched {
     tools: Arc<ServerTools>,
     at: Duration,
+    fresh: Duration,
     changed: u64,
 }
 
@@ -70,13 +74,14 @@ impl Servers {
         if let Some(last) = fetched.as_ref()
             && freshness == Freshness::Lately
             && last.changed == changed
-            && now.saturating_sub(last.at) < FRESH
+            && now.saturating_sub(last.at) < last.fresh
         {
             return Ok(Arc::clone(&last.tools));
         }
         let tools = Arc::new(self.fetch(reach, server, fetched.as_ref()).await?);
         *kept.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tools));
-        *fetched = Some(Fetched { tools: Arc::clone(&tools), at: now, changed });
+        let fresh = fresh(server, &tools);
+        *fetched = Some(Fetched { tools: Arc::clone(&tools), at: now, fresh, changed });
         Ok(tools)
     }
 
@@ -215,4 +220,13 @@ impl Servers {
         }
         Ok(tools)
     }
+}
+
+/// How long what was listed may be relied on: as long as the server says (`ttlMs`), within bounds. Older revisions say
+/// nothing.
+fn fresh(server: &Server, tools: &ServerTools) -> Duration {
+    let revision = server.upstream.health().revision;
+    let says = revision.is_some_and(|revision| version::MODERN_SPOKEN.contains(&revision.as_str()));
+    let ttl = tools.rest.read::<u64>("ttlMs").filter(|_| says).map(Duration::from_millis);
+    ttl.map_or(FRESH, |ttl| ttl.clamp(FRESH_AT_LEAST, FRESH))
 }

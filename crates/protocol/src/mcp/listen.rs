@@ -1,6 +1,7 @@
 //! `subscriptions/listen` (modern), and the change notices of both eras.
 
 use super::meta::{self, Params};
+use super::ours;
 use crate::jsonrpc::{Fault, Id, asking, code, notification, response};
 use crate::relay::{Object, raw};
 use serde_json::value::RawValue;
@@ -105,6 +106,7 @@ pub fn updated(subscription: Option<&Id>, params: &RawValue) -> Box<RawValue> {
     let Ok(mut params) = Object::parse(params) else {
         return asking(None, "notifications/resources/updated", Some(params));
     };
+    ours::take_out(&mut params);
     if let Some(subscription) = subscription {
         let mut own = params.get("_meta").and_then(|own| Object::parse(own).ok()).unwrap_or_default();
         own.set(meta::SUBSCRIPTION_ID, raw(subscription));
