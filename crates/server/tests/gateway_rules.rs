@@ -5,12 +5,15 @@
 mod common;
 
 use common::Doors;
-use deputy_hub::ports::upstream::{Reply, Told};
+use deputy_hub::ports::upstream::{Ask, Reply, Told};
 use deputy_protocol::relay::{Object, raw};
 use deputy_testkit::{FakeUpstream, result};
+use futures_util::StreamExt as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
+use tower::ServiceExt as _;
 
 async fn doors(path: &str) -> (Doors, Arc<FakeUpstream>) {
     let files = FakeUpstream::with_tools(&["list"]);
@@ -177,4 +180,142 @@ async fn rule_09_the_interface_of_a_tool_leads_back_to_its_server() {
     assert!(
         files.asked().last().unwrap().params.as_ref().unwrap().get().contains(r#""uri":"ui://app/main""#)
     );
+}
+
+/// A list of resources on pages of two, each with a cursor to the next.
+fn paged(ask: &Ask, all: usize, cursor_after: impl Fn(usize) -> Option<usize>) -> Value {
+    let params = ask.params.as_deref().and_then(|params| Object::parse(params).ok()).unwrap_or_default();
+    let begin: usize = params.read::<String>("cursor").map_or(0, |cursor| cursor.parse().unwrap());
+    let items: Vec<_> =
+        (begin..all.min(begin + 2)).map(|n| json!({"uri": format!("file:///{n}"), "name": "n"})).collect();
+    let mut page = json!({"resources": items});
+    if let Some(next) = cursor_after(begin) {
+        page["nextCursor"] = json!(next.to_string());
+    }
+    page
+}
+
+#[tokio::test]
+async fn rule_01_a_servers_pages_are_followed_to_their_end_and_a_cursor_that_does_not_advance_is_the_end() {
+    for path in ["/mcp", "/s/files/mcp"] {
+        let (doors, files) = doors(path).await;
+        let count = async || {
+            let (_, listed) = modern(&doors, "resources/list", json!({})).await;
+            assert!(listed["result"].get("nextCursor").is_none());
+            listed["result"]["resources"].as_array().unwrap().len()
+        };
+        files.answers(|ask| Ok(result(&paged(ask, 7, |begin| (begin + 2 < 7).then_some(begin + 2)))));
+        assert_eq!((count().await, files.asked().len()), (7, 4), "{path}");
+        // It leads to itself for ever.
+        files.answers(|ask| Ok(result(&paged(ask, 7, |_| Some(2)))));
+        assert_eq!((count().await, files.asked().len()), (4, 6), "{path}");
+        // A page in the middle fails: half a list would look like a whole one.
+        files.answers(|ask| match paged(ask, 7, |begin| Some(begin + 2)) {
+            page if page["nextCursor"] == "4" => {
+                Ok(Reply::Fault { code: -32_603, message: "no".to_owned(), data: None })
+            }
+            page => Ok(result(&page)),
+        });
+        let (_, listed) = modern(&doors, "resources/list", json!({})).await;
+        let missing = &listed["result"]["_meta"]["dev.deputy/missing"][0]["reason"];
+        let reason = if path == "/mcp" { missing } else { &listed["error"]["data"]["dev.deputy/reason"] };
+        assert_eq!(reason, "upstream_unavailable", "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_a_server_that_hangs_is_waited_for_no_longer_than_its_time_and_hides_no_other() {
+    let (good, slow) = (FakeUpstream::with_tools(&["list"]), FakeUpstream::with_tools(&["list"]));
+    good.answers(|_| Ok(result(&json!({"resources": [{"uri": "file:///a", "name": "a"}]}))));
+    slow.hangs();
+    let doors = Doors::before_both(&good, &slow).await;
+    let begun = tokio::time::Instant::now();
+    let (_, listed) = modern(&doors, "resources/list", json!({})).await;
+    assert!(begun.elapsed() <= Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert_eq!(listed["result"]["resources"].as_array().unwrap().len(), 1);
+    let missing = &listed["result"]["_meta"]["dev.deputy/missing"];
+    assert_eq!((&missing[0]["source"], &missing[0]["reason"]), (&json!("other"), &json!("upstream_timeout")));
+}
+
+#[tokio::test]
+async fn rule_08_tools_of_one_name_stand_beside_each_other_and_each_leads_to_its_own_server() {
+    let long = "l".repeat(120);
+    let both = [FakeUpstream::with_tools(&["list", &long]), FakeUpstream::with_tools(&["list", &long])];
+    let doors = Doors::before_both(&both[0], &both[1]).await;
+    let (_, listed) = modern(&doors, "tools/list", json!({})).await;
+    let tools = listed["result"]["tools"].as_array().unwrap();
+    let names: std::collections::BTreeSet<&str> =
+        tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!((tools.len(), names.len()), (4, 4), "none vanished, none is there twice");
+    let fits = |name: &&str| {
+        name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
+    assert!(names.iter().all(fits), "{names:?}");
+    for name in names {
+        let (_, called) = modern(&doors, "tools/call", json!({"name": name, "arguments": {}})).await;
+        let own = &called["result"]["content"][0]["text"];
+        let (mine, others) =
+            if name.starts_with("files__") { (&both[0], &both[1]) } else { (&both[1], &both[0]) };
+        let sent = mine.asked().last().unwrap().params.as_ref().unwrap().get().to_owned();
+        assert!(sent.contains(own.as_str().unwrap()) && others.asked().len() <= 2, "{name}");
+    }
+    assert_eq!(both.each_ref().map(|server| server.asked().len()), [2, 2]);
+}
+
+#[tokio::test]
+async fn rule_12_what_one_principal_was_shown_is_never_anothers() {
+    for path in ["/mcp", "/s/files/mcp"] {
+        let (doors, files) = doors(path).await;
+        let own =
+            |name: &str| vec![json!({"name": name, "description": "d", "inputSchema": {"type": "object"}})];
+        files.set_tools_for("alice", own("payroll"));
+        let names = async |subject: &str| {
+            let listed = doors.send(doors.modern(subject, &json!(1), "tools/list", json!({}))).await.json();
+            assert_eq!(listed["result"]["cacheScope"], "private", "though the server says `public`");
+            listed["result"]["tools"].to_string()
+        };
+        assert!(names("alice").await.contains("payroll"));
+        assert!(!names("bob").await.contains("payroll"), "{path}");
+        let name = if path == "/mcp" { "files__payroll" } else { "payroll" };
+        let call = |subject: &str| {
+            doors.modern(subject, &json!(1), "tools/call", json!({"name": name, "arguments": {}}))
+        };
+        let refused = doors.send(call("bob")).await.json();
+        assert_eq!(refused["result"]["_meta"]["dev.deputy/reason"], "tool_unknown", "{path}");
+        assert!(files.asked().is_empty());
+        assert!(doors.send(call("alice")).await.json()["result"]["content"].is_array());
+    }
+}
+
+#[tokio::test]
+async fn rule_13_calls_with_equal_ids_get_each_its_own_answer() {
+    let (doors, files) = doors("/mcp").await;
+    files.answers(|ask| {
+        let params = Object::parse(ask.params.as_deref().unwrap()).unwrap();
+        let arguments: Value = params.read("arguments").unwrap();
+        Ok(result(&json!({"resultType": "complete", "content": [], "n": arguments["n"]})))
+    });
+    let call = async |n: usize| {
+        let params = json!({"name": "files__list", "arguments": {"n": n}, "_meta": {"progressToken": 1}});
+        let subject = ["alice", "bob"][n % 2];
+        let mut stream = doors.open(doors.modern(subject, &json!(1), "tools/call", params)).await;
+        (n, stream.message().await.unwrap())
+    };
+    for (n, answer) in futures_util::future::join_all((0..32).map(call)).await {
+        assert_eq!((&answer["id"], &answer["result"]["n"]), (&json!(1), &json!(n)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_16_a_stream_on_which_nothing_happens_says_so_before_anybody_takes_it_for_dead() {
+    let (doors, _files) = doors("/mcp").await;
+    let wanted = json!({"notifications": {"toolsListChanged": true}});
+    let request = doors.modern("alice", &json!("s"), "subscriptions/listen", wanted);
+    let answer = doors.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.headers()["x-accel-buffering"], "no");
+    let mut data = answer.into_body().into_data_stream();
+    assert!(data.next().await.unwrap().unwrap().starts_with(b"event: message"));
+    let begun = tokio::time::Instant::now();
+    assert!(data.next().await.unwrap().unwrap().starts_with(b":"), "a comment");
+    assert!(begun.elapsed() <= Duration::from_secs(20), "{:?}", begun.elapsed());
 }

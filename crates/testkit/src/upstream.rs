@@ -23,6 +23,8 @@ pub struct FakeUpstream {
     updates: Mutex<Vec<(String, mpsc::Sender<Box<RawValue>>)>>,
     hangs: Mutex<Option<CancellationToken>>,
     down: AtomicBool,
+    /// Other tools, for principals whose name has this in it.
+    others: Mutex<Vec<(String, Vec<Value>)>>,
     ttl_ms: AtomicU64,
     listed: AtomicU64,
 }
@@ -57,9 +59,15 @@ impl FakeUpstream {
             updates: Mutex::default(),
             hangs: Mutex::default(),
             down: AtomicBool::new(false),
+            others: Mutex::default(),
             ttl_ms: AtomicU64::new(0),
             listed: AtomicU64::new(0),
         })
+    }
+
+    /// From now on it has these tools for principals whose name has this in it.
+    pub fn set_tools_for(&self, principal: &str, tools: Vec<Value>) {
+        lock(&self.others).push((principal.to_owned(), tools));
     }
 
     /// From now on it answers so, to everything but lists of tools and `server/discover`.
@@ -151,7 +159,10 @@ impl Upstream for FakeUpstream {
             }
             "tools/list" => {
                 self.listed.fetch_add(1, Ordering::SeqCst);
-                let (tools, ttl_ms) = (lock(&self.tools).clone(), self.ttl_ms.load(Ordering::SeqCst));
+                let others = lock(&self.others).clone();
+                let own = others.into_iter().find(|(principal, _)| ask.principal.contains(principal));
+                let tools = own.map_or_else(|| lock(&self.tools).clone(), |(_, tools)| tools);
+                let ttl_ms = self.ttl_ms.load(Ordering::SeqCst);
                 return Ok(result(
                     &json!({"resultType": "complete", "tools": tools, "ttlMs": ttl_ms, "cacheScope": "public"}),
                 ));

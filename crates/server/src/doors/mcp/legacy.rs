@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use deputy_core::SourceName;
 use deputy_hub::ports::upstream::ClientSide;
 use deputy_hub::servers::items_of;
-use deputy_hub::{Caller, Target};
+use deputy_hub::{Caller, Target, Wish};
 use deputy_protocol::jsonrpc::{self, Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::headers::Header;
 use deputy_protocol::mcp::initialize::Opening;
@@ -224,23 +224,35 @@ async fn servers(
     match looked.await {
         Err(fault) => Begun::Answered(raw(&Fault::answering(fault, Some(id)).response())),
         Ok(Ok(looked)) => answered(id, looked),
-        Ok(Err((wish, token, caller))) => match door.calls.take(caller.principal()) {
-            None => Begun::Answered(raw(&response(id, call::busy(&door.hub).legacy(session.revision())))),
-            Some(place) => Begun::Held(Box::new(Held {
-                hub: Arc::clone(&door.hub),
-                renaming: door.renaming(&caller, &wish),
-                caller,
-                wish,
-                revision: session.revision(),
-                id: id.clone(),
-                token,
-                running: session.begin(id),
-                place,
-                session: Arc::clone(session),
-                takes_stream: wire.takes_stream,
-            })),
-        },
+        Ok(Err((wish, token, caller))) => held(door, caller, wire, session, id, (wish, token)),
     }
+}
+
+/// A call that is about to run, if the caller has a place for one more.
+fn held(
+    door: &McpDoor,
+    caller: Caller,
+    wire: &Wire,
+    session: &Arc<Session>,
+    id: &Id,
+    (wish, token): (Wish, Option<Id>),
+) -> Begun {
+    let Some(place) = door.calls.take(caller.principal()) else {
+        return Begun::Answered(raw(&response(id, call::busy(&door.hub).legacy(session.revision()))));
+    };
+    Begun::Held(Box::new(Held {
+        hub: Arc::clone(&door.hub),
+        renaming: door.renaming(&caller, &wish),
+        caller,
+        wish,
+        revision: session.revision(),
+        id: id.clone(),
+        token,
+        running: session.begin(id),
+        place,
+        session: Arc::clone(session),
+        takes_stream: wire.takes_stream,
+    }))
 }
 
 fn answered(id: &Id, looked: Looked) -> Begun {
@@ -384,24 +396,8 @@ async fn call(
         let found = short::find(&door.hub, &door.hub.reach(caller), &asked.arguments).await;
         return Ok(Begun::Answered(raw(&response(id, call::ending(found).legacy(session.revision())))));
     }
-    let Some(place) = door.calls.take(caller.principal()) else {
-        let busy = call::busy(&door.hub).legacy(session.revision());
-        return Ok(Begun::Answered(raw(&response(id, busy))));
-    };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let client = session.client_side(token.is_some());
     let wish = call::wish(asked, None, meant.as_deref(), client)?;
-    Ok(Begun::Held(Box::new(Held {
-        hub: Arc::clone(&door.hub),
-        renaming: door.renaming(&caller, &wish),
-        caller,
-        wish,
-        revision: session.revision(),
-        id: id.clone(),
-        token,
-        running: session.begin(id),
-        place,
-        session: Arc::clone(session),
-        takes_stream: wire.takes_stream,
-    })))
+    Ok(held(door, caller, wire, session, id, (wish, token)))
 }
