@@ -189,6 +189,27 @@ async fn rule_14_at_the_one_address_too_a_relayed_subscription_ends_with_the_rig
 }
 
 #[tokio::test]
+async fn rule_14_at_the_one_address_a_listener_hears_of_resources_by_their_public_names_while_it_may() {
+    let (doors, files) = doors("/mcp").await;
+    let uris = ["files+file:///a", "other+file:///a", "file:///a"];
+    let wanted = json!({"notifications": {"toolsListChanged": true, "promptsListChanged": true, "resourceSubscriptions": uris}});
+    let mut stream = doors.open(doors.modern("alice", &json!("s"), "subscriptions/listen", wanted)).await;
+    let granted = &stream.message().await.unwrap()["params"]["notifications"];
+    assert_eq!(granted, &json!({"toolsListChanged": true, "resourceSubscriptions": ["files+file:///a"]}));
+    files.updated(URI);
+    let told = stream.message().await.unwrap();
+    assert_eq!(told["params"]["uri"], "files+file:///a");
+    assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], "s");
+    let target = reading();
+    throw(&doors, &target).await;
+    doors.world.until("nobody listens to the resource", || files.listeners(URI) == 0).await;
+    release(&doors, &target).await;
+    assert_eq!(methods(&mut stream, 1).await, ["notifications/resources/updated"]);
+    drop(stream);
+    doors.world.until("its end is heard", || files.listeners(URI) == 0).await;
+}
+
+#[tokio::test]
 async fn rule_14_whoever_may_not_reach_a_server_does_not_hear_at_the_one_address_that_its_tools_changed() {
     let (files, other) = (FakeUpstream::with_tools(&["list"]), FakeUpstream::with_tools(&["find"]));
     let doors = Doors::before_both(&files, &other).await;

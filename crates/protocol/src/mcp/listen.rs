@@ -51,10 +51,13 @@ pub fn filter(params: &Params<'_>) -> Result<Filter, Fault> {
 }
 
 impl Filter {
-    /// Of what is wanted, what the tools of many sources together offer.
+    /// Of what is wanted, what many sources together offer: changes of tools, and updates of those resources that can be
+    /// subscribed to.
     #[must_use]
-    pub fn of_tools(self) -> Self {
-        Self { tools_list_changed: self.tools_list_changed, ..Self::default() }
+    pub fn combined(self, subscribes: impl FnMut(&String) -> bool) -> Self {
+        let mut subscribes = subscribes;
+        let resources = self.resources.into_iter().filter(|uri| subscribes(uri)).collect();
+        Self { tools_list_changed: self.tools_list_changed, resources, ..Self::default() }
     }
 
     fn granted(&self) -> Value {

@@ -133,6 +133,9 @@ impl Heard {
         loop {
             // INVARIANT: asked anew before anything is told, so that what is told is theirs to hear now.
             self.look_again();
+            if !self.may.resources {
+                self.ready.retain(|news| !matches!(news, News::Resource(_)));
+            }
             match self.ready.pop_front() {
                 Some(News::Resource(params)) => return listen::updated(subscription, &params),
                 Some(News::List(what)) => return list_changed(subscription, what),
@@ -161,11 +164,7 @@ impl Heard {
                 Ok(()) = self.lists.changed() => {}
                 Some(_) = tools => self.ready.push_back(News::List("tools")),
                 params = updated => self.ready.push_back(News::Resource(params)),
-                Some((_, message)) = subscribed => {
-                    if May::of(&self.hub, &self.reach, &self.server).resources {
-                        return message;
-                    }
-                }
+                Some((_, params)) = subscribed => self.ready.push_back(News::Resource(params)),
                 else => pending().await,
             }
         }
@@ -198,7 +197,6 @@ impl Heard {
 
     /// Ends listening to resources, or begins it again: what happened meanwhile is not known, so each may have changed.
     fn turn_resources(&mut self) {
-        self.ready.retain(|news| !matches!(news, News::Resource(_)));
         if self.may.resources {
             self.resources = updates(&self.reach, &self.server, &self.filter.resources);
             let each = self.filter.resources.iter().map(|uri| News::Resource(raw(&json!({"uri": uri}))));

@@ -202,7 +202,7 @@ async fn servers(
             method @ ("resources/subscribe" | "resources/unsubscribe") => {
                 let uri = params.members().text("uri");
                 let uri = uri.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`uri` must be a string"))?;
-                let reach = door.hub.reach(caller);
+                let reach = Arc::new(door.hub.reach(caller));
                 let may = door.hub.may_look(&reach, &server, "resources/list");
                 if method == "resources/unsubscribe" {
                     session.subscribed.end(name, &uri);

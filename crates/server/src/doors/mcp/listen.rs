@@ -6,13 +6,14 @@ use super::places::Place;
 use super::reply::{self, Stage};
 use super::sessions::Session;
 use super::stream::{self, Outgoing, Source};
+use super::subscribed::Subscribed;
 use super::{McpDoor, Scope};
 use axum::response::Response;
 use deputy_core::Digest;
 use deputy_hub::{Caller, Hub, Reach};
 use deputy_protocol::jsonrpc::{Fault, Id, code};
-use deputy_protocol::mcp::listen;
 use deputy_protocol::mcp::meta::Params;
+use deputy_protocol::mcp::{combined, listen};
 use deputy_protocol::relay::raw;
 use std::future::pending;
 use std::sync::Arc;
@@ -48,12 +49,24 @@ pub(super) fn modern(
             _place: Some(place),
         }));
     }
-    let filter = filter.of_tools();
     let reach = Arc::new(door.hub.reach(caller));
+    let subscribed = Subscribed::default();
+    let filter = filter.combined(|uri| subscribes(door, &reach, &subscribed, uri));
     let changes = filter.tools_list_changed.then(|| changes(&door.hub, &reach, None));
     let watch = Watch::new(&door.hub, &reach, changes, ended);
     let first = Some(raw(&listen::acknowledged(id, &filter)));
-    Ok(stream::answer(Listening { id: id.clone(), watch, first, over: false, _place: place }))
+    let (id, over) = (id.clone(), false);
+    Ok(stream::answer(Listening { id, watch, subscribed, first, over, _place: place }))
+}
+
+/// Begins to hear of a resource under its public URI. `false`: it is none of theirs.
+fn subscribes(door: &McpDoor, reach: &Arc<Reach>, subscribed: &Subscribed, uri: &str) -> bool {
+    let Some((source, own)) = combined::own_uri(uri) else { return false };
+    let server = door.hub.servers().of(&reach.user().tenant, &source).cloned();
+    server.is_some_and(|server| {
+        door.hub.may_look(reach, &server, "resources/list")
+            && subscribed.begin(&door.hub, Arc::clone(reach), &server, &own, door.updates())
+    })
 }
 
 /// Opens the stream of a session; an older one of the same session ends.
@@ -122,6 +135,7 @@ impl Watch {
 struct Listening {
     id: Id,
     watch: Watch,
+    subscribed: Subscribed,
     first: Option<Outgoing>,
     over: bool,
     _place: Place,
@@ -135,11 +149,24 @@ impl Source for Listening {
         if self.over {
             return None;
         }
-        if self.watch.next().await.is_some() {
-            return Some(raw(&listen::tools_changed(&self.id)));
+        let (hub, reach) = (Arc::clone(&self.watch.hub), Arc::clone(&self.watch.reach));
+        loop {
+            tokio::select! {
+                biased;
+                list = self.watch.next() => {
+                    if list.is_some() {
+                        return Some(raw(&listen::tools_changed(&self.id)));
+                    }
+                    self.over = true;
+                    return Some(raw(&listen::ended(&self.id)));
+                }
+                Some((source, params)) = self.subscribed.next() => {
+                    if hub.may_hear_of_resources(&reach, &source) {
+                        return Some(listen::updated(Some(&self.id), &params));
+                    }
+                }
+            }
         }
-        self.over = true;
-        Some(raw(&listen::ended(&self.id)))
     }
 }
 
@@ -192,10 +219,10 @@ impl Source for Hearing {
                     self.session.sees(list?);
                     return Some(raw(&listen::legacy_tools_changed()));
                 }
-                Some((source, message)) = self.session.subscribed.next() => {
+                Some((source, params)) = self.session.subscribed.next() => {
                     // What was heard while they might hear it, and waited until they may not, is not told.
                     if hub.may_hear_of_resources(&reach, &source) {
-                        return Some(message);
+                        return Some(listen::updated(None, &params));
                     }
                 }
             }

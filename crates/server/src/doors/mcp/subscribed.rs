@@ -1,6 +1,5 @@
-//! Resources that a legacy session is subscribed to, and what was heard of them.
+//! Resources that a legacy session, or a stream of changes, is subscribed to, and what was heard of them.
 
-use super::stream::Outgoing;
 use deputy_core::SourceName;
 use deputy_hub::{Hub, Reach, Server};
 use deputy_protocol::mcp::listen;
@@ -15,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 /// Messages that wait for a client that does not listen; later ones are dropped.
 const WAITING: usize = 256;
 
-/// A message, and of which source.
-type Told = (SourceName, Outgoing);
+/// The parameters of an update, and of which source.
+type Told = (SourceName, Box<RawValue>);
 /// How an update of a source's resource is told.
 type Public = fn(&SourceName, &RawValue) -> Box<RawValue>;
 
-/// Subscriptions of one session.
+/// Subscriptions of one session, or of one stream.
 #[derive(Debug)]
 pub(super) struct Subscribed {
     open: Mutex<HashMap<String, CancellationToken>>,
@@ -40,7 +39,7 @@ impl Subscribed {
     pub(super) fn begin(
         &self,
         hub: &Arc<Hub>,
-        reach: Reach,
+        reach: Arc<Reach>,
         server: &Arc<Server>,
         uri: &str,
         public: Public,
@@ -92,7 +91,7 @@ impl Subscribed {
 /// One resource that is followed.
 struct Following {
     hub: Arc<Hub>,
-    reach: Reach,
+    reach: Arc<Reach>,
     server: Arc<Server>,
     uri: String,
     public: Public,
@@ -132,9 +131,10 @@ impl Following {
 
     fn tell(&self, params: &RawValue) {
         if self.may() {
-            let message = listen::updated(None, &(self.public)(&self.server.name, params));
+            let source = self.server.name.clone();
+            let params = (self.public)(&source, params);
             // A client that does not listen loses what is too much.
-            let _ = self.heard.try_send((self.server.name.clone(), message));
+            let _ = self.heard.try_send((source, params));
         }
     }
 
