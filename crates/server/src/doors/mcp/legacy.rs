@@ -3,7 +3,7 @@
 use super::call;
 use super::changes::fingerprint;
 use super::combined;
-use super::held::{Held, Step, Steps};
+use super::held::{Gathered, Held, Steps, gathered};
 use super::relay::{self, Looked};
 use super::reply::{self, Stage};
 use super::sessions::Session;
@@ -260,40 +260,6 @@ fn answered(id: &Id, looked: Looked) -> Begun {
         Looked::Result(result) => relayed(id, Ok(&result)),
         Looked::Error { error, .. } => relayed(id, Err(&error)),
     })
-}
-
-/// What became of calls that were begun.
-pub(super) enum Gathered {
-    /// All are over; their answers.
-    Over(Vec<Outgoing>),
-    /// Some go on, to be heard as a stream.
-    Goes(Steps),
-}
-
-/// Waits for the answers, unless a stream is better: progress was asked for, it takes long, or a person is asked.
-pub(super) async fn gathered(wire: &Wire, streams: bool, mut steps: Steps) -> Gathered {
-    if streams {
-        return Gathered::Goes(steps);
-    }
-    let mut answers = Vec::new();
-    let prompt = tokio::time::sleep(stream::PROMPT);
-    tokio::pin!(prompt);
-    loop {
-        let step = tokio::select! {
-            step = steps.step() => step,
-            () = &mut prompt, if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
-        };
-        match step {
-            Some(Step::Ended(answer)) => answers.push(answer),
-            // People are slow: from here on the connection is kept alive by comments.
-            Some(Step::Waiting) if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
-            Some(Step::Asks(message) | Step::Moved(message)) if wire.takes_stream => {
-                return Gathered::Goes(steps.after(message).again(answers));
-            }
-            Some(Step::Waiting | Step::Moved(_) | Step::Asks(_)) => {}
-            None => return Gathered::Over(answers),
-        }
-    }
 }
 
 /// A notification within a session.
