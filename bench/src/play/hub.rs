@@ -135,6 +135,7 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         keys: Arc::new(KeyFetcher::new(client)),
         clock,
         supervisor,
+        tracing: None,
         approval_limits: deputy_hub::approvals::ApprovalLimits::default(),
         call_limits: deputy_hub::corridor::CallLimits::default(),
     }))

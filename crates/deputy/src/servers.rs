@@ -4,7 +4,7 @@ use crate::settings::{Credential, Document, Server, Settings, Way};
 use async_trait::async_trait;
 use deputy_core::{IdError, Origin, Secret, SourceName, TenantId};
 use deputy_egress::upstream::{
-    self, HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream,
+    self, HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream, Unreflecting,
 };
 use deputy_egress::{DocumentAt, HttpClient, OpenApiUpstream, Served};
 use deputy_hub::ports::{Clock, Upstream};
@@ -50,6 +50,12 @@ impl upstream::Credential for Sealed {
         })?;
         Ok(headers.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
     }
+
+    async fn names(&self) -> Vec<String> {
+        let names = self.vault.names_for(&self.tenant, &self.server).await;
+        // Without them an argument of such a name is still refused when it is given.
+        names.unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
 }
 
 /// The servers of the hub; none is connected yet.
@@ -76,18 +82,16 @@ fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hu
             Credential::Vault => Right::Key,
         },
         timeout: server.timeout,
-        upstream: upstream(
-            server,
-            around,
-            match server.credential {
-                Credential::Open => Arc::new(NoCredential),
-                Credential::Vault => Arc::new(Sealed {
-                    vault: Arc::clone(vault),
-                    tenant: server.tenant.clone(),
-                    server: server.name.clone(),
-                }),
-            },
-        ),
+        upstream: match server.credential {
+            Credential::Open => upstream(server, around, Arc::new(NoCredential)),
+            Credential::Vault => {
+                let (vault, tenant, server_name) =
+                    (Arc::clone(vault), server.tenant.clone(), server.name.clone());
+                let sealed = Arc::new(Sealed { vault, tenant, server: server_name });
+                let opened = upstream(server, around, Arc::<Sealed>::clone(&sealed));
+                Arc::new(Unreflecting::new(opened, sealed, around.supervisor.clone()))
+            }
+        },
     })
 }
 

@@ -17,6 +17,7 @@ mod span;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, SettingsError};
 pub use network::{AddressError, PublicUrl, address};
 pub use schema::schema_text;

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 const CONFIG: &str = "[hub]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://hub.acme.example\"\ndata_dir = \"data\"\n\
     [[identity_provider]]\nname = \"acme\"\nissuer = \"http://127.0.0.1:9\"\n\
-    [[app]]\nname = \"crm\"\norigins = [\"https://crm.acme.example\"]\naudiences = [\"crm-web\"]\nidentity_provider = \"acme\"\n";
+    [[app]]\nname = \"crm\"\norigins = [\"https://crm.acme.example\"]\naudiences = [\"crm-web\"]\nidentity_provider = \"acme\"\n\
+    [[server]]\nname = \"ledger\"\nurl = \"http://127.0.0.1:9/mcp\"\n";
 
 /// Exit code and what was printed.
 fn deputy(folder: &Path, line: &str) -> (i32, String) {
@@ -90,6 +91,25 @@ async fn without_a_hub_a_switch_holds_from_the_next_start() {
     let running = hub(folder.path()).await;
     assert!(thrown(&running).is_empty());
     running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_and_one_of_its_tools_can_be_stopped_and_no_server_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = hub(folder.path()).await;
+    for line in ["stop server ledger", "stop tool ledger delete_entry", "stop tool crm note"] {
+        let (code, text) = run(folder.path(), line).await;
+        assert!(code == 0 && text.ends_with("(by the hub that runs here)\n"), "{line}: {text}");
+    }
+    assert_eq!(thrown(&running).len(), 3);
+    running.end().await;
+    for (line, mend) in [
+        ("stop server crm", "no server `crm`\n  mend: the servers are `ledger`"),
+        ("stop tool ledgr x", "no app or server `ledgr`\n  mend: the apps and servers are `crm`, `ledger`"),
+    ] {
+        let (code, text) = run(folder.path(), line).await;
+        assert!(code == 2 && text.contains(mend), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

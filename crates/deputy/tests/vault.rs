@@ -19,7 +19,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 const CONFIG: &str = "[hub]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://hub.acme.example\"\ndata_dir = \"data\"\n\
-    [[identity_provider]]\nname = \"acme\"\nissuer = \"http://127.0.0.1:9\"\n";
+    [[identity_provider]]\nname = \"acme\"\nissuer = \"http://127.0.0.1:9\"\n\
+    [[server]]\nname = \"ledger\"\nurl = \"http://127.0.0.1:9/mcp\"\n\
+    [[server]]\nname = \"crm\"\nurl = \"http://127.0.0.1:9/crm\"\n";
 const WITH_KEY: &str = "[vault]\nmaster_key = { file = \"vault.key\" }\n";
 
 /// Exit code and what was printed.
@@ -176,4 +178,20 @@ fn a_master_key_is_never_written_over() {
     let (code, text) = deputy(folder.path(), "vault key vault.key", "");
     assert!(code == 2 && text.contains("vault.key"), "{text}");
     assert_eq!(std::fs::read(folder.path().join("vault.key")).unwrap(), before);
+}
+
+#[test]
+fn a_secret_for_a_server_that_is_not_there_is_refused_with_the_nearest_name() {
+    let folder = configured();
+    for (line, mend) in [
+        ("vault put ledgr", "the configuration has no server `ledgr`\n  mend: did you mean `ledger`?"),
+        (
+            "vault put somewhere-else",
+            "the configuration has no server `somewhere-else`\n  mend: it is one of `ledger`, `crm`, or add a block `[[server]]`",
+        ),
+    ] {
+        let (code, text) = deputy(folder.path(), line, "canary-7f3a");
+        assert!(code == 2 && text.contains(mend), "{text}");
+    }
+    assert_eq!(deputy(folder.path(), "vault list", ""), (0, "the vault is empty\n".to_owned()));
 }

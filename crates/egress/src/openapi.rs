@@ -75,7 +75,8 @@ impl OpenApiUpstream {
     #[must_use]
     pub fn new(client: HttpClient, clock: Arc<dyn Clock>, served: Served) -> Self {
         let Served { name, document, base_url, options, limit_bytes, refresh, credential } = served;
-        let kept = Kept::new(client.clone(), Arc::clone(&clock), name, document, base_url, options, refresh);
+        let (own, fills) = ((client.clone(), Arc::clone(&clock)), Arc::clone(&credential));
+        let kept = Kept::new(own, name, document, base_url, options, fills, refresh);
         let state = Mutex::new(Health { is_up: None, revision: None, last_error: None, starts: 0 });
         Self { client, clock, kept, limit_bytes, refresh, credential, state }
     }

@@ -33,7 +33,7 @@ struct Approved {
 #[derive(Debug, Clone)]
 pub(crate) enum By {
     Question(ApprovalId),
-    Grant(GrantId),
+    Grant { id: GrantId, until: Timestamp },
 }
 
 impl Caller {
@@ -143,7 +143,7 @@ impl Facts for Caller {
         self.approved.as_ref().is_some_and(|approved| approved.call == *call)
     }
     fn standing(&self) -> bool {
-        matches!(self.approval(), Some(By::Grant(_)))
+        matches!(self.approval(), Some(By::Grant { .. }))
     }
 }
 

@@ -244,7 +244,9 @@ impl Corridor {
         if let Some(slot) = slot.filter(|_| !asked && !matches!(decided, Err(Stop::Parked(_)))) {
             slot.settle();
         }
-        decided.map(|authorized| (authorized, passing))
+        let authorized = decided?;
+        self.take_up(&authorized, passing.as_ref()).await?;
+        Ok((authorized, passing))
     }
 
     /// Policy's word, a person's where policy wants one, and then room within the limits.

@@ -211,7 +211,7 @@ impl Journal {
         event.tab.clone_from(&call.tab);
         match caller.approval() {
             Some(By::Question(id)) => event.approval = Some(id.clone()),
-            Some(By::Grant(id)) => event = event.with_detail("grant", id.as_str()),
+            Some(By::Grant { id, .. }) => event = event.with_detail("grant", id.as_str()),
             None => {}
         }
         if let Some(trace) = caller.trace() {

@@ -2,6 +2,7 @@
 
 use crate::ports::upstream::ClientSide;
 use deputy_core::{Arguments, JsonError};
+use deputy_protocol::mcp::ours;
 use deputy_protocol::relay::{NotAnObject, Object, raw};
 use serde_json::value::RawValue;
 
@@ -43,7 +44,9 @@ impl Relay {
         params: Option<&RawValue>,
         client: ClientSide,
     ) -> Result<Self, RelayError> {
-        let params = params.map(Object::parse).transpose()?.unwrap_or_default();
+        let mut params = params.map(Object::parse).transpose()?.unwrap_or_default();
+        // What the client told the hub is none of the server's business.
+        ours::take_out(&mut params);
         Ok(Self { method: method.into(), params, client })
     }
 

@@ -1,6 +1,7 @@
 //! The hub put together.
 
 mod doors;
+mod streams;
 
 use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
@@ -167,7 +168,8 @@ impl Hub {
             tabs: Arc::clone(&tabs),
             clock: Arc::clone(&clock),
             supervisor: supervisor.clone(),
-            apps: apps.keys().cloned().chain(servers.names()).collect(),
+            apps: apps.keys().cloned().collect(),
+            servers: servers.names().collect(),
             operator_groups: setup.operator_groups,
         }));
         let definitions = Arc::new(Definitions::new(

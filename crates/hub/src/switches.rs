@@ -28,6 +28,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
     pub(crate) apps: Vec<SourceName>,
+    pub(crate) servers: Vec<SourceName>,
     pub(crate) operator_groups: Vec<String>,
 }
 
@@ -56,10 +57,11 @@ impl Switches {
     #[must_use]
     pub fn knows(&self, target: &SwitchTarget) -> bool {
         match target {
-            SwitchTarget::App { name } | SwitchTarget::Tool { source: name, .. } => {
-                self.parts.apps.contains(name)
+            SwitchTarget::App { name } => self.parts.apps.contains(name),
+            SwitchTarget::Server { name } => self.parts.servers.contains(name),
+            SwitchTarget::Tool { source, .. } => {
+                self.parts.apps.contains(source) || self.parts.servers.contains(source)
             }
-            SwitchTarget::Server { .. } => false,
             SwitchTarget::Agent { .. } | SwitchTarget::User { .. } | SwitchTarget::All => true,
         }
     }

@@ -68,6 +68,19 @@ impl Vault {
         }
     }
 
+    /// The headers that a server's secrets fill. Nothing is opened for it.
+    ///
+    /// # Errors
+    /// The table does not read.
+    pub async fn names_for(
+        &self,
+        tenant: &TenantId,
+        server: &SourceName,
+    ) -> Result<Vec<HeaderName>, VaultFault> {
+        let kept = self.table.kept(tenant, Some(server)).await?;
+        Ok(kept.secrets.into_iter().map(|one| one.secret.name).collect())
+    }
+
     async fn open_for(
         &self,
         tenant: &TenantId,

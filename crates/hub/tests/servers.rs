@@ -272,3 +272,27 @@ async fn a_servers_tool_has_a_public_name_too() {
     assert!(text(&reply.unwrap()).contains("list"));
     let _ = wish("list", &json!({}));
 }
+
+#[tokio::test]
+async fn rule_14_a_list_is_fetched_anew_once_the_server_says_that_it_changed_or_that_it_is_old() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    for (ttl_ms, good_for) in [(0, 1), (20_000, 20), (3_600_000, 60)] {
+        files.set_ttl_ms(ttl_ms);
+        let world = world(ALLOW, &files, Trust::FirstUse).await;
+        let caller = world.caller_at("files", "alice").await;
+        let call = async || {
+            let before = files.times_listed();
+            let wish = relayed("files", "tools/call", &json!({"name": "list"}));
+            assert!(end(&world, caller.clone(), wish).await.1.is_ok());
+            files.times_listed() - before
+        };
+        assert_eq!(call().await, 1);
+        world.clock.advance(std::time::Duration::from_millis(good_for * 1000 - 1));
+        assert_eq!(call().await, 0, "{ttl_ms}: it is good still");
+        world.clock.advance(std::time::Duration::from_millis(1));
+        assert_eq!(call().await, 1, "{ttl_ms}: it is old");
+        assert_eq!(call().await, 0, "{ttl_ms}");
+        files.say_tools_changed();
+        assert_eq!(call().await, 1, "{ttl_ms}: it changed");
+    }
+}

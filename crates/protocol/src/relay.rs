@@ -52,6 +52,17 @@ impl Object {
         }
     }
 
+    /// Puts other texts in the place of members of this name, for which `other` has one. Whether there was any.
+    pub fn replace(&mut self, name: &str, other: impl Fn(&RawValue) -> Option<Box<RawValue>>) -> bool {
+        let mut any = false;
+        for (_, value) in self.0.iter_mut().filter(|(known, _)| known == name) {
+            if let Some(other) = other(value) {
+                (*value, any) = (other, true);
+            }
+        }
+        any
+    }
+
     /// Takes a member out.
     pub fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
         let found = self.get(name).map(ToOwned::to_owned);

@@ -11,7 +11,7 @@ mod common;
 use axum::body::Body;
 use common::{Doors, Reply};
 use deputy_core::EventKind;
-use deputy_testkit::OPERATORS;
+use deputy_testkit::{FakeUpstream, OPERATORS};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -83,6 +83,22 @@ async fn a_switch_that_would_stop_nothing_is_refused_and_says_so() {
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{target}");
     }
     assert!(doors.world.tables.of_kind(EventKind::SwitchThrown).is_empty());
+}
+
+#[tokio::test]
+async fn a_server_is_stopped_by_its_name_and_as_a_server() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let doors = Doors::before(&files, "/mcp").await;
+    let olga = doors.world.token_in_groups("olga", &[OPERATORS]);
+    let wanted = |kind: &str| json!({ "target": { "kind": kind, "name": "files" } });
+    let as_app = ask(&doors, &olga, "POST", "/api/switches", &wanted("app")).await;
+    assert_eq!(as_app.status, StatusCode::BAD_REQUEST, "that would stop nothing");
+    let as_server = ask(&doors, &olga, "POST", "/api/switches", &wanted("server")).await;
+    assert_eq!(as_server.status, StatusCode::CREATED);
+    let call = json!({ "name": "files__list", "arguments": {} });
+    let refused = doors.send(doors.modern("alice", &json!(1), "tools/call", call)).await.json();
+    assert_eq!(refused["result"]["_meta"]["dev.deputy/reason"], "stopped");
+    assert!(files.asked().is_empty());
 }
 
 #[tokio::test]

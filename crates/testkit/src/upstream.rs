@@ -6,7 +6,7 @@ use deputy_hub::ports::upstream::{Ask, Changed, Failure, Health, Reply, Told};
 use deputy_protocol::relay::{Object, raw};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,10 @@ pub struct FakeUpstream {
     updates: Mutex<Vec<(String, mpsc::Sender<Box<RawValue>>)>>,
     hangs: Mutex<Option<CancellationToken>>,
     down: AtomicBool,
+    /// Other tools, for principals whose name has this in it.
+    others: Mutex<Vec<(String, Vec<Value>)>>,
+    ttl_ms: AtomicU64,
+    listed: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -55,7 +59,15 @@ impl FakeUpstream {
             updates: Mutex::default(),
             hangs: Mutex::default(),
             down: AtomicBool::new(false),
+            others: Mutex::default(),
+            ttl_ms: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
         })
+    }
+
+    /// From now on it has these tools for principals whose name has this in it.
+    pub fn set_tools_for(&self, principal: &str, tools: Vec<Value>) {
+        lock(&self.others).push((principal.to_owned(), tools));
     }
 
     /// From now on it answers so, to everything but lists of tools and `server/discover`.
@@ -81,7 +93,34 @@ impl FakeUpstream {
     /// From now on it has these tools, and says that they changed.
     pub fn set_tools(&self, tools: Vec<Value>) {
         *lock(&self.tools) = tools;
+        self.say_tools_changed();
+    }
+
+    /// Says that its tools changed.
+    pub fn say_tools_changed(&self) {
         self.changed.send_modify(|changed| changed.tools += 1);
+    }
+
+    /// From now on it says that its list of tools is good for so long.
+    pub fn set_ttl_ms(&self, ttl_ms: u64) {
+        self.ttl_ms.store(ttl_ms, Ordering::SeqCst);
+    }
+
+    /// How often it was asked for its tools.
+    #[must_use]
+    pub fn times_listed(&self) -> u64 {
+        self.listed.load(Ordering::SeqCst)
+    }
+
+    /// From now on it has other prompts, and says so.
+    pub fn prompts_changed(&self) {
+        self.changed.send_modify(|changed| changed.prompts += 1);
+    }
+
+    /// How many listen to a resource now.
+    #[must_use]
+    pub fn listeners(&self, uri: &str) -> usize {
+        lock(&self.updates).iter().filter(|(known, heard)| known == uri && !heard.is_closed()).count()
     }
 
     /// Tells those who listen to a resource.
@@ -119,9 +158,13 @@ impl Upstream for FakeUpstream {
                 })));
             }
             "tools/list" => {
-                let tools = lock(&self.tools).clone();
+                self.listed.fetch_add(1, Ordering::SeqCst);
+                let others = lock(&self.others).clone();
+                let own = others.into_iter().find(|(principal, _)| ask.principal.contains(principal));
+                let tools = own.map_or_else(|| lock(&self.tools).clone(), |(_, tools)| tools);
+                let ttl_ms = self.ttl_ms.load(Ordering::SeqCst);
                 return Ok(result(
-                    &json!({"resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "public"}),
+                    &json!({"resultType": "complete", "tools": tools, "ttlMs": ttl_ms, "cacheScope": "public"}),
                 ));
             }
             _ => {}

@@ -148,11 +148,20 @@ impl World {
         policy: PolicySet,
         servers: Vec<(&'static str, Arc<U>, Trust)>,
     ) -> Self {
+        Self::with_servers_and_limits(policy, servers, Vec::new()).await
+    }
+
+    /// The same, with these limits.
+    pub async fn with_servers_and_limits<U: Upstream + 'static>(
+        policy: PolicySet,
+        servers: Vec<(&'static str, Arc<U>, Trust)>,
+        limits: Vec<Limit>,
+    ) -> Self {
         let servers = servers
             .into_iter()
             .map(|(name, upstream, trust)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, trust) });
         let parts = Parts { servers: servers.collect(), ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), parts);
+        let world = Self::reached_at(PUBLIC_URL, policy, limits, parts);
         world.hub.start().await.unwrap();
         world
     }

@@ -192,19 +192,23 @@ impl What {
     }
 }
 
-/// A switch for a misspelt app would stop nothing, and nobody would notice.
+/// A switch for a misspelt app or server would stop nothing, and nobody would notice.
 fn is_configured(settings: &Settings, target: &SwitchTarget) -> Result<(), Failure> {
     let apps = || settings.apps.iter().map(|app| app.name.as_str());
-    let unknown = match target {
-        SwitchTarget::App { name } | SwitchTarget::Tool { source: name, .. } => {
-            (!apps().any(|app| app == name.as_str())).then_some(("app", name))
-        }
-        SwitchTarget::Server { name } => Some(("server", name)),
-        _ => None,
+    let servers = || settings.servers.iter().map(|server| server.name.as_str());
+    let (kind, name, known): (_, _, Vec<&str>) = match target {
+        SwitchTarget::App { name } => ("app", name, apps().collect()),
+        SwitchTarget::Server { name } => ("server", name, servers().collect()),
+        SwitchTarget::Tool { source, .. } => ("app or server", source, apps().chain(servers()).collect()),
+        SwitchTarget::Agent { .. } | SwitchTarget::User { .. } | SwitchTarget::All => return Ok(()),
     };
-    let Some((kind, name)) = unknown else { return Ok(()) };
-    let known = apps().collect::<Vec<_>>().join("`, `");
-    let known = if known.is_empty() { "there is none".to_owned() } else { format!("the apps are `{known}`") };
+    if known.contains(&name.as_str()) {
+        return Ok(());
+    }
+    let known = match known.join("`, `") {
+        none if none.is_empty() => "there is none".to_owned(),
+        known => format!("the {} are `{known}`", kind.replace(" or ", "s and ") + "s"),
+    };
     Err(Failure::Usage(format!(
         "nothing was stopped: the configuration has no {kind} `{name}`\n  mend: {known}"
     )))

@@ -40,6 +40,7 @@ fn key(arguments: &KeyArguments, terminal: Terminal) -> Result<(), Failure> {
 async fn put(arguments: &PutArguments, terminal: Terminal) -> Result<(), Failure> {
     let header = arguments.header()?;
     let mut counter = Counter::open(&arguments.at).await?;
+    counter.has_server(&arguments.server)?;
     let value = input::secret(terminal)?;
     let order =
         counter.vault.put(&counter.tenant, &arguments.server, &header, value, counter.change()).await?;

@@ -96,7 +96,7 @@ impl<'t> Collector<'t> {
 }
 
 /// The known word nearest to a mistyped one, if one is near.
-pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let folded = word.to_lowercase().replace('-', "_");
     known
         .into_iter()

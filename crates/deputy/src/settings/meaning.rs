@@ -252,10 +252,11 @@ impl Meaning<'_, '_> {
 
     fn unknown_name<'k>(&mut self, said: &Located<String>, what: &str, known: impl Iterator<Item = &'k str>) {
         let known: Vec<&str> = known.collect();
+        let block = what.split(" or ").map(|what| format!("`[[{what}]]`")).collect::<Vec<_>>().join(" or ");
         let mend = match super::fault::nearest(said, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => format!("add a block `[[{what}]]` with `name = \"{}\"`", **said),
-            None => format!("use one of `{}`, or add a block `[[{what}]]`", known.join("`, `")),
+            None if known.is_empty() => format!("add a block {block} with `name = \"{}\"`", **said),
+            None => format!("use one of `{}`, or add a block {block}", known.join("`, `")),
         };
         self.faults.add(said.span(), format!("there is no {what} `{}`", **said), mend);
     }

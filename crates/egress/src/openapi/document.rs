@@ -2,6 +2,7 @@
 
 use super::{DocumentAt, base};
 use crate::client::{Ask, HttpClient};
+use crate::upstream::Credential;
 use deputy_core::Digest;
 use deputy_hub::ports::Clock;
 use deputy_hub::ports::upstream::Changed;
@@ -52,6 +53,7 @@ pub(super) struct Kept {
     at: DocumentAt,
     base_url: Option<Url>,
     options: Options,
+    credential: Arc<dyn Credential>,
     refresh: Duration,
     /// Held while it is read: who comes meanwhile waits for the same.
     state: Mutex<State>,
@@ -60,16 +62,16 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn new(
-        client: HttpClient,
-        clock: Arc<dyn Clock>,
+        (client, clock): (HttpClient, Arc<dyn Clock>),
         name: String,
         at: DocumentAt,
         base_url: Option<Url>,
         options: Options,
+        credential: Arc<dyn Credential>,
         refresh: Duration,
     ) -> Self {
         let (state, changed) = (Mutex::default(), watch::Sender::new(Changed::default()));
-        Self { client, clock, name, at, base_url, options, refresh, state, changed }
+        Self { client, clock, name, at, base_url, options, credential, refresh, state, changed }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -129,11 +131,14 @@ impl Kept {
                 got.map_err(|error| error.to_string())?.body.to_vec()
             }
         };
-        let digest = Digest::of_bytes(&bytes);
+        // What the hub fills is no argument, whatever the document says; the operator may have put a secret meanwhile.
+        let mut options = self.options.clone();
+        options.withheld.extend(self.credential.names().await);
+        let withheld = options.withheld.iter().map(String::as_bytes);
+        let digest = Digest::of_parts(&withheld.chain([bytes.as_slice()]).collect::<Vec<_>>());
         if known == Some(digest) {
             return Ok(None);
         }
-        let options = self.options.clone();
         // A large document takes a while, and others shall not wait for it.
         let parsed = tokio::task::spawn_blocking(move || Document::parse(&bytes, &options)).await;
         let document = parsed.map_err(|error| error.to_string())?.map_err(|error| self.of_it(&error))?;

@@ -157,7 +157,7 @@ async fn another_status_is_an_error_with_its_body_and_no_redirect_is_followed() 
 type Headers = Result<Vec<(String, Secret<String>)>, String>;
 
 /// What opens the server, as a test says.
-struct Shown(fn() -> Headers);
+struct Shown(fn() -> Headers, Arc<Mutex<Vec<String>>>);
 
 #[async_trait]
 impl Credential for Shown {
@@ -165,10 +165,14 @@ impl Credential for Shown {
         assert_eq!(principal, "alice");
         (self.0)()
     }
+
+    async fn names(&self) -> Vec<String> {
+        self.1.lock().unwrap().clone()
+    }
 }
 
 fn shown(answer: fn() -> Headers) -> Arc<dyn Credential> {
-    Arc::new(Shown(answer))
+    Arc::new(Shown(answer, Arc::default()))
 }
 
 fn none() -> Arc<dyn Credential> {
@@ -189,6 +193,25 @@ async fn a_credential_is_put_on_at_the_end_and_no_argument_can_take_its_place() 
     assert_eq!(refused["isError"], true);
     assert!(!refused.to_string().contains("s3cret"));
     assert_eq!(stranger.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_header_that_the_credential_fills_is_no_argument_from_the_moment_its_secret_is_there() {
+    let stranger = Stranger::saying(JSON, "{}");
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let world = world(&stranger, Arc::new(Shown(key, Arc::clone(&names))));
+    let arguments = async || {
+        let listed = asked(&world.upstream, wish("tools/list", json!({}))).await.unwrap();
+        let tools = listed["tools"].as_array().unwrap();
+        let tool = tools.iter().find(|tool| tool["name"] == "getOrder").unwrap();
+        tool["inputSchema"]["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(arguments().await, ["id", "X-Key"]);
+    names.lock().unwrap().push("x-key".to_owned());
+    world.clock.0.fetch_add(60, Ordering::SeqCst);
+    assert_eq!(arguments().await, ["id"], "whatever its case");
+    called(&world.upstream, json!({"id": "1"})).await.unwrap();
+    assert!(stranger.requests()[0].contains("x-key: s3cret\r\n"));
 }
 
 #[tokio::test]

@@ -13,10 +13,12 @@ mod http;
 mod listening;
 mod open;
 mod parked;
+mod reflected;
 mod settings;
 mod stdio;
 
 pub use http::HttpUpstream;
+pub use reflected::Unreflecting;
 pub use settings::{Challenge, Credential, HttpSettings, Limits, NoCredential, StdioSettings};
 pub use stdio::StdioUpstream;
 

@@ -20,6 +20,11 @@ pub trait Credential: Send + Sync {
     /// Why there are none; nothing is sent then.
     async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, String>;
 
+    /// The names of the headers that it fills, as far as they are known beforehand; nothing is opened for it.
+    async fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The server refused them. True: there are better ones now, and the request is sent once more.
     async fn refused(&self, _principal: &str, _challenge: &Challenge) -> bool {
         false

@@ -5,5 +5,6 @@ mod legacy;
 mod listening;
 mod misbehaving;
 mod modern;
+mod secrets;
 mod server;
 mod stdio;

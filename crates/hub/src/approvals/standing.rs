@@ -84,7 +84,7 @@ impl Standings {
 
     /// The caller as the grant lets them call; nothing is used up yet.
     pub(crate) fn lend(grant: &StandingGrant, caller: Caller, call: Digest) -> Caller {
-        caller.with_approval(call, By::Grant(grant.id.clone()))
+        caller.with_approval(call, By::Grant { id: grant.id.clone(), until: grant.expires_at })
     }
 
     pub(super) async fn give(&self, grant: StandingGrant) -> Result<(), StoreError> {
@@ -143,7 +143,8 @@ impl Standings {
         }
     }
 
-    fn has_ended(&self, id: &GrantId) -> bool {
+    /// Whether it was taken back in this process.
+    pub(crate) fn has_ended(&self, id: &GrantId) -> bool {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 }

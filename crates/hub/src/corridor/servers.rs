@@ -10,7 +10,7 @@ use crate::ports::upstream::Reply;
 use crate::relay::Relay;
 use crate::servers::{Freshness, Server};
 use crate::traces::Trace;
-use deputy_core::{Call, Facts as _, Outcome, PublicName, Reason, ToolName};
+use deputy_core::{Call, Facts as _, GrantId, Outcome, PublicName, Reason, ToolName};
 use deputy_policy::Authorized;
 use deputy_protocol::jsonrpc::code;
 use deputy_protocol::relay::{Object, raw};
@@ -82,24 +82,50 @@ impl Corridor {
             return Err(self.refuse_call(&caller, call, Refused::new(Reason::Internal)).await);
         };
         let Some(state) = relay.state() else {
-            return Ok((caller, Some(Passing { server, relay, state: None })));
+            return Ok((caller, Some(Passing { server, relay, state: None, continues: None })));
         };
-        match self.continuing.open(caller, call, &state, self.clock.now()) {
-            Ok((caller, interrupted)) => {
-                Ok((caller, Some(Passing { server, relay, state: interrupted.state })))
-            }
-            Err(caller) => {
-                let logged = self.journal.refuse_call(&caller, call, Reason::OutcomeUnknown).await;
-                logged.map_err(|error| unavailable(&error))?;
-                Err(Stop::Faulted(Reply::Fault {
-                    code: code::INVALID_PARAMS,
-                    message: "this `requestState` is not for this call, was used, or is too old; whether the call before \
-                              went on is not known"
-                        .to_owned(),
-                    data: Some(raw(&serde_json::json!({"reason": Reason::OutcomeUnknown.code()}))),
-                }))
-            }
+        let now = self.clock.now();
+        let Some(interrupted) = self.continuing.open(&caller, call, &state, now) else {
+            return Err(self.not_continued(&caller, call).await);
+        };
+        let standing = self.approvals.standing();
+        let has_ended = |grant: &GrantId| standing.has_ended(grant);
+        let caller = interrupted.caller(caller, call, self.engine.version(), now, has_ended);
+        let continues = Some(interrupted.once);
+        Ok((caller, Some(Passing { server, relay, state: interrupted.state, continues })))
+    }
+
+    /// The last thing before the intent of a call that goes on: its state is used up (gateway rule 20).
+    pub(super) async fn take_up(
+        &self,
+        authorized: &Authorized<Caller>,
+        passing: Option<&Passing>,
+    ) -> Result<(), Stop> {
+        let Some(once) = passing.and_then(|passing| passing.continues.as_deref()) else { return Ok(()) };
+        if self.continuing.spend(once, self.clock.now()) {
+            return Ok(());
         }
+        Err(self.not_continued(authorized.caller(), authorized.call()).await)
+    }
+
+    /// Nothing went to the server: the client may come back with the same state.
+    fn let_go(&self, passing: &Passing) {
+        if let Some(once) = &passing.continues {
+            self.continuing.give_back(once);
+        }
+    }
+
+    async fn not_continued(&self, caller: &Caller, call: &Call) -> Stop {
+        if let Err(error) = self.journal.refuse_call(caller, call, Reason::OutcomeUnknown).await {
+            return unavailable(&error);
+        }
+        Stop::Faulted(Reply::Fault {
+            code: code::INVALID_PARAMS,
+            message: "this `requestState` is not for this call, was used, or is too old; whether the call before went on \
+                      is not known"
+                .to_owned(),
+            data: Some(raw(&serde_json::json!({"reason": Reason::OutcomeUnknown.code()}))),
+        })
     }
 
     /// Record, ask the server, record, release.
@@ -117,12 +143,16 @@ impl Corridor {
             Ok(ready) => ready,
             Err((_, error)) => {
                 tracing::error!(%error, "a call is refused: its intent is not on disk");
+                self.let_go(passing);
                 return CallEvent::Done(Err(Refused::new(Reason::AuditUnavailable)));
             }
         };
         drop(waits);
         let asks = traced::asking(trace, &ready, lane);
         let relayed = self.relay(&ready, passing, listener, &trace.within(&asks)).await;
+        if relayed.outcome == Outcome::NotStarted {
+            self.let_go(passing);
+        }
         let reason = relayed.reply.as_ref().err().map(|refused| refused.reason);
         traced::came(trace, asks, relayed.outcome, reason);
         if let Err(error) = self.recorded(&ready, relayed.outcome, reason, trace).await {
@@ -185,7 +215,7 @@ impl Corridor {
         let Reply::Result(result) = reply else { return CallEvent::Replied(reply) };
         let sealed = Object::parse(&result).ok().and_then(|mut members| {
             let state = members.read::<String>("requestState");
-            let sealed = self.continuing.seal(ready.caller(), ready.call(), state, self.clock.now())?;
+            let sealed = self.continuing.seal(ready.intent().authorized(), state, self.clock.now())?;
             members.set("requestState", raw(&sealed));
             Some(members.to_raw())
         });

@@ -26,6 +26,8 @@ pub(crate) struct Passing {
     pub(crate) relay: Box<Relay>,
     /// The server's own state, from its earlier answer.
     pub(crate) state: Option<String>,
+    /// Which state the client came back with: used up when the call goes on.
+    pub(crate) continues: Option<String>,
 }
 
 /// What came of a request to a server.
@@ -52,7 +54,7 @@ impl ServerLane {
         steps: mpsc::Sender<CallEvent>,
         (cancel, still): (&CancellationToken, Still<'_>),
     ) -> Relayed {
-        let Passing { server, relay, state } = passing;
+        let Passing { server, relay, state, .. } = passing;
         // A right that ended while the call waited is no right.
         if let Err(refused) = still() {
             return Relayed { outcome: Outcome::NotStarted, reply: Err(refused) };
@@ -76,12 +78,12 @@ impl ServerLane {
         let asked = server.upstream.ask(ask, told, cancel);
         let forward = async {
             while let Some(told) = tells.recv().await {
-                let _ = steps.try_send(CallEvent::Told(told));
+                let _ = steps.try_send(CallEvent::Told(told.in_its_own_voice()));
             }
         };
         let (reply, ()) = tokio::join!(asked, forward);
         match reply {
-            Ok(reply) => Relayed { outcome: outcome(&reply), reply: Ok(reply) },
+            Ok(reply) => Relayed { outcome: outcome(&reply), reply: Ok(reply.in_its_own_voice()) },
             Err(failure) => failed(ready, server, &failure),
         }
     }

@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 use deputy_core::Timestamp;
+use deputy_protocol::mcp::ours;
 use deputy_protocol::trace::TraceContext;
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -82,6 +83,29 @@ pub enum Reply {
         /// As it was sent.
         data: Option<Box<RawValue>>,
     },
+}
+
+impl Told {
+    /// Without what only the hub says (`dev.deputy/…`).
+    pub(crate) fn in_its_own_voice(mut self) -> Self {
+        if let Some(params) = self.params.as_deref().and_then(ours::taken_out) {
+            self.params = Some(params);
+        }
+        self
+    }
+}
+
+impl Reply {
+    /// Without what only the hub says (`dev.deputy/…`); everything else to the last byte.
+    pub(crate) fn in_its_own_voice(self) -> Self {
+        match self {
+            Self::Result(result) => Self::Result(ours::taken_out(&result).unwrap_or(result)),
+            Self::Fault { code, message, data } => {
+                let data = data.map(|data| ours::without(&data).unwrap_or(data));
+                Self::Fault { code, message, data }
+            }
+        }
+    }
 }
 
 /// Why there is no reply.

@@ -6,6 +6,7 @@ use crate::events::Refused;
 use crate::intent::Reach;
 use crate::ports::upstream::{Changed, Reply};
 use deputy_core::{Reason, SourceName, ToolName};
+use deputy_protocol::mcp::version;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use tokio::sync::{Mutex as Turn, watch};
 
 /// How long a list is relied on for calls, if the server tells of no change.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long at least, whatever the server says: many say 0, and calls in one second may share a list.
+const FRESH_AT_LEAST: Duration = Duration::from_secs(1);
 /// Principals whose lists are kept; beyond that those unused for longest go.
 const KEPT: usize = 4096;
 
@@ -21,7 +24,7 @@ const KEPT: usize = 4096;
 pub enum Freshness {
     /// Asked for now.
     Now,
-    /// Not older than a minute, and nothing changed since.
+    /// Not older than a minute, nor than the server says it may be, and nothing changed since.
     Lately,
 }
 
@@ -37,9 +40,19 @@ struct Kept {
     used_at: Mutex<Duration>,
 }
 
+/// A server, what was fetched last of its tools, and how often they changed.
+pub(crate) type Seen = (Arc<Server>, Option<Arc<ServerTools>>, u64);
+
+impl Kept {
+    fn seen(&self) -> Option<Arc<ServerTools>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 struct Fetched {
     tools: Arc<ServerTools>,
     at: Duration,
+    fresh: Duration,
     changed: u64,
 }
 
@@ -61,37 +74,39 @@ impl Servers {
         if let Some(last) = fetched.as_ref()
             && freshness == Freshness::Lately
             && last.changed == changed
-            && now.saturating_sub(last.at) < FRESH
+            && now.saturating_sub(last.at) < last.fresh
         {
             return Ok(Arc::clone(&last.tools));
         }
         let tools = Arc::new(self.fetch(reach, server, fetched.as_ref()).await?);
         *kept.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tools));
-        *fetched = Some(Fetched { tools: Arc::clone(&tools), at: now, changed });
+        let fresh = fresh(server, &tools);
+        *fetched = Some(Fetched { tools: Arc::clone(&tools), at: now, fresh, changed });
         Ok(tools)
     }
 
     /// What was fetched last of all servers of the caller's, without asking any.
     pub(crate) fn tools_seen(&self, reach: &Reach) -> Vec<Arc<ServerTools>> {
+        self.seen(reach).into_iter().filter_map(|(_, seen, _)| seen).collect()
+    }
+
+    /// The caller's servers that were asked for their tools: what was fetched last, and how often they changed since they
+    /// are listened to.
+    pub(crate) fn seen(&self, reach: &Reach) -> Vec<Seen> {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
         let caller = reach.caller().principal();
         let own = self.all(&reach.user().tenant).filter_map(|server| {
             let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
-            kept.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            Some((Arc::clone(server), kept.seen(), kept.changes.borrow().tools))
         });
         own.collect()
     }
 
-    /// What changes when one of the caller's servers says that its tools changed.
-    #[must_use]
-    pub fn mark(&self, reach: &Reach) -> u64 {
+    /// What was fetched last of one server.
+    pub(crate) fn seen_of(&self, reach: &Reach, server: &Server) -> Option<Arc<ServerTools>> {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = reach.caller().principal();
-        let own = self.all(&reach.user().tenant).filter_map(|server| {
-            let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
-            Some(kept.changes.borrow().tools)
-        });
-        own.sum()
+        let principal = server.principal(&reach.caller().principal());
+        lists.get(&(server.name.clone(), principal))?.seen()
     }
 
     /// Asks every server of the caller's, at the same time, each no longer than `within`. Those that do not answer are
@@ -205,4 +220,13 @@ impl Servers {
         }
         Ok(tools)
     }
+}
+
+/// How long what was listed may be relied on: as long as the server says (`ttlMs`), within bounds. Older revisions say
+/// nothing.
+fn fresh(server: &Server, tools: &ServerTools) -> Duration {
+    let revision = server.upstream.health().revision;
+    let says = revision.is_some_and(|revision| version::MODERN_SPOKEN.contains(&revision.as_str()));
+    let ttl = tools.rest.read::<u64>("ttlMs").filter(|_| says).map(Duration::from_millis);
+    ttl.map_or(FRESH, |ttl| ttl.clamp(FRESH_AT_LEAST, FRESH))
 }

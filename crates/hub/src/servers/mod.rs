@@ -195,7 +195,7 @@ impl Servers {
         let (told, _) = mpsc::channel::<Told>(1);
         let never = CancellationToken::new();
         let reply = server.upstream.ask(server.ask(reach, method, params, client), told, &never).await;
-        reply.map_err(|failure| refused(&server.name, &failure))
+        reply.map(Reply::in_its_own_voice).map_err(|failure| refused(&server.name, &failure))
     }
 
     /// Ends their processes and sessions.

@@ -5,6 +5,7 @@ use crate::events::Refused;
 use crate::intent::Reach;
 use crate::ports::upstream::{ClientSide, Reply};
 use deputy_core::{Digest, Reason};
+use deputy_protocol::mcp::ours;
 use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -100,7 +101,8 @@ impl Servers {
                 members.remove(member).ok_or_else(|| unusable(&format!("its list has no `{member}`")))?;
             let items: Vec<Box<RawValue>> = serde_json::from_str(items.get())
                 .map_err(|_| unusable(&format!("its `{member}` is no list")))?;
-            listed.items.extend(items.into_iter().map(Arc::from));
+            let own = |item: Box<RawValue>| Arc::from(ours::taken_out(&item).unwrap_or(item));
+            listed.items.extend(items.into_iter().map(own));
             let next = members.remove("nextCursor");
             if page == 0 {
                 listed.rest = members;

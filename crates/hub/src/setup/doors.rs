@@ -19,7 +19,7 @@ use crate::switches::Switches;
 use crate::tabs::Tabs;
 use crate::tickets::TicketOffice;
 use crate::traces::Traces;
-use deputy_core::{Facts as _, Origin, SourceName, Timestamp, Tool, ToolName};
+use deputy_core::{Facts as _, Origin, SourceName, Timestamp, Tool};
 use deputy_identity::seal::Sealer;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -82,11 +82,14 @@ impl Hub {
         &self,
         reach: &Reach,
         server: &Arc<Server>,
-        name: &ToolName,
+        is_meant: impl Fn(&Tool) -> bool,
         of_use: impl Fn(&RawValue) -> bool,
     ) -> Option<Arc<RawValue>> {
         let tools = self.servers.tools(reach, server, Freshness::Lately).await.ok()?;
-        let offered = tools.find(name).filter(|offered| of_use(&offered.raw))?;
+        let offered = tools.tools.iter().find(|offered| is_meant(&offered.tool))?;
+        if !of_use(&offered.raw) {
+            return None;
+        }
         self.shows(reach, &offered.tool, self.clock.now()).then(|| Arc::clone(&offered.raw))
     }
 
@@ -108,7 +111,7 @@ impl Hub {
         server.method(reading).is_some_and(|tool| self.shows(reach, &tool, self.clock.now()))
     }
 
-    fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
+    pub(super) fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
         self.thrown.stops(reach.caller(), tool).is_none() && self.catalog.shows(reach, tool, now)
     }
 

@@ -31,21 +31,17 @@ impl Thrown {
     /// Which switch stops this caller's calls of this tool.
     #[must_use]
     pub fn stops(&self, caller: &impl Facts, tool: &Tool) -> Option<SwitchTarget> {
-        let user = caller.user();
-        self.first(&user.tenant, || {
-            let (source, name) = (tool.source.clone(), tool.source.clone());
-            let source_itself = match tool.source_kind {
-                SourceKind::App => SwitchTarget::App { name },
-                SourceKind::Server => SwitchTarget::Server { name },
-            };
-            [
-                SwitchTarget::All,
-                of_user(user),
-                SwitchTarget::Agent { client: caller.client().clone() },
-                source_itself,
-                SwitchTarget::Tool { source, tool: tool.definition.name.clone() },
-            ]
+        self.first(&caller.user().tenant, || {
+            let (source, name) = (tool.source.clone(), tool.definition.name.clone());
+            let [all, user, agent, whole] = of_source(caller, tool.source_kind, &source);
+            [all, user, agent, whole, SwitchTarget::Tool { source, tool: name }]
         })
+    }
+
+    /// Whether everything is stopped that this caller could do with a server.
+    #[must_use]
+    pub fn stops_server(&self, caller: &impl Facts, server: &SourceName) -> bool {
+        self.first(&caller.user().tenant, || of_source(caller, SourceKind::Server, server)).is_some()
     }
 
     /// Whether a person is stopped: they are not let in at any door.
@@ -62,11 +58,20 @@ impl Thrown {
 
     /// Resolves as soon as this caller's calls of this tool are stopped.
     pub(crate) async fn until_stopped(&self, caller: &impl Facts, tool: &Tool) {
+        self.until(|| self.stops(caller, tool).is_some()).await;
+    }
+
+    /// Resolves as soon as this person is stopped.
+    pub(crate) async fn until_person_stopped(&self, user: &User) {
+        self.until(|| self.stops_user(user)).await;
+    }
+
+    async fn until(&self, stopped: impl Fn() -> bool) {
         let mut changes = self.0.subscribe();
-        while self.stops(caller, tool).is_none() {
+        while !stopped() {
             changes.mark_unchanged();
             // Looked at once more after marking: a throw in between is not missed.
-            if self.stops(caller, tool).is_none() && changes.changed().await.is_err() {
+            if !stopped() && changes.changed().await.is_err() {
                 return std::future::pending().await;
             }
         }
@@ -123,6 +128,17 @@ impl Thrown {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.0.borrow())
     }
+}
+
+/// What stops all that a caller could do with a source.
+fn of_source(caller: &impl Facts, kind: SourceKind, source: &SourceName) -> [SwitchTarget; 4] {
+    let name = source.clone();
+    let whole = match kind {
+        SourceKind::App => SwitchTarget::App { name },
+        SourceKind::Server => SwitchTarget::Server { name },
+    };
+    let agent = SwitchTarget::Agent { client: caller.client().clone() };
+    [SwitchTarget::All, of_user(caller.user()), agent, whole]
 }
 
 fn of_user(user: &User) -> SwitchTarget {

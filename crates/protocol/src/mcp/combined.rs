@@ -86,41 +86,52 @@ pub fn item(method: &str, source: &SourceName, item: &RawValue) -> Box<RawValue>
         "prompts/list" => rename(&mut members, "name", |own| public_prompt(source, own)),
         "resources/list" => rename(&mut members, "uri", |own| public_uri(source, own)),
         "resources/templates/list" => rename(&mut members, "uriTemplate", |own| public_uri(source, own)),
-        "tools/list" => interface(&mut members, source),
+        "tools/list" => {
+            interface(&mut members, source);
+        }
         _ => {}
     }
     members.to_raw()
 }
 
-/// `_meta.ui.resourceUri`, and its flat form, of a tool.
-fn interface(tool: &mut Object, source: &SourceName) {
-    let Some(mut meta) = tool.get("_meta").and_then(|meta| Object::parse(meta).ok()) else { return };
-    rename(&mut meta, "ui/resourceUri", |own| public_uri(source, own));
-    if let Some(mut ui) = meta.get("ui").and_then(|ui| Object::parse(ui).ok()) {
-        rename(&mut ui, "resourceUri", |own| public_uri(source, own));
-        meta.set("ui", ui.to_raw());
-    }
-    tool.set("_meta", meta.to_raw());
+/// `_meta.ui.resourceUri`, and its flat form, of a tool or of what it answers. Whether there was one.
+pub(super) fn interface(of: &mut Object, source: &SourceName) -> bool {
+    of.replace("_meta", |meta| {
+        let mut meta = Object::parse(meta).ok()?;
+        let public =
+            |own: &RawValue| Some(raw(&public_uri(source, &serde_json::from_str::<String>(own.get()).ok()?)));
+        let flat = meta.replace("ui/resourceUri", public);
+        let nested = meta.replace("ui", |ui| {
+            let mut ui = Object::parse(ui).ok()?;
+            ui.replace("resourceUri", public).then(|| ui.to_raw())
+        });
+        (flat || nested).then(|| meta.to_raw())
+    })
 }
 
 /// A server's result, with the public form of the URIs in it. What has none is passed on as it is.
 #[must_use]
 pub fn result(method: &str, source: &SourceName, result: &RawValue) -> Box<RawValue> {
+    let (list, each): (&str, Renamed) = match method {
+        "tools/call" => ("content", block),
+        "prompts/get" => ("messages", message),
+        "resources/read" => ("contents", contents),
+        _ => return result.to_owned(),
+    };
     let rewritten = || {
-        if !result.get().contains("\"uri\"") {
+        let (text, mut is_other) = (result.get(), false);
+        if !text.contains("\"uri\"") && !text.contains("resourceUri") {
             return None;
         }
         let mut members = Object::parse(result).ok()?;
-        let (list, each): (&str, Renamed) = match method {
-            "tools/call" => ("content", block),
-            "prompts/get" => ("messages", message),
-            "resources/read" => ("contents", contents),
-            _ => return None,
-        };
-        let items: Vec<&RawValue> = serde_json::from_str(members.get(list)?.get()).ok()?;
-        let items: Vec<_> = items.into_iter().map(|item| each(item, source)).collect();
-        members.set(list, raw(&items));
-        Some(members.to_raw())
+        is_other |= interface(&mut members, source);
+        if text.contains("\"uri\"") {
+            is_other |= members.replace(list, |items| {
+                let items: Vec<&RawValue> = serde_json::from_str(items.get()).ok()?;
+                Some(raw(&items.into_iter().map(|item| each(item, source)).collect::<Vec<_>>()))
+            });
+        }
+        is_other.then(|| members.to_raw())
     };
     rewritten().unwrap_or_else(|| result.to_owned())
 }

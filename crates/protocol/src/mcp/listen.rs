@@ -1,6 +1,7 @@
 //! `subscriptions/listen` (modern), and the change notices of both eras.
 
 use super::meta::{self, Params};
+use super::ours;
 use crate::jsonrpc::{Fault, Id, asking, code, notification, response};
 use crate::relay::{Object, raw};
 use serde_json::value::RawValue;
@@ -50,10 +51,13 @@ pub fn filter(params: &Params<'_>) -> Result<Filter, Fault> {
 }
 
 impl Filter {
-    /// Of what is wanted, what the tools of many sources together offer.
+    /// Of what is wanted, what many sources together offer: changes of tools, and updates of those resources that can be
+    /// subscribed to.
     #[must_use]
-    pub fn of_tools(self) -> Self {
-        Self { tools_list_changed: self.tools_list_changed, ..Self::default() }
+    pub fn combined(self, subscribes: impl FnMut(&String) -> bool) -> Self {
+        let mut subscribes = subscribes;
+        let resources = self.resources.into_iter().filter(|uri| subscribes(uri)).collect();
+        Self { tools_list_changed: self.tools_list_changed, resources, ..Self::default() }
     }
 
     fn granted(&self) -> Value {
@@ -105,6 +109,7 @@ pub fn updated(subscription: Option<&Id>, params: &RawValue) -> Box<RawValue> {
     let Ok(mut params) = Object::parse(params) else {
         return asking(None, "notifications/resources/updated", Some(params));
     };
+    ours::take_out(&mut params);
     if let Some(subscription) = subscription {
         let mut own = params.get("_meta").and_then(|own| Object::parse(own).ok()).unwrap_or_default();
         own.set(meta::SUBSCRIPTION_ID, raw(subscription));

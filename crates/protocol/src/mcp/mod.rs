@@ -13,6 +13,7 @@ pub mod initialize;
 pub mod labels;
 pub mod listen;
 pub mod meta;
+pub mod ours;
 pub mod progress;
 pub mod tools;
 pub mod version;

@@ -439,7 +439,7 @@ fn gateway_rule_14_a_listen_is_acknowledged_with_the_subset_that_is_offered() {
     let raw = raw(&json!({"notifications": {"toolsListChanged": true, "promptsListChanged": true}}));
     let filter = listen::filter(&meta::Params::parse(Some(&raw)).expect("params")).expect("filter");
     let id = Id::Text("listen-1".to_owned());
-    let first = listen::acknowledged(&id, &filter.of_tools());
+    let first = listen::acknowledged(&id, &filter.combined(|_| false));
     assert_eq!(first["params"]["notifications"], json!({"toolsListChanged": true}));
     assert_eq!(first["params"]["_meta"], json!({meta::SUBSCRIPTION_ID: "listen-1"}));
     assert_eq!(listen::tools_changed(&Id::Integer(4))["params"]["_meta"], json!({meta::SUBSCRIPTION_ID: 4}));

@@ -1,6 +1,7 @@
 //! `tools/list` and `tools/call`: what goes in, what comes out.
 
 use super::HUB;
+use super::combined;
 use super::content;
 use super::labels::Labels;
 use super::meta::{self, Params};
@@ -89,6 +90,7 @@ fn of(entry: &Entry<'_>, takes_output_schema: impl Fn(&Value) -> bool) -> Box<Ra
         return raw(&described(entry, takes_output_schema));
     };
     members.set("name", raw(entry.name));
+    combined::interface(&mut members, &entry.tool.source);
     let mut own = members.get("_meta").and_then(|own| Object::parse(own).ok()).unwrap_or_default();
     own.set(meta::SOURCE, raw(&entry.tool.source));
     own.set(meta::CLASS, raw(&entry.tool.class.words()));

@@ -60,8 +60,13 @@ pub struct Stream {
 impl Stream {
     /// The next message; `None` when the stream ended. Comments are skipped.
     pub async fn message(&mut self) -> Option<Value> {
+        // Comments come for ever: patience is for all of them together.
+        tokio::time::timeout(PATIENCE, self.next()).await.expect("nothing came")
+    }
+
+    async fn next(&mut self) -> Option<Value> {
         loop {
-            let chunk = tokio::time::timeout(PATIENCE, self.data.next()).await.expect("nothing came")?;
+            let chunk = self.data.next().await?;
             let text = String::from_utf8(chunk.expect("a chunk").to_vec()).expect("text");
             if let Some(data) = text.strip_prefix("event: message\ndata: ") {
                 return Some(

@@ -2,6 +2,7 @@
 
 use super::arguments::Where;
 use crate::cli::{Failure, now};
+use crate::settings::{Server, nearest};
 use crate::vault::{MasterKeyFile, vault};
 use deputy_core::{Operator, SourceName, TenantId};
 use deputy_hub::ports::{KeptSecret, SealedSecret, SealedSecrets as _, StoreError, VaultOrder};
@@ -28,6 +29,7 @@ pub(super) struct Counter {
     /// Whether somebody said so.
     pub(super) only: bool,
     pub(super) known: Vec<TenantId>,
+    servers: Vec<Server>,
 }
 
 impl Counter {
@@ -70,7 +72,36 @@ impl Counter {
         let reader = desk.reader();
         let vault = vault(&settings, Arc::new(reader.clone()));
         let keys = MasterKeyFile::of(&settings);
-        Ok(Self { place, desk, reader, keys, vault, tenant, only: at.tenant.is_some(), known })
+        Ok(Self {
+            place,
+            desk,
+            reader,
+            keys,
+            vault,
+            tenant,
+            only: at.tenant.is_some(),
+            known,
+            servers: settings.servers,
+        })
+    }
+
+    /// A secret for a server that is misspelt would lie there, and the one that wants it would have none.
+    pub(super) fn has_server(&self, name: &SourceName) -> Result<(), Failure> {
+        let own = self.servers.iter().filter(|server| server.tenant == self.tenant);
+        let known: Vec<&str> = own.map(|server| server.name.as_str()).collect();
+        if known.contains(&name.as_str()) {
+            return Ok(());
+        }
+        let mend = match nearest(name.as_str(), known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => {
+                format!(
+                    "add a block `[[server]]` with `name = \"{name}\"` and `credential = \"vault\"` first"
+                )
+            }
+            None => format!("it is one of `{}`, or add a block `[[server]]`", known.join("`, `")),
+        };
+        Err(Failure::Usage(format!("the configuration has no server `{name}`\n  mend: {mend}")))
     }
 
     pub(super) fn change(&self) -> Change {

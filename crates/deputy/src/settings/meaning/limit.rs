@@ -34,7 +34,8 @@ impl Meaning<'_, '_> {
         let source = block.source.as_ref().map(|said| self.source(said, sources));
         let tool = block.tool.as_ref().map(|tool| self.name(tool, ToolName::new));
         if let (Some(tool), None) = (&block.tool, &block.source) {
-            let mend = "name its app, as in `source = \"crm\"`: tools of two apps may have the same name";
+            let mend =
+                "name its app or server, as in `source = \"crm\"`: tools of two may have the same name";
             self.faults.add(tool.span(), format!("`{}` is a tool of nobody", **tool), mend);
         }
         let class = block.class.as_ref().map(|words| self.at_least(words));
@@ -71,7 +72,7 @@ impl Meaning<'_, '_> {
     fn source(&mut self, said: &Located<String>, sources: &[SourceName]) -> Option<SourceName> {
         let found = sources.iter().find(|source| source.as_str() == said.as_str()).cloned();
         if found.is_none() {
-            self.unknown_name(said, "app", sources.iter().map(SourceName::as_str));
+            self.unknown_name(said, "app or server", sources.iter().map(SourceName::as_str));
         }
         found
     }

@@ -34,8 +34,12 @@ fn a_limit_is_read_in_every_part_and_a_month_is_a_quota() {
 fn a_limit_that_would_count_nothing_or_everything_is_refused_with_the_mend() {
     let block = |more: &str| format!("[[limit]]\nname = \"x\"\ncalls = 1\nper = \"1m\"\n{more}\n");
     let cases = [
-        (block("source = \"crn\""), "there is no app `crn`\n  mend: did you mean `crm`?"),
-        (block("tool = \"x\""), "`x` is a tool of nobody\n  mend: name its app"),
+        (block("source = \"crn\""), "there is no app or server `crn`\n  mend: did you mean `crm`?"),
+        (
+            block("source = \"elsewhere\""),
+            "there is no app or server `elsewhere`\n  mend: use one of `crm`, or add a block `[[app]]` or `[[server]]`",
+        ),
+        (block("tool = \"x\""), "`x` is a tool of nobody\n  mend: name its app or server"),
         (
             block("class = []"),
             "`class` is empty: nothing would be counted\n  mend: write `class = [\"write\"]`",

@@ -24,6 +24,7 @@ pub(super) const SOON: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) method: String,
+    pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Value,
 }
@@ -201,7 +202,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
     let mut lines = head.lines();
-    let method = lines.next()?.split(' ').next()?.to_owned();
+    let mut first = lines.next()?.split(' ').map(ToOwned::to_owned);
+    let (method, path) = (first.next()?, first.next()?);
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
@@ -213,7 +215,7 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     }
     let text = String::from_utf8(bytes[head_end..head_end + length].to_vec()).unwrap();
     let body = serde_json::from_str(&text).unwrap_or_default();
-    Some(Request { method, headers, body })
+    Some(Request { method, path, headers, body })
 }
 
 /// The machine's.

@@ -1,8 +1,8 @@
 //! Batches: several messages in one body (2025-03-26 alone; gateway rule 24). Each is treated as if it had come by
 //! itself, the calls among them run at the same time, and requests are answered together.
 
-use super::held::{Held, Steps};
-use super::legacy::{self, Begun, Gathered};
+use super::held::{Gathered, Held, Steps, gathered};
+use super::legacy::{self, Begun};
 use super::reply::{self, Stage};
 use super::sessions::Session;
 use super::stream::Outgoing;
@@ -52,7 +52,7 @@ pub(super) async fn answer(
         return reply::accepted();
     }
     let streams = calls.iter().any(|held| held.token.is_some());
-    match legacy::gathered(wire, streams, Steps::of(ready, calls)).await {
+    match gathered(wire, streams, Steps::of(ready, calls)).await {
         Gathered::Over(answers) => reply::message(&raw(&answers)),
         Gathered::Goes(steps) => stream::answer(steps),
     }

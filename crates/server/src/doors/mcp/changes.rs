@@ -1,8 +1,9 @@
 //! Word that a list changed: many changes in a short time are one (gateway rule 14), and what changes nothing that the
 //! client sees is none (P19).
 
-use deputy_core::Digest;
+use deputy_core::{Digest, Tool};
 use deputy_hub::Listed;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -82,10 +83,22 @@ pub(super) fn fingerprint(listed: &[Listed], servers: u64) -> Digest {
     Digest::of_parts(&parts)
 }
 
+/// The same of one server, whose tools are `None` where they are not this client's to hear of.
+pub(super) fn fingerprint_of(tools: Option<Vec<Arc<Tool>>>, changes: u64) -> Digest {
+    let Some(tools) = tools else { return Digest::of_bytes(b"") };
+    let changes = changes.to_be_bytes();
+    let mut parts: Vec<&[u8]> = vec![&changes];
+    for tool in &tools {
+        parts.push(tool.hash.as_bytes());
+        parts.extend(tool.class.words().iter().map(|word| word.as_bytes()));
+        parts.push(b"");
+    }
+    Digest::of_parts(&parts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A list that is a number, and how often it was looked at.

@@ -1,26 +1,62 @@
-//! What one server tells whoever listens: its lists changed, its resources were updated.
+//! What one server tells whoever listens: its lists changed, its resources were updated. What the listener may no longer
+//! see, because a switch was thrown or the policy changed, is not told from then on, and not listened to either.
 
+use super::changes::{Changes, fingerprint_of};
 use super::sessions::Session;
 use super::stream::Outgoing;
 use deputy_hub::ports::upstream::Changed;
-use deputy_hub::{Caller, Hub, Server};
+use deputy_hub::{Hub, Reach, Server};
 use deputy_protocol::jsonrpc::Id;
 use deputy_protocol::mcp::listen::{self, Filter};
 use deputy_protocol::relay::raw;
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, SelectAll, select_all, unfold};
+use serde_json::json;
 use serde_json::value::RawValue;
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// What is followed.
 pub(super) struct Heard {
+    hub: Arc<Hub>,
+    reach: Arc<Reach>,
+    server: Arc<Server>,
     filter: Filter,
+    may: May,
+    /// Counts up when what they may see may have changed.
+    rights: watch::Receiver<u64>,
+    /// Has the list of tools looked at again.
+    nudge: watch::Sender<u64>,
+    tools: Option<Changes>,
     lists: watch::Receiver<Changed>,
     seen: Changed,
     resources: SelectAll<BoxStream<'static, Box<RawValue>>>,
+    ready: VecDeque<News>,
     session: Option<Arc<Session>>,
+}
+
+/// What this caller may hear of beyond tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct May {
+    prompts: bool,
+    resources: bool,
+}
+
+impl May {
+    fn of(hub: &Hub, reach: &Reach, server: &Server) -> Self {
+        Self {
+            prompts: hub.may_look(reach, server, "prompts/list"),
+            resources: hub.may_look(reach, server, "resources/list"),
+        }
+    }
+}
+
+/// What is to be told.
+enum News {
+    List(&'static str),
+    Resource(Box<RawValue>),
 }
 
 /// Everything that a session of the legacy era hears of by itself.
@@ -34,19 +70,51 @@ pub(super) fn everything() -> Filter {
 }
 
 /// Begins to listen, to what this caller may look at; what that is of all that was wanted.
-pub(super) fn begin(hub: &Hub, caller: Caller, server: &Server, mut filter: Filter) -> (Filter, Heard) {
-    let principal = server.principal(&caller.principal());
-    let reach = hub.reach(caller);
-    filter.prompts_list_changed &= hub.may_look(&reach, server, "prompts/list");
-    if !hub.may_look(&reach, server, "resources/list") {
+pub(super) fn begin(
+    hub: &Arc<Hub>,
+    reach: &Arc<Reach>,
+    server: &Arc<Server>,
+    mut filter: Filter,
+) -> (Filter, Heard) {
+    // Before the look, so that nothing falls between.
+    let mut rights = hub.changes(reach);
+    rights.mark_unchanged();
+    let may = May::of(hub, reach, server);
+    filter.prompts_list_changed &= may.prompts;
+    if !may.resources {
         filter.resources_list_changed = false;
         filter.resources.clear();
     }
-    let lists = server.upstream.changes(&principal);
+    let lists = server.upstream.changes(&server.principal(&reach.caller().principal()));
     let seen = *lists.borrow();
-    let updates = filter.resources.iter().map(|uri| server.upstream.updates(&principal, uri));
-    let resources = select_all(updates.map(stream));
-    (filter.clone(), Heard { filter, lists, seen, resources, session: None })
+    let nudge = watch::Sender::new(0);
+    let tools = filter.tools_list_changed.then(|| {
+        let (hub, reach, server, lists) =
+            (Arc::clone(hub), Arc::clone(reach), Arc::clone(server), lists.clone());
+        let look = move || fingerprint_of(hub.seen_tools(&reach, &server), lists.borrow().tools);
+        Changes::new(nudge.subscribe(), Box::new(look), None)
+    });
+    let heard = Heard {
+        hub: Arc::clone(hub),
+        reach: Arc::clone(reach),
+        server: Arc::clone(server),
+        resources: updates(reach, server, &filter.resources),
+        filter: filter.clone(),
+        may,
+        rights,
+        nudge,
+        tools,
+        lists,
+        seen,
+        ready: VecDeque::new(),
+        session: None,
+    };
+    (filter, heard)
+}
+
+fn updates(reach: &Reach, server: &Server, uris: &[String]) -> SelectAll<BoxStream<'static, Box<RawValue>>> {
+    let principal = server.principal(&reach.caller().principal());
+    select_all(uris.iter().map(|uri| stream(server.upstream.updates(&principal, uri))))
 }
 
 fn stream(updates: mpsc::Receiver<Box<RawValue>>) -> BoxStream<'static, Box<RawValue>> {
@@ -63,11 +131,15 @@ impl Heard {
     /// The next message, on this subscription or in a session. Never resolves when nothing can come any more.
     pub(super) async fn next(&mut self, subscription: Option<&Id>) -> Outgoing {
         loop {
-            if let Some(what) = self.changed() {
-                return match subscription {
-                    Some(id) => raw(&listen::changed(id, what)),
-                    None => raw(&listen::legacy_changed(what)),
-                };
+            // INVARIANT: asked anew before anything is told, so that what is told is theirs to hear now.
+            self.look_again();
+            if !self.may.resources {
+                self.ready.retain(|news| !matches!(news, News::Resource(_)));
+            }
+            match self.ready.pop_front() {
+                Some(News::Resource(params)) => return listen::updated(subscription, &params),
+                Some(News::List(what)) => return list_changed(subscription, what),
+                None => {}
             }
             let subscribed = async {
                 match &self.session {
@@ -81,36 +153,63 @@ impl Heard {
                     None => pending().await,
                 }
             };
+            let tools = async {
+                match &mut self.tools {
+                    Some(tools) => tools.next().await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
+                Ok(()) = self.rights.changed() => {}
                 Ok(()) = self.lists.changed() => {}
-                params = updated => return listen::updated(subscription, &params),
-                Some(message) = subscribed => return message,
+                Some(_) = tools => self.ready.push_back(News::List("tools")),
+                params = updated => self.ready.push_back(News::Resource(params)),
+                Some((_, params)) = subscribed => self.ready.push_back(News::Resource(params)),
                 else => pending().await,
             }
         }
     }
 
-    /// One list that changed since it was told of.
-    fn changed(&mut self) -> Option<&'static str> {
+    /// What they may hear of may have changed, and so may the server's lists.
+    fn look_again(&mut self) {
+        let changed = self.rights.has_changed().unwrap_or(false);
+        self.rights.mark_unchanged();
+        let may = May::of(&self.hub, &self.reach, &self.server);
+        let was = std::mem::replace(&mut self.may, may);
+        if may.resources != was.resources {
+            self.turn_resources();
+        }
         let now = *self.lists.borrow_and_update();
-        if now.tools != self.seen.tools {
-            self.seen.tools = now.tools;
-            if self.filter.tools_list_changed {
-                return Some("tools");
-            }
+        let seen = std::mem::replace(&mut self.seen, now);
+        if changed || now.tools != seen.tools {
+            self.nudge.send_modify(|count| *count += 1);
         }
-        if now.prompts != self.seen.prompts {
-            self.seen.prompts = now.prompts;
-            if self.filter.prompts_list_changed {
-                return Some("prompts");
-            }
+        // A list that they may no longer see is empty from now on, and that is a change, too.
+        let told = |was: bool, may: bool, has_changed: bool| was != may || (may && has_changed);
+        if self.filter.prompts_list_changed && told(was.prompts, may.prompts, now.prompts != seen.prompts) {
+            self.ready.push_back(News::List("prompts"));
         }
-        if now.resources != self.seen.resources {
-            self.seen.resources = now.resources;
-            if self.filter.resources_list_changed {
-                return Some("resources");
-            }
+        let resources = told(was.resources, may.resources, now.resources != seen.resources);
+        if self.filter.resources_list_changed && resources {
+            self.ready.push_back(News::List("resources"));
         }
-        None
+    }
+
+    /// Ends listening to resources, or begins it again: what happened meanwhile is not known, so each may have changed.
+    fn turn_resources(&mut self) {
+        if self.may.resources {
+            self.resources = updates(&self.reach, &self.server, &self.filter.resources);
+            let each = self.filter.resources.iter().map(|uri| News::Resource(raw(&json!({"uri": uri}))));
+            self.ready.extend(each);
+        } else {
+            self.resources = SelectAll::new();
+        }
+    }
+}
+
+fn list_changed(subscription: Option<&Id>, what: &str) -> Outgoing {
+    match subscription {
+        Some(id) => raw(&listen::changed(id, what)),
+        None => raw(&listen::legacy_changed(what)),
     }
 }

@@ -3,11 +3,12 @@
 //! In that era a lost connection is not a cancellation, only `notifications/cancelled` is. So the call runs in a task of
 //! the supervisor, and the connection merely listens.
 
+use super::Wire;
 use super::call;
 use super::places::Place;
 use super::relay;
 use super::sessions::{Running, Session};
-use super::stream::{Outgoing, Source};
+use super::stream::{self, Outgoing, Source};
 use deputy_core::Reason;
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::traces::Served;
@@ -295,6 +296,40 @@ impl Steps {
     pub(super) fn again(mut self, heard: Vec<Outgoing>) -> Self {
         self.ready.extend(heard);
         self
+    }
+}
+
+/// What became of calls that were begun.
+pub(super) enum Gathered {
+    /// All are over; their answers.
+    Over(Vec<Outgoing>),
+    /// Some go on, to be heard as a stream.
+    Goes(Steps),
+}
+
+/// Waits for the answers, unless a stream is better: progress was asked for, it takes long, or a person is asked.
+pub(super) async fn gathered(wire: &Wire, streams: bool, mut steps: Steps) -> Gathered {
+    if streams {
+        return Gathered::Goes(steps);
+    }
+    let mut answers = Vec::new();
+    let prompt = tokio::time::sleep(stream::PROMPT);
+    tokio::pin!(prompt);
+    loop {
+        let step = tokio::select! {
+            step = steps.step() => step,
+            () = &mut prompt, if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
+        };
+        match step {
+            Some(Step::Ended(answer)) => answers.push(answer),
+            // People are slow: from here on the connection is kept alive by comments.
+            Some(Step::Waiting) if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
+            Some(Step::Asks(message) | Step::Moved(message)) if wire.takes_stream => {
+                return Gathered::Goes(steps.after(message).again(answers));
+            }
+            Some(Step::Waiting | Step::Moved(_) | Step::Asks(_)) => {}
+            None => return Gathered::Over(answers),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::call;
 use super::changes::fingerprint;
 use super::combined;
-use super::held::{Held, Step, Steps};
+use super::held::{Gathered, Held, Steps, gathered};
 use super::relay::{self, Looked};
 use super::reply::{self, Stage};
 use super::sessions::Session;
@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use deputy_core::SourceName;
 use deputy_hub::ports::upstream::ClientSide;
 use deputy_hub::servers::items_of;
-use deputy_hub::{Caller, Target};
+use deputy_hub::{Caller, Target, Wish};
 use deputy_protocol::jsonrpc::{self, Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::headers::Header;
 use deputy_protocol::mcp::initialize::Opening;
@@ -202,19 +202,11 @@ async fn servers(
             method @ ("resources/subscribe" | "resources/unsubscribe") => {
                 let uri = params.members().text("uri");
                 let uri = uri.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`uri` must be a string"))?;
-                let principal = server.principal(&caller.principal());
-                let may = door.hub.may_look(&door.hub.reach(caller), &server, "resources/list");
+                let reach = Arc::new(door.hub.reach(caller));
+                let may = door.hub.may_look(&reach, &server, "resources/list");
                 if method == "resources/unsubscribe" {
                     session.subscribed.end(name, &uri);
-                } else if !may
-                    || !session.subscribed.begin(
-                        door.hub.supervisor(),
-                        &server,
-                        &principal,
-                        &uri,
-                        door.updates(),
-                    )
-                {
+                } else if !may || !session.subscribed.begin(&door.hub, reach, &server, &uri, door.updates()) {
                     return Err(Fault::new(code::INVALID_REQUEST, "this resource cannot be subscribed to"));
                 }
                 Ok(Looked::Result(raw(&json!({}))))
@@ -232,24 +224,36 @@ async fn servers(
     match looked.await {
         Err(fault) => Begun::Answered(raw(&Fault::answering(fault, Some(id)).response())),
         Ok(Ok(looked)) => answered(id, looked),
-        Ok(Err((mut wish, token, caller))) => match door.calls.take(caller.principal()) {
-            None => Begun::Answered(raw(&response(id, call::busy(&door.hub).legacy(session.revision())))),
-            Some(place) => Begun::Held(Box::new(Held {
-                hub: Arc::clone(&door.hub),
-                served: wire.served(door, &mut wish, session.revision().text(), params),
-                renaming: door.renaming(&caller, &wish),
-                caller,
-                wish,
-                revision: session.revision(),
-                id: id.clone(),
-                token,
-                running: session.begin(id),
-                place,
-                session: Arc::clone(session),
-                takes_stream: wire.takes_stream,
-            })),
-        },
+        Ok(Err((wish, token, caller))) => held(door, caller, wire, session, id, (wish, token, params)),
     }
+}
+
+/// A call that is about to run, if the caller has a place for one more.
+fn held(
+    door: &McpDoor,
+    caller: Caller,
+    wire: &Wire,
+    session: &Arc<Session>,
+    id: &Id,
+    (mut wish, token, params): (Wish, Option<Id>, &Params<'_>),
+) -> Begun {
+    let Some(place) = door.calls.take(caller.principal()) else {
+        return Begun::Answered(raw(&response(id, call::busy(&door.hub).legacy(session.revision()))));
+    };
+    Begun::Held(Box::new(Held {
+        hub: Arc::clone(&door.hub),
+        served: wire.served(door, &mut wish, session.revision().text(), params),
+        renaming: door.renaming(&caller, &wish),
+        caller,
+        wish,
+        revision: session.revision(),
+        id: id.clone(),
+        token,
+        running: session.begin(id),
+        place,
+        session: Arc::clone(session),
+        takes_stream: wire.takes_stream,
+    }))
 }
 
 fn answered(id: &Id, looked: Looked) -> Begun {
@@ -257,40 +261,6 @@ fn answered(id: &Id, looked: Looked) -> Begun {
         Looked::Result(result) => relayed(id, Ok(&result)),
         Looked::Error { error, .. } => relayed(id, Err(&error)),
     })
-}
-
-/// What became of calls that were begun.
-pub(super) enum Gathered {
-    /// All are over; their answers.
-    Over(Vec<Outgoing>),
-    /// Some go on, to be heard as a stream.
-    Goes(Steps),
-}
-
-/// Waits for the answers, unless a stream is better: progress was asked for, it takes long, or a person is asked.
-pub(super) async fn gathered(wire: &Wire, streams: bool, mut steps: Steps) -> Gathered {
-    if streams {
-        return Gathered::Goes(steps);
-    }
-    let mut answers = Vec::new();
-    let prompt = tokio::time::sleep(stream::PROMPT);
-    tokio::pin!(prompt);
-    loop {
-        let step = tokio::select! {
-            step = steps.step() => step,
-            () = &mut prompt, if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
-        };
-        match step {
-            Some(Step::Ended(answer)) => answers.push(answer),
-            // People are slow: from here on the connection is kept alive by comments.
-            Some(Step::Waiting) if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
-            Some(Step::Asks(message) | Step::Moved(message)) if wire.takes_stream => {
-                return Gathered::Goes(steps.after(message).again(answers));
-            }
-            Some(Step::Waiting | Step::Moved(_) | Step::Asks(_)) => {}
-            None => return Gathered::Over(answers),
-        }
-    }
 }
 
 /// A notification within a session.
@@ -370,7 +340,7 @@ async fn list(
     let reach = door.hub.reach(caller);
     let (mut listed, missing) = call::everything(&door.hub, &reach).await;
     if session.seen().is_none() {
-        session.sees(fingerprint(&listed, door.hub.servers().mark(&reach)));
+        session.sees(fingerprint(&listed, door.hub.server_changes(&reach)));
     }
     if wire.short {
         listed = short::list(&door.hub, listed);
@@ -393,25 +363,8 @@ async fn call(
         let found = short::find(&door.hub, &door.hub.reach(caller), &asked.arguments).await;
         return Ok(Begun::Answered(raw(&response(id, call::ending(found).legacy(session.revision())))));
     }
-    let Some(place) = door.calls.take(caller.principal()) else {
-        let busy = call::busy(&door.hub).legacy(session.revision());
-        return Ok(Begun::Answered(raw(&response(id, busy))));
-    };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let client = session.client_side(token.is_some());
-    let mut wish = call::wish(asked, None, meant.as_deref(), client)?;
-    Ok(Begun::Held(Box::new(Held {
-        hub: Arc::clone(&door.hub),
-        served: wire.served(door, &mut wish, session.revision().text(), params),
-        renaming: door.renaming(&caller, &wish),
-        caller,
-        wish,
-        revision: session.revision(),
-        id: id.clone(),
-        token,
-        running: session.begin(id),
-        place,
-        session: Arc::clone(session),
-        takes_stream: wire.takes_stream,
-    })))
+    let wish = call::wish(asked, None, meant.as_deref(), client)?;
+    Ok(held(door, caller, wire, session, id, (wish, token, params)))
 }

@@ -6,13 +6,14 @@ use super::places::Place;
 use super::reply::{self, Stage};
 use super::sessions::Session;
 use super::stream::{self, Outgoing, Source};
+use super::subscribed::Subscribed;
 use super::{McpDoor, Scope};
 use axum::response::Response;
-use deputy_core::{Digest, Timestamp};
-use deputy_hub::{Caller, Hub};
+use deputy_core::Digest;
+use deputy_hub::{Caller, Hub, Reach};
 use deputy_protocol::jsonrpc::{Fault, Id, code};
-use deputy_protocol::mcp::listen;
 use deputy_protocol::mcp::meta::Params;
+use deputy_protocol::mcp::{combined, listen};
 use deputy_protocol::relay::raw;
 use std::future::pending;
 use std::sync::Arc;
@@ -32,11 +33,12 @@ pub(super) fn modern(
         return Ok(reply::fault(&fault.answering(Some(id)), Stage::Busy));
     };
     // The watch begins before the acknowledgement, so that nothing falls between.
-    let expires_at = caller.expires_at();
+    let ended = CancellationToken::new();
     if let Scope::Server(name) = &door.scope {
         let server = door.server(&caller, name)?;
-        let (filter, heard) = following::begin(&door.hub, caller, &server, filter);
-        let watch = Watch::new(&door.hub, None, expires_at, CancellationToken::new());
+        let reach = Arc::new(door.hub.reach(caller));
+        let (filter, heard) = following::begin(&door.hub, &reach, &server, filter);
+        let watch = Watch::new(&door.hub, &reach, None, ended);
         let first = Some(raw(&listen::acknowledged(id, &filter)));
         return Ok(stream::answer(Following {
             id: Some(id.clone()),
@@ -47,52 +49,66 @@ pub(super) fn modern(
             _place: Some(place),
         }));
     }
-    let filter = filter.of_tools();
-    let changes = filter.tools_list_changed.then(|| changes(&door.hub, caller, None));
-    let watch = Watch::new(&door.hub, changes, expires_at, CancellationToken::new());
+    let reach = Arc::new(door.hub.reach(caller));
+    let subscribed = Subscribed::default();
+    let filter = filter.combined(|uri| subscribes(door, &reach, &subscribed, uri));
+    let changes = filter.tools_list_changed.then(|| changes(&door.hub, &reach, None));
+    let watch = Watch::new(&door.hub, &reach, changes, ended);
     let first = Some(raw(&listen::acknowledged(id, &filter)));
-    Ok(stream::answer(Listening { id: id.clone(), watch, first, over: false, _place: place }))
+    let (id, over) = (id.clone(), false);
+    Ok(stream::answer(Listening { id, watch, subscribed, first, over, _place: place }))
+}
+
+/// Begins to hear of a resource under its public URI. `false`: it is none of theirs.
+fn subscribes(door: &McpDoor, reach: &Arc<Reach>, subscribed: &Subscribed, uri: &str) -> bool {
+    let Some((source, own)) = combined::own_uri(uri) else { return false };
+    let server = door.hub.servers().of(&reach.user().tenant, &source).cloned();
+    server.is_some_and(|server| {
+        door.hub.may_look(reach, &server, "resources/list")
+            && subscribed.begin(&door.hub, Arc::clone(reach), &server, &own, door.updates())
+    })
 }
 
 /// Opens the stream of a session; an older one of the same session ends.
 pub(super) fn legacy(door: &McpDoor, caller: Caller, session: Arc<Session>) -> Response {
-    let expires_at = caller.expires_at();
     if let Scope::Server(name) = &door.scope {
         let server = match door.server(&caller, name) {
             Ok(server) => server,
             Err(fault) => return reply::fault(&fault, Stage::NoSession),
         };
-        let (_, heard) = following::begin(&door.hub, caller, &server, following::everything());
+        let reach = Arc::new(door.hub.reach(caller));
+        let (_, heard) = following::begin(&door.hub, &reach, &server, following::everything());
         let heard = heard.and(&session);
-        let watch = Watch::new(&door.hub, None, expires_at, session.begin_stream());
+        let watch = Watch::new(&door.hub, &reach, None, session.begin_stream());
         return stream::answer(Following { id: None, watch, first: None, heard, over: false, _place: None });
     }
-    let changes = changes(&door.hub, caller, session.seen());
+    let reach = Arc::new(door.hub.reach(caller));
+    let changes = changes(&door.hub, &reach, session.seen());
     session.sees(changes.seen());
-    let watch = Watch::new(&door.hub, Some(changes), expires_at, session.begin_stream());
-    stream::answer(Hearing { hub: Arc::clone(&door.hub), session, watch })
+    let watch = Watch::new(&door.hub, &reach, Some(changes), session.begin_stream());
+    stream::answer(Hearing { session, watch })
 }
 
 /// What changes in this caller's list, beginning with what the client has seen, if that is known.
-fn changes(hub: &Arc<Hub>, caller: Caller, seen: Option<Digest>) -> Changes {
-    let reach = hub.reach(caller);
-    let counter = hub.changes(&reach);
-    let hub = Arc::clone(hub);
-    Changes::new(counter, Box::new(move || fingerprint(&hub.tools(&reach), hub.servers().mark(&reach))), seen)
+fn changes(hub: &Arc<Hub>, reach: &Arc<Reach>, seen: Option<Digest>) -> Changes {
+    let counter = hub.changes(reach);
+    let (hub, reach) = (Arc::clone(hub), Arc::clone(reach));
+    Changes::new(counter, Box::new(move || fingerprint(&hub.tools(&reach), hub.server_changes(&reach))), seen)
 }
 
-/// Changes, until the hub stops, the caller's token expires, or somebody ends it.
+/// Changes, until the hub stops, the caller's token expires, the person is stopped, or somebody ends it.
 struct Watch {
+    hub: Arc<Hub>,
+    reach: Arc<Reach>,
     changes: Option<Changes>,
-    stopping: CancellationToken,
     ended: CancellationToken,
     expires_at: Instant,
 }
 
 impl Watch {
-    fn new(hub: &Hub, changes: Option<Changes>, expires_at: Timestamp, ended: CancellationToken) -> Self {
-        let expires_at = Instant::now() + expires_at.since(hub.now());
-        Self { changes, stopping: hub.supervisor().stopping().clone(), ended, expires_at }
+    fn new(hub: &Arc<Hub>, reach: &Arc<Reach>, changes: Option<Changes>, ended: CancellationToken) -> Self {
+        let expires_at = Instant::now() + reach.caller().expires_at().since(hub.now());
+        Self { hub: Arc::clone(hub), reach: Arc::clone(reach), changes, ended, expires_at }
     }
 
     /// `None`: it is over.
@@ -106,8 +122,9 @@ impl Watch {
         };
         tokio::select! {
             biased;
-            () = self.stopping.cancelled() => None,
+            () = self.hub.supervisor().stopping().cancelled() => None,
             () = self.ended.cancelled() => None,
+            () = self.hub.until_person_stopped(&self.reach) => None,
             () = sleep_until(self.expires_at) => None,
             changed = change => changed,
         }
@@ -118,6 +135,7 @@ impl Watch {
 struct Listening {
     id: Id,
     watch: Watch,
+    subscribed: Subscribed,
     first: Option<Outgoing>,
     over: bool,
     _place: Place,
@@ -131,11 +149,24 @@ impl Source for Listening {
         if self.over {
             return None;
         }
-        if self.watch.next().await.is_some() {
-            return Some(raw(&listen::tools_changed(&self.id)));
+        let (hub, reach) = (Arc::clone(&self.watch.hub), Arc::clone(&self.watch.reach));
+        loop {
+            tokio::select! {
+                biased;
+                list = self.watch.next() => {
+                    if list.is_some() {
+                        return Some(raw(&listen::tools_changed(&self.id)));
+                    }
+                    self.over = true;
+                    return Some(raw(&listen::ended(&self.id)));
+                }
+                Some((source, params)) = self.subscribed.next() => {
+                    if hub.may_hear_of_resources(&reach, &source) {
+                        return Some(listen::updated(Some(&self.id), &params));
+                    }
+                }
+            }
         }
-        self.over = true;
-        Some(raw(&listen::ended(&self.id)))
     }
 }
 
@@ -173,20 +204,28 @@ impl Source for Following {
 
 /// The stream of a session. While it is open the session is not idle.
 struct Hearing {
-    hub: Arc<Hub>,
     session: Arc<Session>,
     watch: Watch,
 }
 
 impl Source for Hearing {
     async fn next(&mut self) -> Option<Outgoing> {
-        self.session.touch(self.hub.steady());
-        tokio::select! {
-            list = self.watch.next() => {
-                self.session.sees(list?);
-                Some(raw(&listen::legacy_tools_changed()))
+        let (hub, reach) = (Arc::clone(&self.watch.hub), Arc::clone(&self.watch.reach));
+        loop {
+            self.session.touch(hub.steady());
+            tokio::select! {
+                biased;
+                list = self.watch.next() => {
+                    self.session.sees(list?);
+                    return Some(raw(&listen::legacy_tools_changed()));
+                }
+                Some((source, params)) = self.session.subscribed.next() => {
+                    // What was heard while they might hear it, and waited until they may not, is not told.
+                    if hub.may_hear_of_resources(&reach, &source) {
+                        return Some(listen::updated(None, &params));
+                    }
+                }
             }
-            Some(message) = self.session.subscribed.next() => Some(message),
         }
     }
 }

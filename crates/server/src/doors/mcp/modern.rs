@@ -9,8 +9,7 @@ use super::short;
 use super::stream::{self, Outgoing, Source};
 use super::{McpDoor, Scope, Wire, listen};
 use axum::response::Response;
-use deputy_core::Reason;
-use deputy_core::SourceName;
+use deputy_core::{Reason, SourceName, Tool};
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::servers::items_of;
 use deputy_hub::traces::Served;
@@ -19,6 +18,7 @@ use deputy_protocol::jsonrpc::{Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::{approval, discover, headers, tools, version};
 use deputy_protocol::relay::raw;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(super) async fn answer(
@@ -93,7 +93,8 @@ async fn servers(
         _ => {
             let mut wish = relay::wish(name, &request.method, request.params, client)?;
             if let Target::Own(_, tool) = &wish.target {
-                door.repeats(&caller, &server, tool, wire, params).await?;
+                let is_meant = |offered: &Tool| offered.definition.name == *tool;
+                door.repeats(&caller, &server, is_meant, wire, params).await?;
             }
             let bound = Bound::to_wish(&caller, &wish);
             if let Some(approval) = wish
@@ -159,6 +160,14 @@ async fn call(
     if short::finds(&asked.name) {
         let found = short::find(&door.hub, &door.hub.reach(caller), &asked.arguments).await;
         return Ok(reply::message(&raw(&response(id, call::ending(found).modern()))));
+    }
+    // What is called by way of `deputy__call_tool` was not called by its own definition.
+    if let Some(Cow::Borrowed(_)) = &meant
+        && let Some(source) = door.hub.server_named(&caller, &asked.name)
+    {
+        let server = door.server(&caller, &source)?;
+        let is_meant = |offered: &Tool| offered.public_name().as_str() == asked.name;
+        door.repeats(&caller, &server, is_meant, wire, params).await?;
     }
     let bound = Bound::to(&caller, &asked);
     let approval = match asked.state.as_deref().map(|state| bound.open(&door.hub, state)) {

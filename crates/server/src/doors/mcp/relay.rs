@@ -2,7 +2,7 @@
 //! that goes on as it came.
 
 use super::{McpDoor, Scope, Wire};
-use deputy_core::{Reason, SourceName, ToolName};
+use deputy_core::{Reason, SourceName, Tool, ToolName};
 use deputy_hub::ports::upstream::{ClientSide, Reply};
 use deputy_hub::servers::{Freshness, Listed, items_of};
 use deputy_hub::traces::Trace;
@@ -173,13 +173,15 @@ impl McpDoor {
         &self,
         caller: &Caller,
         server: &Arc<Server>,
-        tool: &ToolName,
+        is_meant: impl Fn(&Tool) -> bool,
         wire: &Wire,
         params: &Params<'_>,
     ) -> Result<(), Fault> {
         let reach = self.hub.reach(caller.clone());
         let is_marked = |tool: &RawValue| !ParamHeaders::of_tool(tool).is_empty();
-        let Some(tool) = self.hub.shown_tool(&reach, server, tool, is_marked).await else { return Ok(()) };
+        let Some(tool) = self.hub.shown_tool(&reach, server, is_meant, is_marked).await else {
+            return Ok(());
+        };
         ParamHeaders::of_tool(&tool).check(params.members().raw("arguments"), |name| wire.param(name))
     }
 
