@@ -16,6 +16,7 @@ type Answer = dyn Fn(&Ask) -> Result<Reply, Failure> + Send + Sync;
 /// A server in memory, in the words of the modern era.
 pub struct FakeUpstream {
     tools: Mutex<Vec<Value>>,
+    needs: Mutex<Vec<(String, String)>>,
     answer: Mutex<Arc<Answer>>,
     told: Mutex<Vec<Told>>,
     asked: Mutex<Vec<Ask>>,
@@ -48,6 +49,7 @@ impl FakeUpstream {
         };
         Arc::new(Self {
             tools: Mutex::new(names.iter().map(tool).collect()),
+            needs: Mutex::default(),
             answer: Mutex::new(Arc::new(answer)),
             told: Mutex::default(),
             asked: Mutex::default(),
@@ -56,6 +58,11 @@ impl FakeUpstream {
             hangs: Mutex::default(),
             down: AtomicBool::new(false),
         })
+    }
+
+    /// From now on it lists this tool only for clients that can do this.
+    pub fn lists_only_for(&self, tool: &str, capability: &str) {
+        lock(&self.needs).push((tool.to_owned(), capability.to_owned()));
     }
 
     /// From now on it answers so, to everything but lists of tools and `server/discover`.
@@ -119,7 +126,11 @@ impl Upstream for FakeUpstream {
                 })));
             }
             "tools/list" => {
-                let tools = lock(&self.tools).clone();
+                let able = Object::parse(&ask.client.capabilities).unwrap_or_default();
+                let mut tools = lock(&self.tools).clone();
+                for (name, capability) in &*lock(&self.needs) {
+                    tools.retain(|tool| tool["name"] != **name || able.get(capability).is_some());
+                }
                 return Ok(result(
                     &json!({"resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "public"}),
                 ));

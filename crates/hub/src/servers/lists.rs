@@ -1,4 +1,4 @@
-//! Tools of servers, kept for a moment for each principal (gateway rule 12), and judged by the pins.
+//! Tools of servers, kept for a moment for each client of a principal (gateway rules 3 and 12), and judged by the pins.
 
 use super::offers::{self, ServerTools};
 use super::{Server, Servers};
@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as Turn, watch};
 
 /// How long a list is relied on for calls, if the server tells of no change.
 const FRESH: Duration = Duration::from_secs(60);
-/// Principals whose lists are kept; beyond that those unused for longest go.
+/// Clients whose lists are kept; beyond that those unused for longest go.
 const KEPT: usize = 4096;
 
 /// How new a list has to be.
@@ -44,7 +44,7 @@ struct Fetched {
 }
 
 impl Servers {
-    /// What this principal can see of a server, and counts; policy has not been asked yet.
+    /// What this client of a principal can see of a server, and counts; policy has not been asked yet.
     ///
     /// # Errors
     /// The server does not answer, or what counts cannot be read: then nothing is offered.
@@ -74,9 +74,8 @@ impl Servers {
     /// What was fetched last of all servers of the caller's, without asking any.
     pub(crate) fn tools_seen(&self, reach: &Reach) -> Vec<Arc<ServerTools>> {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = reach.caller().principal();
         let own = self.all(&reach.user().tenant).filter_map(|server| {
-            let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
+            let kept = lists.get(&key(reach, server))?;
             kept.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
         });
         own.collect()
@@ -86,9 +85,8 @@ impl Servers {
     #[must_use]
     pub fn mark(&self, reach: &Reach) -> u64 {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = reach.caller().principal();
         let own = self.all(&reach.user().tenant).filter_map(|server| {
-            let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
+            let kept = lists.get(&key(reach, server))?;
             Some(kept.changes.borrow().tools)
         });
         own.sum()
@@ -127,7 +125,7 @@ impl Servers {
         let principal = server.principal(&reach.caller().principal());
         let now = self.clock.elapsed();
         let mut lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (server.name.clone(), principal);
+        let key = key(reach, server);
         if lists.len() >= KEPT && !lists.contains_key(&key) {
             let used = |kept: &Kept| *kept.used_at.lock().unwrap_or_else(PoisonError::into_inner);
             let mut all: Vec<Duration> = lists.values().map(|kept| used(kept)).collect();
@@ -136,11 +134,11 @@ impl Servers {
             lists.retain(|_, kept| used(kept) > middle);
         }
         let is_new = !lists.contains_key(&key);
-        let kept = lists.entry(key).or_insert_with_key(|(_, principal)| {
+        let kept = lists.entry(key).or_insert_with(|| {
             Arc::new(Kept {
                 fetched: Turn::default(),
                 last: Mutex::default(),
-                changes: server.upstream.changes(principal),
+                changes: server.upstream.changes(&principal),
                 used_at: Mutex::new(now),
             })
         });
@@ -205,4 +203,11 @@ impl Servers {
         }
         Ok(tools)
     }
+}
+
+/// Whose list it is: a server of the legacy era is told once what its client can do, and may list only that.
+fn key(reach: &Reach, server: &Server) -> (SourceName, String) {
+    let principal = server.principal(&reach.caller().principal());
+    let side = reach.caller().side().map(|digest| digest.to_string()).unwrap_or_default();
+    (server.name.clone(), format!("{side}\0{principal}"))
 }
