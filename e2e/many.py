@@ -1,9 +1,9 @@
-"""A server with more tools than fit one page: 1,200 of them, given out by 150. A message per line, in the legacy era."""
+"""A server with more tools than fit one of the hub's pages: 1,020 of them, given out by 150. A message per line, in the legacy era."""
 
 import json
 import sys
 
-COUNT, PAGE = 1200, 150
+COUNT, PAGE = 1020, 150
 
 
 def page(params):
