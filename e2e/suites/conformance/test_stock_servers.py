@@ -21,6 +21,7 @@ CALLS = {
     "time": ("get_current_time", {"timezone": "UTC"}, False, "UTC"),
     "fetch": ("fetch", {"url": "http://127.0.0.1:9/"}, True, "link-local"),
     "everything-http": ("echo", {"message": WORDS}, False, WORDS),
+    "everything-sse": ("echo", {"message": WORDS}, False, WORDS),
 }
 
 

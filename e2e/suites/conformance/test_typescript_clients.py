@@ -51,6 +51,7 @@ async def used(stock, client, who, path, prefix, *steps):
 DOORS = {
     "own": ("/s/everything/mcp", "", ""),
     "own-http": ("/s/everything-http/mcp", "", ""),
+    "own-sse": ("/s/everything-sse/mcp", "", ""),
     "all": ("/mcp", "everything__", "everything+"),
 }
 

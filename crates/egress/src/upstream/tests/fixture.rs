@@ -24,6 +24,8 @@ pub(super) const SOON: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) method: String,
+    /// Its path, with the query.
+    pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Value,
 }
@@ -201,7 +203,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
     let mut lines = head.lines();
-    let method = lines.next()?.split(' ').next()?.to_owned();
+    let mut words = lines.next()?.split(' ').map(ToOwned::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
@@ -213,7 +216,7 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     }
     let text = String::from_utf8(bytes[head_end..head_end + length].to_vec()).unwrap();
     let body = serde_json::from_str(&text).unwrap_or_default();
-    Some(Request { method, headers, body })
+    Some(Request { method, path, headers, body })
 }
 
 /// The machine's.
