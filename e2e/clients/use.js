@@ -1,9 +1,10 @@
 // Uses a server through the hub by MCP's own TypeScript clients, step by step, and prints what came of each step as JSON.
 //
-//   DEPUTY_TOKEN=… node use.js --sdk client|sdk --era modern|legacy --url URL [--prefix everything__] STEP…
+//   DEPUTY_TOKEN=… node use.js --sdk client|sdk --era modern|legacy --url URL [--prefix everything__] [--wants TOOL] STEP…
 //
 // `client` is the SDK of both eras (@modelcontextprotocol/client), `sdk` the one before it, of the legacy era alone.
 // The prefix is what `/mcp` puts before names; before addresses it puts the same source and a `+`.
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import * as modern from "@modelcontextprotocol/client";
 import { Client as LegacyClient } from "@modelcontextprotocol/sdk/client/index.js";
@@ -17,6 +18,7 @@ const { values: options, positionals: steps } = parseArgs({
     era: { type: "string" },
     url: { type: "string" },
     prefix: { type: "string", default: "" },
+    wants: { type: "string", default: "echo" },
   },
 });
 const named = (name) => options.prefix + name;
@@ -65,16 +67,26 @@ async function connected() {
 
 const texts = (result) => result.content.filter((part) => part.type === "text").map((part) => part.text);
 
+async function allNames(client) {
+  const names = [];
+  let cursor;
+  do {
+    const page = await client.listTools(cursor ? { cursor } : undefined);
+    names.push(...page.tools.map((tool) => tool.name));
+    cursor = page.nextCursor;
+  } while (cursor);
+  return names;
+}
+
 const does = {
+  /** Until a tool is in it: a server that takes its time to start is missing at `/mcp` until it has started. */
   async list({ client }) {
-    const names = [];
-    let cursor;
-    do {
-      const page = await client.listTools(cursor ? { cursor } : undefined);
-      names.push(...page.tools.map((tool) => tool.name));
-      cursor = page.nextCursor;
-    } while (cursor);
-    return { names, pages: asked["tools/list"] };
+    for (let tries = 0; ; tries++) {
+      const before = asked["tools/list"] ?? 0;
+      const names = await allNames(client);
+      if (names.includes(named(options.wants)) || tries === 30) return { names, pages: asked["tools/list"] - before };
+      await setTimeout(500);
+    }
   },
 
   async call({ call }) {

@@ -88,7 +88,7 @@ def cancelled(stock, path):
 @pytest.mark.parametrize("path", ["/s/many/mcp", "/mcp"])
 async def test_a_list_of_more_than_a_page_is_whole_for_a_typescript_client(stock, client, path):
     prefix = "" if path != "/mcp" else "many__"
-    done = await used(stock, client, "carol", path, prefix, "list")
+    done = await used(stock, client, "carol", path, prefix, "--wants", MANY[-1], "list")
     names = done["list"]["names"]
     assert [name for name in names if name.startswith(f"{prefix}tool_")] == [prefix + name for name in MANY]
     assert len(set(names)) == len(names)
