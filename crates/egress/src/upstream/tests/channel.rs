@@ -188,12 +188,13 @@ async fn a_server_of_the_transport_before_is_found_out_by_what_it_answers_to_ini
 #[tokio::test]
 async fn answers_on_one_stream_find_the_calls_that_they_are_to() {
     let (fixture, server) = Old::start("405 Method Not Allowed", ENDPOINT).await;
-    let upstream = Arc::new(fixture.upstream());
-    let first = Arc::clone(&upstream);
-    let first = tokio::spawn(async move { said(&first, call("hold")).await });
-    until("the first call is held", || server.held.lock().unwrap().is_some()).await;
-    assert_eq!(said(&upstream, call("let_go")).await, "second");
-    assert_eq!(first.await.unwrap(), "first");
+    let upstream = fixture.upstream();
+    let second = async {
+        until("the first call is held", || server.held.lock().unwrap().is_some()).await;
+        said(&upstream, call("let_go")).await
+    };
+    let (first, second) = tokio::join!(said(&upstream, call("hold")), second);
+    assert_eq!((first, second), (json!("first"), json!("second")));
     assert_eq!(server.sessions.load(Ordering::SeqCst), 1);
 }
 
@@ -230,16 +231,15 @@ async fn rule_14_a_change_on_the_stream_is_heard() {
 #[tokio::test]
 async fn rule_15_a_call_that_is_given_up_is_cancelled_where_the_server_listens() {
     let (fixture, _) = Old::start("404 Not Found", ENDPOINT).await;
-    let upstream = Arc::new(fixture.upstream());
-    let cancel = CancellationToken::new();
-    let (calling, cancelled) = (Arc::clone(&upstream), cancel.clone());
-    let running = tokio::spawn(async move {
-        let (told, _) = mpsc::channel(1);
-        calling.ask(call("hang"), told, &cancelled).await
-    });
-    let called = fixture.request(|request| request.what() == "tools/call").await;
-    cancel.cancel();
-    assert!(matches!(running.await.unwrap(), Err(Failure::Cancelled)));
+    let upstream = fixture.upstream();
+    let (cancel, (told, _heard)) = (CancellationToken::new(), mpsc::channel(1));
+    let giving_up = async {
+        let called = fixture.request(|request| request.what() == "tools/call").await;
+        cancel.cancel();
+        called
+    };
+    let (outcome, called) = tokio::join!(upstream.ask(call("hang"), told, &cancel), giving_up);
+    assert!(matches!(outcome, Err(Failure::Cancelled)));
     let told = fixture.request(|request| request.what() == "notifications/cancelled").await;
     assert_eq!((&told.body["params"]["requestId"], told.path), (&called.body["id"], called.path));
 }
@@ -274,7 +274,7 @@ async fn rule_26_an_answer_that_is_too_long_for_the_stream_ends_it_and_nothing_e
 }
 
 #[tokio::test]
-async fn a_server_that_listens_elsewhere_is_told_nothing() {
+async fn r6_a_server_that_listens_elsewhere_is_told_nothing() {
     let elsewhere = Fixture::new(|_, conn| async move { Some(conn) }.boxed()).await;
     let there = format!("event: endpoint\ndata: {}\n\n", elsewhere.url());
     for first in [
