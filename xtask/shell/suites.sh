@@ -149,14 +149,18 @@ cargo_fuzz() {
   (cd "$DEPUTY_ROOT/fuzz" && cargo fuzz "$verb" --fuzz-dir . --sanitizer none --target-dir "$DEPUTY_STATE/fuzz/target" "$@")
 }
 
-conformance_tools() { need_packages; need_python; need_rust; need_npm e2e/conformance; need_npm e2e/servers; }
-conformance_hub() { cargo build --locked --quiet -p deputy --example conformance; }
+conformance_tools() {
+  local folder
+  need_packages; need_python; need_rust
+  for folder in conformance servers clients idp; do need_npm "e2e/$folder"; done
+}
+conformance_hubs() { cargo build --locked --quiet -p deputy --bins --example conformance; }
 
 suite_conformance() {
   tools_or_fail conformance_tools || return
   need_rust
-  say "building a hub for programs that bring no token"
-  conformance_hub || { count "building the hub of the conformance suite" 1; return; }
+  say "building the hub, and one for programs that bring no token"
+  conformance_hubs || { count "building the hubs of the conformance suite" 1; return; }
   counted_pytest conformance e2e/suites/conformance
 }
 

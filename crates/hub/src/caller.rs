@@ -1,8 +1,10 @@
 //! Who asks: made only from verified claims (invariant 5).
 
+use crate::ports::upstream::ClientSide;
 use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, Timestamp, User};
 use deputy_identity::claims::{Claims, Verified};
 use deputy_protocol::trace::TraceId;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -20,6 +22,15 @@ pub struct Caller {
     acting: Option<Value>,
     principal: Arc<str>,
     trace: Option<TraceId>,
+    side: Option<Arc<Side>>,
+}
+
+/// What the client said of itself, and what tells it from another.
+#[derive(Debug)]
+struct Side {
+    capabilities: Box<RawValue>,
+    implementation: Option<Box<RawValue>>,
+    digest: Digest,
 }
 
 /// By which yes one call may be made.
@@ -51,6 +62,7 @@ impl Caller {
             untrusted: true,
             acting: acting(claims),
             trace: None,
+            side: None,
         }
     }
 
@@ -61,6 +73,29 @@ impl Caller {
         let clean: String = name.chars().filter(|c| !c.is_control() && !is_direction(*c)).take(200).collect();
         self.agent.name = if clean.trim().is_empty() { None } else { Some(clean.trim().to_owned()) };
         self
+    }
+
+    /// The same caller, whose client said this of itself. Servers are told it, for lists too: some list only what this very
+    /// client can use. Like a label it proves nothing and raises nothing.
+    #[must_use]
+    pub fn speaking_through(mut self, client: ClientSide) -> Self {
+        let ClientSide { capabilities, implementation, .. } = client;
+        let said = implementation.as_deref().map(RawValue::get).unwrap_or_default();
+        let digest = Digest::of_parts(&[capabilities.get().as_bytes(), said.as_bytes()]);
+        self.side = Some(Arc::new(Side { capabilities, implementation, digest }));
+        self
+    }
+
+    /// What a server is told of the client where it is asked for no call.
+    pub(crate) fn client_side(&self) -> ClientSide {
+        let Some(side) = &self.side else { return ClientSide::default() };
+        let (capabilities, implementation) = (side.capabilities.clone(), side.implementation.clone());
+        ClientSide { capabilities, implementation, ..ClientSide::default() }
+    }
+
+    /// What tells its client's word of itself from another's, if there is one.
+    pub(crate) fn side(&self) -> Option<Digest> {
+        self.side.as_ref().map(|side| side.digest)
     }
 
     /// The same caller for the one call whose approval was just spent.

@@ -131,7 +131,7 @@ impl Pins {
         Ok(Judged { offered, held: held.collect() })
     }
 
-    /// The second half of the answer are those for which another tab was quicker with another definition.
+    /// The second half of the answer are those for which somebody else was quicker with another definition.
     async fn pin_first(
         &self,
         scope: &PinScope,
@@ -143,7 +143,16 @@ impl Pins {
         }
         let taken = self.table.pin_first(scope, first.iter().map(pinned).collect(), event).await?;
         let taken: HashSet<_> = taken.into_iter().collect();
-        Ok(first.into_iter().partition(|offer| taken.contains(&offer.hash)))
+        let (mut pinned, late): (Vec<_>, Vec<_>) =
+            first.into_iter().partition(|offer| taken.contains(&offer.hash));
+        if late.is_empty() {
+            return Ok((pinned, late));
+        }
+        // Somebody who was quicker with the very same definition pinned it for all whom the scope has.
+        let pins = self.table.pins(scope).await?;
+        let (same, late): (Vec<_>, Vec<_>) = late.into_iter().partition(|offer| counts(offer, &pins, false));
+        pinned.extend(same);
+        Ok((pinned, late))
     }
 
     async fn wait(&self, scope: &PinScope, unknown: &[Offer], event: Event) -> Result<(), StoreError> {

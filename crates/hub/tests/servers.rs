@@ -103,6 +103,22 @@ async fn policies_see_the_arguments_of_every_method() {
 }
 
 #[tokio::test]
+async fn the_first_use_of_a_definition_counts_for_all_who_are_first_at_the_same_time() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let world = world(ALLOW, &files, Trust::FirstUse).await;
+    let listed = async |who: &str| {
+        let caller = world.caller_at("files", who).await;
+        let server = world.hub.servers().of(&caller_tenant(&caller), &"files".parse().unwrap()).unwrap();
+        let reach = world.hub.reach(caller);
+        world.hub.server_tools(&reach, server, Freshness::Now).await.unwrap().items.len()
+    };
+    world.tables.two_look_at_the_pins_at_once();
+    assert_eq!(tokio::join!(listed("alice"), listed("bob")), (1, 1));
+    assert_eq!(lines(&world, EventKind::DefinitionPinned).len(), 1);
+    assert!(lines(&world, EventKind::DefinitionWaiting).is_empty());
+}
+
+#[tokio::test]
 async fn a_definition_that_changed_is_not_called_until_somebody_accepts_it() {
     let files = FakeUpstream::with_tools(&["list"]);
     let world = world(ALLOW, &files, Trust::FirstUse).await;

@@ -57,6 +57,29 @@ async fn rule_02_names_and_unknown_members_arrive_unchanged() {
 }
 
 #[tokio::test]
+async fn rule_03_a_list_is_the_one_for_what_this_client_can_do_and_its_tools_can_be_called() {
+    let (doors, files) = doors(&["list", "ask"]).await;
+    files.lists_only_for("ask", "elicitation");
+    for capabilities in [json!({}), json!({"elicitation": {}}), json!({})] {
+        let (able, names) = match capabilities.get("elicitation") {
+            None => (false, json!(["list"])),
+            Some(_) => (true, json!(["list", "ask"])),
+        };
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": capabilities});
+        let (_, listed) = modern(&doors, "tools/list", json!({"_meta": meta})).await;
+        let tools = listed["result"]["tools"].as_array().unwrap();
+        assert_eq!(tools.iter().map(|tool| tool["name"].clone()).collect::<Value>(), names);
+        let (_, called) = modern(&doors, "tools/call", json!({"name": "ask", "_meta": meta})).await;
+        assert_eq!(called["result"]["isError"] != json!(true), able, "{called}");
+        let session = doors.initialized_with("alice", &capabilities).await;
+        let call = doors.legacy("alice", &session, &json!(1), "tools/call", &json!({"name": "ask"}));
+        let called = doors.send(call).await.json();
+        assert_eq!(called["result"]["isError"] != json!(true), able, "{called}");
+    }
+}
+
+#[tokio::test]
 async fn rule_17_headers_that_repeat_arguments_are_held_against_them() {
     let (doors, files) = doors(&[]).await;
     let region = json!({"type": "string", "x-mcp-header": "Region"});

@@ -8,6 +8,8 @@ use deputy_core::{
 use deputy_hub::ports::{
     MOST_WAITING, Pin, PinDecision, PinScope, Pinned, PinnedBy, Pins, StoreError, WaitingDefinition, naming,
 };
+use std::sync::Arc;
+use tokio::sync::Barrier;
 
 /// One pin; without a user it is the tenant's.
 #[derive(Clone)]
@@ -54,6 +56,11 @@ impl PinRows {
 }
 
 impl Memory {
+    /// The next two who look at the pins both see them as they are before either goes on.
+    pub fn two_look_at_the_pins_at_once(&self) {
+        *self.look_together.lock().unwrap() = Some(Arc::new(Barrier::new(2)));
+    }
+
     /// What `deputy tools accept` does: the hub takes it up by itself.
     pub fn accept_for_tenant(&self, tenant: &TenantId, source: &str, tool: &str, hash: DefinitionHash) {
         let wish = (tenant.clone(), source.parse().unwrap(), tool.parse().unwrap(), hash);
@@ -66,7 +73,13 @@ impl Pins for Memory {
     async fn pins(&self, scope: &PinScope) -> Result<Vec<Pin>, StoreError> {
         self.readable()?;
         let pin = |row: &Row| Pin { tool: row.tool.definition.name.clone(), hash: row.tool.hash, by: row.by };
-        Ok(self.pins.lock().unwrap().of(scope).map(pin).collect())
+        let found = self.pins.lock().unwrap().of(scope).map(pin).collect();
+        let together = self.look_together.lock().unwrap().clone();
+        if let Some(together) = together {
+            together.wait().await;
+            *self.look_together.lock().unwrap() = None;
+        }
+        Ok(found)
     }
 
     async fn pin_first(

@@ -13,7 +13,7 @@ use deputy_hub::ports::{
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::watch;
+use tokio::sync::{Barrier, watch};
 
 /// All tables. A change and its line happen together or not at all.
 pub struct Memory {
@@ -27,6 +27,7 @@ pub struct Memory {
     pub(crate) wishes: Mutex<Vec<SwitchWish>>,
     pub(crate) wished: AtomicU64,
     pub(crate) pins: Mutex<PinRows>,
+    pub(crate) look_together: Mutex<Option<Arc<Barrier>>>,
     broken: Arc<AtomicBool>,
     unreadable: AtomicBool,
     failures: Arc<AtomicUsize>,
@@ -46,6 +47,7 @@ impl Default for Memory {
             wishes: Mutex::default(),
             wished: AtomicU64::default(),
             pins: Mutex::default(),
+            look_together: Mutex::default(),
             broken: Arc::default(),
             unreadable: AtomicBool::default(),
             failures: Arc::default(),

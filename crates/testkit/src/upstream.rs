@@ -16,6 +16,7 @@ type Answer = dyn Fn(&Ask) -> Result<Reply, Failure> + Send + Sync;
 /// A server in memory, in the words of the modern era.
 pub struct FakeUpstream {
     tools: Mutex<Vec<Value>>,
+    needs: Mutex<Vec<(String, String)>>,
     answer: Mutex<Arc<Answer>>,
     told: Mutex<Vec<Told>>,
     asked: Mutex<Vec<Ask>>,
@@ -52,6 +53,7 @@ impl FakeUpstream {
         };
         Arc::new(Self {
             tools: Mutex::new(names.iter().map(tool).collect()),
+            needs: Mutex::default(),
             answer: Mutex::new(Arc::new(answer)),
             told: Mutex::default(),
             asked: Mutex::default(),
@@ -68,6 +70,11 @@ impl FakeUpstream {
     /// From now on it has these tools for principals whose name has this in it.
     pub fn set_tools_for(&self, principal: &str, tools: Vec<Value>) {
         lock(&self.others).push((principal.to_owned(), tools));
+    }
+
+    /// From now on it lists this tool only for clients that can do this.
+    pub fn lists_only_for(&self, tool: &str, capability: &str) {
+        lock(&self.needs).push((tool.to_owned(), capability.to_owned()));
     }
 
     /// From now on it answers so, to everything but lists of tools and `server/discover`.
@@ -161,8 +168,12 @@ impl Upstream for FakeUpstream {
                 self.listed.fetch_add(1, Ordering::SeqCst);
                 let others = lock(&self.others).clone();
                 let own = others.into_iter().find(|(principal, _)| ask.principal.contains(principal));
-                let tools = own.map_or_else(|| lock(&self.tools).clone(), |(_, tools)| tools);
+                let mut tools = own.map_or_else(|| lock(&self.tools).clone(), |(_, tools)| tools);
                 let ttl_ms = self.ttl_ms.load(Ordering::SeqCst);
+                let able = Object::parse(&ask.client.capabilities).unwrap_or_default();
+                for (name, capability) in &*lock(&self.needs) {
+                    tools.retain(|tool| tool["name"] != **name || able.get(capability).is_some());
+                }
                 return Ok(result(
                     &json!({"resultType": "complete", "tools": tools, "ttlMs": ttl_ms, "cacheScope": "public"}),
                 ));

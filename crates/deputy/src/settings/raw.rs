@@ -238,7 +238,7 @@ pub(super) struct Server {
     /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
     #[schemars(extend("examples" = ["acme"]))]
     pub(super) tenant: Option<Located<String>>,
-    /// Its address (Streamable HTTP).
+    /// Its address (Streamable HTTP, or HTTP+SSE of 2024-11-05).
     #[schemars(extend("examples" = ["https://ledger.acme.example/mcp"]))]
     pub(super) url: Option<Located<String>>,
     /// The program to start, and its arguments (stdio). It is started when it is first needed, by itself for each user.

@@ -1,5 +1,6 @@
 //! Against servers on this machine, well-behaved and not.
 
+mod channel;
 mod fixture;
 mod legacy;
 mod listening;

@@ -1,4 +1,4 @@
-//! Tools of servers, kept for a moment for each principal (gateway rule 12), and judged by the pins.
+//! Tools of servers, kept for a moment for each client of a principal (gateway rules 3 and 12), and judged by the pins.
 
 use super::offers::{self, ServerTools};
 use super::{Server, Servers};
@@ -16,7 +16,7 @@ use tokio::sync::{Mutex as Turn, watch};
 const FRESH: Duration = Duration::from_secs(60);
 /// How long at least, whatever the server says: many say 0, and calls in one second may share a list.
 const FRESH_AT_LEAST: Duration = Duration::from_secs(1);
-/// Principals whose lists are kept; beyond that those unused for longest go.
+/// Clients whose lists are kept; beyond that those unused for longest go.
 const KEPT: usize = 4096;
 
 /// How new a list has to be.
@@ -57,7 +57,7 @@ struct Fetched {
 }
 
 impl Servers {
-    /// What this principal can see of a server, and counts; policy has not been asked yet.
+    /// What this client of a principal can see of a server, and counts; policy has not been asked yet.
     ///
     /// # Errors
     /// The server does not answer, or what counts cannot be read: then nothing is offered.
@@ -94,9 +94,8 @@ impl Servers {
     /// are listened to.
     pub(crate) fn seen(&self, reach: &Reach) -> Vec<Seen> {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = reach.caller().principal();
         let own = self.all(&reach.user().tenant).filter_map(|server| {
-            let kept = lists.get(&(server.name.clone(), server.principal(&caller)))?;
+            let kept = lists.get(&key(reach, server))?;
             Some((Arc::clone(server), kept.seen(), kept.changes.borrow().tools))
         });
         own.collect()
@@ -105,8 +104,7 @@ impl Servers {
     /// What was fetched last of one server.
     pub(crate) fn seen_of(&self, reach: &Reach, server: &Server) -> Option<Arc<ServerTools>> {
         let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let principal = server.principal(&reach.caller().principal());
-        lists.get(&(server.name.clone(), principal))?.seen()
+        lists.get(&key(reach, server))?.seen()
     }
 
     /// Asks every server of the caller's, at the same time, each no longer than `within`. Those that do not answer are
@@ -142,7 +140,7 @@ impl Servers {
         let principal = server.principal(&reach.caller().principal());
         let now = self.clock.elapsed();
         let mut lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (server.name.clone(), principal);
+        let key = key(reach, server);
         if lists.len() >= KEPT && !lists.contains_key(&key) {
             let used = |kept: &Kept| *kept.used_at.lock().unwrap_or_else(PoisonError::into_inner);
             let mut all: Vec<Duration> = lists.values().map(|kept| used(kept)).collect();
@@ -151,11 +149,11 @@ impl Servers {
             lists.retain(|_, kept| used(kept) > middle);
         }
         let is_new = !lists.contains_key(&key);
-        let kept = lists.entry(key).or_insert_with_key(|(_, principal)| {
+        let kept = lists.entry(key).or_insert_with(|| {
             Arc::new(Kept {
                 fetched: Turn::default(),
                 last: Mutex::default(),
-                changes: server.upstream.changes(principal),
+                changes: server.upstream.changes(&principal),
                 used_at: Mutex::new(now),
             })
         });
@@ -229,4 +227,11 @@ fn fresh(server: &Server, tools: &ServerTools) -> Duration {
     let says = revision.is_some_and(|revision| version::MODERN_SPOKEN.contains(&revision.as_str()));
     let ttl = tools.rest.read::<u64>("ttlMs").filter(|_| says).map(Duration::from_millis);
     ttl.map_or(FRESH, |ttl| ttl.clamp(FRESH_AT_LEAST, FRESH))
+}
+
+/// Whose list it is: a server of the legacy era is told once what its client can do, and may list only that.
+fn key(reach: &Reach, server: &Server) -> (SourceName, String) {
+    let principal = server.principal(&reach.caller().principal());
+    let side = reach.caller().side().map(|digest| digest.to_string()).unwrap_or_default();
+    (server.name.clone(), format!("{side}\0{principal}"))
 }

@@ -3,7 +3,7 @@
 use super::{Server, Servers};
 use crate::events::Refused;
 use crate::intent::Reach;
-use crate::ports::upstream::{ClientSide, Reply};
+use crate::ports::upstream::Reply;
 use deputy_core::{Digest, Reason};
 use deputy_protocol::mcp::ours;
 use deputy_protocol::relay::{Object, raw};
@@ -88,9 +88,10 @@ impl Servers {
             Refused::because(Reason::UpstreamUnavailable, format!("the server `{}`: {why}", server.name))
         };
         let (mut listed, mut cursor, mut seen) = (Listed::default(), None::<String>, HashSet::new());
+        let client = || reach.caller().client_side();
         for page in 0..PAGES {
             let params = cursor.as_ref().map(|cursor| raw(&json!({"cursor": cursor})));
-            let result = match self.look(reach, server, method, params, ClientSide::default()).await? {
+            let result = match self.look(reach, server, method, params, client()).await? {
                 Reply::Result(result) => result,
                 // Of a later page: the list would be cut without a word.
                 Reply::Fault { message, .. } if page > 0 => return Err(unusable(&message)),

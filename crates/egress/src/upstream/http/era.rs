@@ -10,12 +10,15 @@ use deputy_protocol::jsonrpc::code;
 use deputy_protocol::mcp::version::{MODERN, MODERN_SPOKEN};
 use deputy_protocol::relay::Object;
 use serde_json::value::RawValue;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is known.
 #[derive(Default)]
 pub(super) struct Eras {
     known: Mutex<Option<Era>>,
+    /// It speaks by the transport of 2024-11-05.
+    has_channel: AtomicBool,
     probing: tokio::sync::Mutex<()>,
 }
 
@@ -25,7 +28,17 @@ impl Eras {
     }
 
     pub(super) fn forget(&self) {
+        self.set_channel(false);
         self.set(None);
+    }
+
+    /// Whether it is known to speak by the transport of 2024-11-05.
+    pub(super) fn has_channel(&self) -> bool {
+        self.has_channel.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_channel(&self, has_channel: bool) {
+        self.has_channel.store(has_channel, Ordering::Relaxed);
     }
 
     fn set(&self, era: Option<Era>) {

@@ -51,6 +51,8 @@ enum State {
     Body(Streamed, Vec<u8>),
     Stream(Streamed),
     Resuming(BoxFuture<'static, Result<Streamed, Failure>>),
+    /// The request was taken; the answer comes on the session's own stream.
+    Aside,
     Done,
 }
 
@@ -70,11 +72,12 @@ impl HttpLine {
         (id, headers, body): (u64, HeaderMap, String),
         session: Option<(Arc<Session>, mpsc::Receiver<Event>)>,
     ) -> Self {
+        let (session, aside) = session.unzip();
         let sending = {
             let (inner, principal) = (Arc::clone(inner), principal.to_owned());
-            Box::pin(async move { wire::post(&inner, &principal, headers, body).await })
+            let place = session.as_ref().and_then(|session| session.place().cloned());
+            Box::pin(async move { wire::post(&inner, place.as_ref(), &principal, headers, body).await })
         };
-        let (session, aside) = session.unzip();
         let limits = &inner.settings.limits;
         Self {
             inner: Arc::clone(inner),
@@ -97,13 +100,19 @@ impl HttpLine {
         self.minted.take()
     }
 
+    fn is_over_channel(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.place().is_some())
+    }
+
     fn took(&mut self, step: Step) -> Result<(), Trouble> {
         if let Step::Answered(streamed) = &step {
             self.minted = streamed.headers().get(wire::SESSION).filter(|id| id.len() <= 1024).cloned();
         }
         match step {
             Step::Answered(streamed)
-                if streamed.status().is_success() && is_event_stream(streamed.headers()) =>
+                if streamed.status().is_success()
+                    && is_event_stream(streamed.headers())
+                    && !self.is_over_channel() =>
             {
                 self.state = State::Stream(streamed);
             }
@@ -149,6 +158,10 @@ impl HttpLine {
     fn end(&mut self) -> Result<(), Trouble> {
         let State::Body(streamed, body) = &mut self.state else { return self.broke() };
         let (status, body) = (streamed.status(), std::mem::take(body));
+        if status.is_success() && self.is_over_channel() {
+            self.state = State::Aside;
+            return Ok(());
+        }
         let messages = message::read(&body);
         if status.is_success() {
             let none = |why: String| Failure::Unusable(why);
@@ -192,7 +205,7 @@ impl HttpLine {
         headers.insert(wire::LAST_EVENT, place);
         self.state = State::Resuming(Box::pin(async move {
             tokio::time::sleep(wait).await;
-            wire::send(&inner, &principal, http::Method::GET, headers, bytes::Bytes::new()).await
+            wire::send(&inner, None, &principal, http::Method::GET, headers, bytes::Bytes::new()).await
         }));
         Ok(())
     }
@@ -277,8 +290,17 @@ impl Line for HttpLine {
             if let Some(event) = self.events.pop_front() {
                 return Ok(event);
             }
+            let is_over_channel = self.is_over_channel();
             let step = match &mut self.aside {
                 None => step(&mut self.state).await?,
+                Some(aside) if is_over_channel => tokio::select! {
+                    biased;
+                    event = aside.recv() => {
+                        let ended = || Failure::Lost("its stream ended before the answer".to_owned());
+                        return event.ok_or_else(|| ended().into());
+                    }
+                    step = step(&mut self.state) => step?,
+                },
                 Some(aside) => tokio::select! {
                     biased;
                     Some(event) = aside.recv() => return Ok(event),
@@ -330,6 +352,7 @@ async fn step(state: &mut State) -> Result<Step, Failure> {
             Ok(piece) => Step::Piece(piece),
             Err(_) => Step::Broke,
         },
+        State::Aside => std::future::pending().await,
         State::Done => Step::Broke,
     })
 }

@@ -1,5 +1,6 @@
-//! Servers at an address: Streamable HTTP, of both eras.
+//! Servers at an address: Streamable HTTP, of both eras, and the transport before it (`channel`).
 
+mod channel;
 pub(in crate::upstream) mod era;
 mod hearing;
 mod legacy;

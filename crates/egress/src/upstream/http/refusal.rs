@@ -22,7 +22,7 @@ pub(super) fn of(
         Message::Response { id: None, outcome: outcome @ Outcome::Error(_) } => Some((false, outcome)),
         _ => None,
     });
-    let is_gone = status == StatusCode::NOT_FOUND && session.is_some_and(Session::has_id);
+    let is_gone = session.is_some_and(|session| session.is_unknown(status));
     let fits_nothing = matches!(status.as_u16(), 400 | 404 | 405);
     match answered {
         // An unknown method, not an unknown session.

@@ -10,7 +10,7 @@ use deputy_hub::ports::upstream::Failure;
 use deputy_protocol::asking::{message, request, sse};
 use deputy_protocol::relay::{Object, raw};
 use http::header::HeaderValue;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 /// How long we wait before the server's stream is opened again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub(super) struct Session {
     /// How many listeners keep it.
     pub(super) pins: AtomicUsize,
     id: Option<HeaderValue>,
+    place: Option<Url>,
     version: Option<HeaderValue>,
     logs: bool,
     level: Mutex<Option<String>>,
@@ -64,6 +66,7 @@ impl Session {
             logs: capabilities.get("logging").is_some(),
             initialized,
             id,
+            place: None,
             version,
             level: Mutex::default(),
             used_at_ms: AtomicU64::new(inner.elapsed_ms()),
@@ -71,8 +74,24 @@ impl Session {
         }
     }
 
-    pub(super) const fn has_id(&self) -> bool {
-        self.id.is_some()
+    /// The same session over a stream that is open, with a server that listens there.
+    pub(super) fn over_channel(self, place: Url) -> Self {
+        self.is_heard.cancel();
+        Self { place: Some(place), ..self }
+    }
+
+    /// Where the server listens, if not at its address: then all its answers come on the session's stream.
+    pub(super) const fn place(&self) -> Option<&Url> {
+        self.place.as_ref()
+    }
+
+    /// Whether a server that answers so knows the session no more.
+    pub(super) fn is_unknown(&self, status: StatusCode) -> bool {
+        if self.place.is_some() {
+            // Servers of that transport had no word for it in common.
+            return matches!(status.as_u16(), 400 | 404 | 410);
+        }
+        self.id.is_some() && status == StatusCode::NOT_FOUND
     }
 
     /// Whether updates of resources can be subscribed to.
@@ -123,7 +142,7 @@ impl Session {
 
     /// Posts a notification or an answer of ours.
     pub(super) async fn say(&self, inner: &Inner, text: String) -> Result<(), Failure> {
-        let streamed = wire::post(inner, &self.principal, self.headers(), text).await?;
+        let streamed = wire::post(inner, self.place(), &self.principal, self.headers(), text).await?;
         let status = streamed.status();
         if status.is_success() {
             // Read to its end, so that the connection can be used again.
@@ -214,7 +233,7 @@ impl Session {
         if let Some(place) = parser.last_id().and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(wire::LAST_EVENT, place);
         }
-        let opened = wire::send(inner, &self.principal, Method::GET, headers, Bytes::new()).await;
+        let opened = wire::send(inner, None, &self.principal, Method::GET, headers, Bytes::new()).await;
         self.is_heard.cancel();
         let Ok(mut streamed) = opened else { return Ok(false) };
         let status = streamed.status();
@@ -235,7 +254,8 @@ impl Session {
         Ok(anything)
     }
 
-    async fn heard_event(&self, inner: &Inner, data: &[u8]) {
+    /// Takes in what came on the stream.
+    pub(super) async fn heard_event(&self, inner: &Inner, data: &[u8]) {
         let mut owed = Vec::new();
         for message in message::read(data).unwrap_or_default() {
             match self.open.route(&message) {
@@ -260,7 +280,8 @@ impl Session {
         self.gone.cancel();
         self.open.end("the session ended");
         if self.id.is_some() {
-            let goodbye = wire::send(inner, &self.principal, Method::DELETE, self.headers(), Bytes::new());
+            let headers = self.headers();
+            let goodbye = wire::send(inner, None, &self.principal, Method::DELETE, headers, Bytes::new());
             let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         }
     }

@@ -2,6 +2,7 @@
 //! when nobody uses them.
 
 use super::Inner;
+use super::channel::Channel;
 use super::line::HttpLine;
 use super::session::Session;
 use crate::upstream::call::{Event, Line as _, Trouble, shortened};
@@ -11,6 +12,7 @@ use deputy_protocol::asking::{answer, needs::Declared};
 use deputy_protocol::mcp::version::Revision;
 use deputy_protocol::relay::Object;
 use http::HeaderMap;
+use http::header::HeaderValue;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,10 +78,17 @@ impl Sessions {
             session.used(inner);
             return Ok(Arc::clone(session));
         }
-        let opened = Arc::new(open(inner, principal, client).await?);
+        let (opened, channel) = open(inner, principal, client).await?;
+        let opened = Arc::new(opened);
         *session = Some(Arc::clone(&opened));
         drop(session);
-        inner.settings.supervisor.start_until_shutdown(Arc::clone(&opened).hear(Arc::clone(inner)));
+        let supervisor = &inner.settings.supervisor;
+        match channel {
+            Some(channel) => {
+                supervisor.start_until_shutdown(channel.hear(Arc::clone(&opened), Arc::clone(inner)));
+            }
+            None => supervisor.start_until_shutdown(Arc::clone(&opened).hear(Arc::clone(inner))),
+        }
         self.sweep_from_now_on(inner);
         if Declared::of(&client.capabilities).anything() {
             opened.heard(HEARD_WITHIN).await;
@@ -176,15 +185,53 @@ fn key(principal: &str, client: &ClientSide) -> String {
 }
 
 /// `initialize`, and that it was understood.
-async fn open(inner: &Arc<Inner>, principal: &str, client: &ClientSide) -> Result<Session, Trouble> {
-    let opening = tokio::time::timeout(inner.settings.limits.handshake, initialize(inner, principal, client));
-    match opening.await {
+async fn open(
+    inner: &Arc<Inner>,
+    principal: &str,
+    client: &ClientSide,
+) -> Result<(Session, Option<Channel>), Trouble> {
+    match tokio::time::timeout(inner.settings.limits.handshake, begin(inner, principal, client)).await {
         Ok(session) => session,
         Err(_) => Err(Failure::NotSent("it did not answer `initialize` in time".to_owned()).into()),
     }
 }
 
-async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) -> Result<Session, Trouble> {
+/// A server that takes no `initialize` at its address, and does not say why in the modern era's words, may be one of the
+/// transport before: it is, if it opens a stream that says where it listens.
+async fn begin(
+    inner: &Arc<Inner>,
+    principal: &str,
+    client: &ClientSide,
+) -> Result<(Session, Option<Channel>), Trouble> {
+    let refused = if inner.eras.has_channel() {
+        None
+    } else {
+        match initialize(inner, principal, client, None).await {
+            Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })))
+                if answer::is_modern_error(code) =>
+            {
+                return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
+            }
+            Err(refused @ Trouble::Misfit(_)) => Some(refused),
+            opened => return opened.map(|session| (session, None)),
+        }
+    };
+    let mut channel = Channel::open(inner, principal).await.map_err(|trouble| match (refused, trouble) {
+        // What it said first is what is told.
+        (Some(refused), Trouble::Misfit(_)) => refused,
+        (_, trouble) => before_anything(trouble),
+    })?;
+    let session = initialize(inner, principal, client, Some(&mut channel)).await?;
+    inner.eras.set_channel(true);
+    Ok((session, Some(channel)))
+}
+
+async fn initialize(
+    inner: &Arc<Inner>,
+    principal: &str,
+    client: &ClientSide,
+    channel: Option<&mut Channel>,
+) -> Result<Session, Trouble> {
     let side = Side {
         capabilities: &client.capabilities,
         implementation: client.implementation.as_deref(),
@@ -193,20 +240,20 @@ async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) ->
     };
     let id = inner.next_id();
     let body = request::initialize(id, &side, Revision::November2025.text());
-    let mut line = HttpLine::new(inner, principal, (id, HeaderMap::new(), body), None);
-    let result = loop {
-        match line.next().await.map_err(before_anything)? {
-            Event::Result(result) => break result,
-            Event::Error { code, message, data } if answer::is_modern_error(code) => {
-                return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
-            }
-            Event::Error { message, .. } => {
-                return Err(
-                    Failure::NotSent(format!("it refused `initialize`: {}", shortened(&message))).into()
-                );
-            }
-            Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
+    let place = channel.as_ref().map(|channel| channel.place.clone());
+    let (event, minted) = match channel {
+        Some(channel) => (channel.ask(inner, principal, id, body).await.map_err(before_anything)?, None),
+        None => answered(HttpLine::new(inner, principal, (id, HeaderMap::new(), body), None)).await?,
+    };
+    let result = match event {
+        Event::Result(result) => result,
+        Event::Error { code, message, data } if answer::is_modern_error(code) => {
+            return Err(Trouble::Misfit(Ok(Reply::Fault { code, message, data })));
         }
+        Event::Error { message, .. } => {
+            return Err(Failure::NotSent(format!("it refused `initialize`: {}", shortened(&message))).into());
+        }
+        _ => return Err(Failure::NotSent("it did not answer `initialize`".to_owned()).into()),
     };
     let revision = Object::parse(&result).ok().and_then(|result| result.read::<String>("protocolVersion"));
     let revision = revision.unwrap_or_default();
@@ -215,13 +262,26 @@ async fn initialize(inner: &Arc<Inner>, principal: &str, client: &ClientSide) ->
             format!("it speaks `{}`, which the hub does not", revision.chars().take(32).collect::<String>());
         return Err(Failure::NotSent(words).into());
     }
-    let session = Session::new(principal, result, line.minted(), &revision, inner);
+    let mut session = Session::new(principal, result, minted, &revision, inner);
+    if let Some(place) = place {
+        session = session.over_channel(place);
+    }
     session
         .say(inner, request::notification("notifications/initialized", None))
         .await
         .map_err(|failure| before_anything(Trouble::Failed(failure)))?;
     inner.noted.speaks(&revision);
     Ok(session)
+}
+
+/// The end of `initialize`, and the session that came with it.
+async fn answered(mut line: HttpLine) -> Result<(Event, Option<HeaderValue>), Trouble> {
+    loop {
+        match line.next().await.map_err(before_anything)? {
+            Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
+            end => return Ok((end, line.minted())),
+        }
+    }
 }
 
 /// The revisions of the legacy era; 2024-11-05 over this transport behaves as the one after it.

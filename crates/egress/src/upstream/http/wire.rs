@@ -9,6 +9,7 @@ use deputy_hub::ports::upstream::Failure;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use std::time::Duration;
+use url::Url;
 
 /// The revision, on every modern request and in later legacy sessions.
 pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -27,16 +28,18 @@ const EVENT_STREAM: &str = "text/event-stream";
 /// Posts a message.
 pub(super) async fn post(
     inner: &Inner,
+    place: Option<&Url>,
     principal: &str,
     headers: HeaderMap,
     body: String,
 ) -> Result<Streamed, Failure> {
-    send(inner, principal, Method::POST, headers, Bytes::from(body)).await
+    send(inner, place, principal, Method::POST, headers, Bytes::from(body)).await
 }
 
-/// Sends; a refused credential is renewed once, if it can be.
+/// Sends, to the server's address where it has named no other place; a refused credential is renewed once, if it can be.
 pub(super) async fn send(
     inner: &Inner,
+    place: Option<&Url>,
     principal: &str,
     method: Method,
     mut headers: HeaderMap,
@@ -48,6 +51,7 @@ pub(super) async fn send(
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
+    let url = place.unwrap_or(&inner.settings.url);
     let mut is_renewed = false;
     loop {
         let mut headers = headers.clone();
@@ -57,7 +61,7 @@ pub(super) async fn send(
             headers.insert(name, value);
         }
         let outgoing = Outgoing { method: method.clone(), headers, body: body.clone(), timeout: NEVER };
-        let streamed = inner.settings.client.stream(&inner.settings.url, outgoing).await.map_err(failure)?;
+        let streamed = inner.settings.client.stream(url, outgoing).await.map_err(failure)?;
         let status = streamed.status();
         let is_refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         if !is_refused || is_renewed {

@@ -24,6 +24,7 @@ pub(super) const SOON: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) method: String,
+    /// Its path, with the query.
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Value,
@@ -202,8 +203,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
     let mut lines = head.lines();
-    let mut first = lines.next()?.split(' ').map(ToOwned::to_owned);
-    let (method, path) = (first.next()?, first.next()?);
+    let mut words = lines.next()?.split(' ').map(ToOwned::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))

@@ -292,7 +292,7 @@ pub(super) fn hear(session: &Session, method: &str, params: &Params<'_>) {
 /// The server's stream.
 pub(super) fn stream(door: &McpDoor, caller: Caller, wire: &Wire) -> Response {
     match session(door, &caller, wire) {
-        Ok(session) => listen::legacy(door, caller, session),
+        Ok(session) => listen::legacy(door, session.named(caller), session),
         Err((fault, stage)) => reply::fault(&fault, stage),
     }
 }

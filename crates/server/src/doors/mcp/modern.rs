@@ -36,6 +36,8 @@ pub(super) async fn answer(
         Some(label) => caller.announced_as(&label),
         None => caller,
     };
+    let caller =
+        if door.has_servers(&caller) { caller.speaking_through(relay::client_side(params)) } else { caller };
     if let Scope::Server(server) = &door.scope {
         let done = servers(door, caller, wire, server, request, params).await;
         return done.unwrap_or_else(|fault| refused(fault, Stage::Modern));
