@@ -45,9 +45,17 @@ impl Sorted {
     /// The nearest rank, in microseconds: the smallest sample that at least `per_mille` of 1000 are not above. 0 without
     /// samples.
     pub(crate) fn per_mille_us(&self, per_mille: usize) -> f64 {
+        self.per_mille(per_mille).as_secs_f64() * 1e6
+    }
+
+    fn per_mille(&self, per_mille: usize) -> Duration {
         let rank = (self.0.len() * per_mille).div_ceil(1000).max(1);
-        let nanoseconds = self.0.get(rank - 1).copied().unwrap_or(0);
-        Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6
+        Duration::from_nanos(self.0.get(rank - 1).copied().unwrap_or(0))
+    }
+
+    /// The 99th percentile.
+    pub(crate) fn p99(&self) -> Duration {
+        self.per_mille(990)
     }
 
     /// The median in microseconds.
@@ -59,13 +67,6 @@ impl Sorted {
     pub(crate) fn p99_us(&self) -> f64 {
         self.per_mille_us(990)
     }
-}
-
-/// The processor time that this thread has had.
-pub(crate) fn thread_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-    Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())
 }
 
 /// How many there were in a second.
