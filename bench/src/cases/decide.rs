@@ -68,17 +68,13 @@ pub(super) fn run() -> Result<Vec<Row>> {
         ("ask", "tool_8", Effect::Destructive),
         ("deny", "tool_600", Effect::Write),
     ] {
-        let (samples, own) = decisions(&engine, &someone, &call(&someone, tool, effect)?, class)?;
-        let (samples, own) = (samples.sorted(), own.sorted());
-        let met = samples.p99_us() <= GOAL_US;
-        let row = row(class, &samples).number("own_p99_us", own.p99_us());
-        rows.push(row.goal("p99_us at most 100", met.into()));
+        let (all, blocks) = decisions(&engine, &someone, &call(&someone, tool, effect)?, class)?;
+        let typical = blocks.p50_us();
+        let row = row(class, &all.sorted()).number("typical_p99_us", typical);
+        rows.push(row.goal("typical_p99_us at most 100", (typical <= GOAL_US).into()));
     }
-    rows.push(
-        row("list of 256", &lists(&engine, &someone)?.sorted())
-            .with("own_p99_us", "-")
-            .goal("none", true.into()),
-    );
+    let lists = lists(&engine, &someone)?.sorted();
+    rows.push(row("list of 256", &lists).with("typical_p99_us", "-").goal("none", true.into()));
     Ok(rows)
 }
 

@@ -213,3 +213,14 @@ async fn r4_what_opens_one_door_opens_no_other() {
         assert_eq!(doors.send(to(method, &in_url, &[])).await.status, StatusCode::UNAUTHORIZED);
     }
 }
+
+#[tokio::test]
+async fn a_caller_that_the_wiring_lets_in_needs_no_token_and_no_request_can_be_one() {
+    let doors = Doors::new().await;
+    let ask = || to("GET", "/mcp", &[]);
+    assert_eq!(doors.send(ask()).await.status, StatusCode::UNAUTHORIZED);
+    let caller = doors.world.caller("alice").await;
+    let router = doors.router.clone().layer(axum::Extension(caller));
+    let let_in = Doors { router, world: doors.world, path: doors.path };
+    assert_eq!(let_in.send(ask()).await.status, StatusCode::METHOD_NOT_ALLOWED, "the door itself answers");
+}
