@@ -11,7 +11,7 @@ use deputy_core::{
     Class, DocumentId, Facts as _, Origin, PublicName, Reason, SourceName, TenantId, Timestamp, Tool,
     ToolName, User,
 };
-use deputy_policy::{Engine, Visibility};
+use deputy_policy::{Engine, Sight, Visibility};
 use deputy_protocol::schema::Schema;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
@@ -111,7 +111,8 @@ impl Catalog {
     /// What this caller could call with some arguments, allowed or after asking, sorted by name (R1).
     #[must_use]
     pub fn tools(&self, reach: &Reach, now: Timestamp) -> Vec<Listed> {
-        self.candidates(reach).into_iter().filter(|entry| self.shows(reach, &entry.tool, now)).collect()
+        let mut sight = self.sight(reach, now);
+        self.candidates(reach).into_iter().filter(|entry| sight.of(&entry.tool).is_visible()).collect()
     }
 
     /// What there is for this caller before policy is asked, sorted by name.
@@ -140,6 +141,11 @@ impl Catalog {
             listed.insert(name.as_str().to_owned(), Listed { name, tool, raw, tabs: Vec::new() });
         }
         listed.into_values().collect()
+    }
+
+    /// What policy could allow this caller, asked of many tools.
+    pub(crate) fn sight<'r>(&self, reach: &'r Reach, now: Timestamp) -> Sight<'r, Caller> {
+        self.engine.sight(reach.caller(), now)
     }
 
     /// Whether policy could allow this caller some call of this tool.

@@ -1,10 +1,10 @@
 //! The live policy set and the decisions it makes.
 
-use crate::answer::{Answer, Outlook};
-use crate::proof::{Authorized, Refusal, Visibility};
+use crate::answer::Answer;
+use crate::proof::{Authorized, Refusal};
 use crate::set::PolicySet;
 use crate::world::{Given, World};
-use deputy_core::{ApprovalRule, Call, Digest, Facts, Reason, Timestamp, Tool, Verdict};
+use deputy_core::{ApprovalRule, Call, Digest, Facts, Reason, Timestamp, Verdict};
 use std::sync::{PoisonError, RwLock};
 
 /// Holds the policy set in force. Shared by reference; every decision is made by one whole set.
@@ -77,30 +77,6 @@ impl Engine {
             version: set.version(),
             errors,
         }))
-    }
-
-    /// Could some arguments be allowed to this caller, at once or after a person approved? May show a tool that every
-    /// argument is refused for, never hides one that some argument is allowed for. An error hides.
-    #[must_use]
-    pub fn visible<C: Facts>(&self, caller: &C, tool: &Tool, now: Timestamp) -> Visibility {
-        let set = self.set();
-        let set = set.parsed();
-        let Ok(mut world) = World::new(set, caller, tool, &Given::Nothing, now) else {
-            return Visibility::Hidden;
-        };
-        // What the caller has read changes by the minute, and a list should not: a tool is shown if it could be called
-        // either way.
-        for untrusted in [false, true] {
-            world.untrusted = untrusted;
-            let outlook = match Outlook::of(set, &world, false) {
-                Outlook::Denied => Outlook::of(set, &world, true),
-                outlook => outlook,
-            };
-            if outlook == Outlook::Possible {
-                return Visibility::Visible;
-            }
-        }
-        Visibility::Hidden
     }
 }
 

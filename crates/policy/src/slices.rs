@@ -30,17 +30,23 @@ pub(crate) struct Slice {
     /// The groups that they name; `None`: perhaps all. That somebody is in a group is seen by nothing but its name: no
     /// attribute has a group in it.
     groups: Option<BTreeSet<String>>,
+    /// Whether no policy here reads what is one tool's own: its name, its definition, that it is this very tool.
+    pub(crate) takes_tools_alike: bool,
 }
 
 impl Slice {
     fn of(chosen: Vec<Policy>) -> Result<Self, Box<PolicySetError>> {
         let (mut reads, mut groups) = (Reads::default(), Some(BTreeSet::new()));
+        let mut takes_tools_alike = true;
         for policy in &chosen {
             reads.add(policy);
-            let named = policy.to_json().ok().and_then(|json| groups_in(&json));
+            let json = policy.to_json().ok();
+            takes_tools_alike &= json.as_ref().is_some_and(reads_no_tools_own);
+            let named = json.as_ref().and_then(groups_in);
             groups = groups.zip(named).map(|(all, more)| &all | &more);
         }
-        Ok(Self { policies: PolicySet::from_policies(chosen).map_err(Box::new)?, reads, groups })
+        let policies = PolicySet::from_policies(chosen).map_err(Box::new)?;
+        Ok(Self { policies, reads, groups, takes_tools_alike })
     }
 
     /// Whether it may matter that somebody is in this group.
@@ -73,6 +79,28 @@ impl Slices {
     pub(crate) fn about(&self, name: &str) -> &Slice {
         self.by_name.get(name).unwrap_or(&self.others)
     }
+}
+
+/// Attributes of a tool that it shares with others.
+const SHARED: &[&str] = &["source", "source_kind", "origin", "effect", "egress", "owner"];
+
+/// Whether a policy reads of the tool only what it shares with others. What is not understood reads everything.
+fn reads_no_tools_own(json: &Value) -> bool {
+    let Value::Object(members) = json else {
+        return json.as_array().is_none_or(|items| items.iter().all(reads_no_tools_own));
+    };
+    let of_resource = |part: &&Value| part.pointer("/left/Var").is_some_and(|name| name == "resource");
+    if let Some(read) = members.get(".").or_else(|| members.get("has")).filter(of_resource) {
+        let attribute = read.get("attr").and_then(Value::as_str);
+        return members.len() == 1 && attribute.is_some_and(|name| SHARED.contains(&name));
+    }
+    if let Some(within) = members.get("in").filter(of_resource) {
+        let kind = within.pointer("/right/Value/__entity/type").and_then(Value::as_str);
+        return members.len() == 1 && matches!(kind, Some("Deputy::App" | "Deputy::Server"));
+    }
+    let is_resource = members.get("Var").is_some_and(|name| name == "resource");
+    let is_a_tool = members.get("type").is_some_and(|kind| kind == "Deputy::Tool");
+    !is_resource && !is_a_tool && members.values().all(reads_no_tools_own)
 }
 
 /// The groups that a policy names, wherever. `None`: it cannot be told.

@@ -42,7 +42,8 @@ impl Finder {
         let ready = self.ready(reach);
         let found = ready.index.search(query, ASKED);
         let listed = found.into_iter().filter_map(|(at, _)| ready.listed.get(at));
-        listed.filter(|one| self.catalog.shows(reach, &one.tool, now)).take(limit).cloned().collect()
+        let mut sight = self.catalog.sight(reach, now);
+        listed.filter(|one| sight.of(&one.tool).is_visible()).take(limit).cloned().collect()
     }
 
     fn ready(&self, reach: &Reach) -> Arc<Ready> {

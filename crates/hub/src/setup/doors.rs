@@ -72,8 +72,8 @@ impl Hub {
         freshness: Freshness,
     ) -> Result<List, Refused> {
         let tools = self.servers.tools(reach, server, freshness).await?;
-        let now = self.clock.now();
-        let items = tools.tools.iter().filter(|offered| self.shows(reach, &offered.tool, now));
+        let mut shows = self.showing(reach);
+        let items = tools.tools.iter().filter(|offered| shows(&offered.tool));
         Ok(List { items: items.map(|offered| Arc::clone(&offered.raw)).collect(), rest: tools.rest.clone() })
     }
 
@@ -109,6 +109,12 @@ impl Hub {
             other => other,
         };
         server.method(reading).is_some_and(|tool| self.shows(reach, &tool, self.clock.now()))
+    }
+
+    /// The same for many tools at one moment.
+    pub(super) fn showing<'a>(&'a self, reach: &'a Reach) -> impl FnMut(&Tool) -> bool + 'a {
+        let mut sight = self.catalog.sight(reach, self.clock.now());
+        move |tool| self.thrown.stops(reach.caller(), tool).is_none() && sight.of(tool).is_visible()
     }
 
     pub(super) fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {

@@ -26,9 +26,9 @@ impl Hub {
         if !self.may_hear_of_tools(reach, server, seen.as_deref()) {
             return None;
         }
-        let now = self.clock.now();
+        let mut shows = self.showing(reach);
         let tools = seen.iter().flat_map(|seen| &seen.tools).map(|offered| &offered.tool);
-        Some(tools.filter(|tool| self.shows(reach, tool, now)).cloned().collect())
+        Some(tools.filter(|tool| shows(tool)).cloned().collect())
     }
 
     /// Whether this caller may be told that a resource of a server was updated.
@@ -48,9 +48,7 @@ impl Hub {
         if self.thrown.stops_server(reach.caller(), &server.name) {
             return false;
         }
-        let now = self.clock.now();
-        seen.is_none_or(|seen| {
-            seen.tools.is_empty() || seen.tools.iter().any(|offered| self.shows(reach, &offered.tool, now))
-        })
+        let mut shows = self.showing(reach);
+        seen.is_none_or(|seen| seen.tools.is_empty() || seen.tools.iter().any(|offered| shows(&offered.tool)))
     }
 }

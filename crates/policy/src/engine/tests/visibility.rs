@@ -29,6 +29,21 @@ const ARGUMENTS: &[&str] = &[
     "context.arguments.text.hasTag(resource.name)",
 ];
 
+const OF_TOOLS: &[&str] = &[
+    "resource.effect == \"read\"",
+    "resource.name == \"get_customer\"",
+    "resource.name like \"get*\"",
+    "resource == Deputy::Tool::\"crm__list\"",
+    "[\"get_all\"].contains(resource.name)",
+    "resource in Deputy::App::\"crm\"",
+    "resource in [Deputy::Tool::\"crm__get_all\", Deputy::App::\"erp\"]",
+    "resource.source == \"crm\"",
+    "resource.definition like \"sha256:0*\"",
+    "(resource has owner && resource.owner == principal)",
+    "context.arguments.text.hasTag(resource.name)",
+    "context.approved",
+];
+
 fn condition(atoms: Vec<&'static str>) -> impl Strategy<Value = String> {
     prop::sample::select(atoms).prop_map(str::to_owned).prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
@@ -149,4 +164,40 @@ fn a_list_does_not_depend_on_what_the_agent_has_read() {
         }
     }
     assert!(!shown(&rule("never", "forbid", "context.untrusted || !context.untrusted")));
+}
+
+proptest! {
+    #[test]
+    fn a_look_at_many_tools_says_of_each_what_a_look_at_it_alone_says((text, engine) in engines(OF_TOOLS.to_vec())) {
+        let Some(engine) = engine else { return Ok(()) };
+        let asked = question(json!({}));
+        let mut sight = engine.sight(&asked.caller, asked.now);
+        for source in ["crm", "erp"] {
+            for name in ["get_customer", "list", "get_all", "put"] {
+                for class in [json!(["read"]), json!(["write"])] {
+                    for owner in [Value::Null, json!({"subject": "alice"})] {
+                        let tool = json!({"source": source, "name": name, "class": class, "owner": owner});
+                        let tool = question(json!({ "tool": tool })).call.tool;
+                        let alone = engine.visible(&asked.caller, &tool, asked.now);
+                        prop_assert_eq!(sight.of(&tool), alone, "{} {}\n{}", source, name, &text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn tools_that_no_policy_tells_apart_are_asked_about_once() {
+    let one = |text: &str| crate::fixture::set(text).parsed().slices.about("any").takes_tools_alike;
+    assert!(one(&rule("a", "permit", "resource.effect == \"read\" && resource in Deputy::App::\"crm\"")));
+    assert!(one("@id(\"a\") permit (principal, action, resource in Deputy::App::\"crm\");"));
+    assert!(one(&rule("a", "permit", "resource.name == \"other\"")), "it says nothing about this one");
+    for own in [
+        "resource.name like \"a*\"",
+        "resource.definition like \"sha256:0*\"",
+        "resource == Deputy::Tool::\"crm__any\"",
+    ] {
+        assert!(!one(&rule("a", "permit", own)), "{own}");
+    }
 }

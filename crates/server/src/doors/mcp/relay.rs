@@ -15,6 +15,7 @@ use deputy_protocol::mcp::version;
 use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,15 +213,16 @@ impl McpDoor {
         method: &str,
         params: &Params<'_>,
     ) -> Result<Looked, Fault> {
-        let digest = listed.digest();
-        let binding = [principal.as_bytes(), source.as_bytes(), method.as_bytes(), digest.as_bytes()];
+        // Most lists are one page and need no cursor, so the digest of all of it is made only for one.
+        let digest = LazyCell::new(|| listed.digest());
+        let binding = || [principal.as_bytes(), source.as_bytes(), method.as_bytes(), digest.as_bytes()];
         let begin = self.begin(params, &binding)?;
         let page = listed.page(begin).map_err(|error| Fault::new(code::INVALID_PARAMS, error.to_string()))?;
         let mut result = listed.rest.clone();
         result.set(items_of(method).unwrap_or("items"), raw(&page.items));
         if let Some(next) = page.next {
             let until = self.hub.now().plus(LIFE);
-            let sealed = self.hub.sealer().seal(PURPOSE, &binding, &(next as u64).to_be_bytes(), until);
+            let sealed = self.hub.sealer().seal(PURPOSE, &binding(), &(next as u64).to_be_bytes(), until);
             let sealed = sealed.map_err(|_| Fault::new(code::INTERNAL, "a cursor could not be made"))?;
             result.set("nextCursor", raw(&sealed));
         }
@@ -234,13 +236,13 @@ impl McpDoor {
     }
 
     /// Where a page begins: at the place that a cursor of ours, for this list as it is now, stands for.
-    fn begin(&self, params: &Params<'_>, binding: &[&[u8]]) -> Result<usize, Fault> {
+    fn begin<'b>(&self, params: &Params<'_>, binding: &impl Fn() -> [&'b [u8]; 4]) -> Result<usize, Fault> {
         let Some(cursor) = params.members().raw("cursor").filter(|raw| raw.get() != "null") else {
             return Ok(0);
         };
         let cursor: Option<String> = serde_json::from_str(cursor.get()).ok();
         let opened =
-            cursor.and_then(|text| self.hub.sealer().open(PURPOSE, binding, &text, self.hub.now()).ok());
+            cursor.and_then(|text| self.hub.sealer().open(PURPOSE, &binding(), &text, self.hub.now()).ok());
         let place = opened.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         place.and_then(|place| usize::try_from(place).ok()).ok_or_else(|| {
             let words = "this cursor was not given by this server, or the list has changed since; begin again without one";
