@@ -24,16 +24,16 @@ ROUNDS, CALLS = 6, 40
 # More slowly than a tab may speak: 50 frames a second are 16 calls (P18).
 PACE = 0.07
 
+# The SDK puts its own `registerTool` before the browser's, and calls what the page gave it: so the page's side is timed.
 MEASURE = """
 window.took = [];
-const wrap = (context) => {
-  const register = context.registerTool.bind(context);
-  context.registerTool = (tool, ...more) => register({ ...tool, async execute(...given) {
-    const began = performance.now();
-    try { return await tool.execute(...given); } finally { window.took.push(performance.now() - began); }
-  } }, ...more);
-};
-if (document.modelContext) wrap(document.modelContext);
+const timed = (register) => (tool, ...more) => register({ ...tool, async execute(...given) {
+  const began = performance.now();
+  try { return await tool.execute(...given); } finally { window.took.push(performance.now() - began); }
+} }, ...more);
+const define = Object.defineProperty;
+Object.defineProperty = (on, name, how) =>
+  define(on, name, name === "registerTool" && how.value ? { ...how, value: timed(how.value) } : how);
 """
 
 POLICY = """
