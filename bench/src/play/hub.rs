@@ -13,7 +13,7 @@ use deputy_egress::upstream::{HttpSettings, HttpUpstream, Limits, NoCredential};
 use deputy_egress::{HttpClient, KeyFetcher, NamedHosts, Settings};
 use deputy_hub::ports::Clock;
 use deputy_hub::setup::Recording;
-use deputy_hub::{Caller, Door, Hub, Right, Server, Setup, Supervisor, Trust};
+use deputy_hub::{Door, Hub, Right, Server, Setup, Supervisor, Trust};
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
 use deputy_identity::keys::KeyRing;
@@ -21,7 +21,7 @@ use deputy_identity::mint::SigningKey;
 use deputy_identity::provider::{Provider, ProviderName};
 use deputy_identity::seal::Sealer;
 use deputy_policy::PolicySet;
-use deputy_server::Hosts;
+use deputy_server::{Hosts, LetIn};
 use deputy_testkit::{FakeManifests, Memory, NullLog};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(super) async fn run(to: u16, issuer: Option<&str>) -> Result<()> {
             let caller =
                 hub.authenticate(&door, &token).await.map_err(|_| "the fixed caller is not let in")?;
             let router = deputy_server::router(&hub, Hosts::new(&public_url, &address));
-            (Arc::clone(&hub), fixed(router, caller))
+            (Arc::clone(&hub), fixed(router, LetIn { door, caller }))
         }
     };
     hub.start().await?;
@@ -63,9 +63,9 @@ pub(super) async fn run(to: u16, issuer: Option<&str>) -> Result<()> {
 }
 
 /// Whoever asks is this caller, who was verified once.
-fn fixed(router: Router, caller: Caller) -> Router {
+fn fixed(router: Router, let_in: LetIn) -> Router {
     router.layer(from_fn(move |mut request: Request, next: Next| {
-        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(let_in.clone());
         next.run(request)
     }))
 }

@@ -7,6 +7,7 @@ mod problem;
 mod router;
 mod serve;
 
+pub use caller::LetIn;
 pub use doors::operations::operations;
 pub use layers::Hosts;
 pub use router::{ROUTES, Route, Who, router};

@@ -6,7 +6,8 @@ mod common;
 
 use axum::body::Body;
 use common::Doors;
-use deputy_server::{ROUTES, Who};
+use deputy_hub::Door;
+use deputy_server::{LetIn, ROUTES, Who};
 use deputy_testkit::ORIGIN;
 use http::{Request, StatusCode};
 
@@ -215,12 +216,14 @@ async fn r4_what_opens_one_door_opens_no_other() {
 }
 
 #[tokio::test]
-async fn a_caller_that_the_wiring_lets_in_needs_no_token_and_no_request_can_be_one() {
+async fn whom_the_wiring_lets_in_needs_no_token_at_that_door_and_at_no_other() {
     let doors = Doors::new().await;
     let ask = || to("GET", "/mcp", &[]);
     assert_eq!(doors.send(ask()).await.status, StatusCode::UNAUTHORIZED);
     let caller = doors.world.caller("alice").await;
-    let router = doors.router.clone().layer(axum::Extension(caller));
+    let router = doors.router.clone().layer(axum::Extension(LetIn { door: Door::Mcp, caller }));
     let let_in = Doors { router, world: doors.world, path: doors.path };
     assert_eq!(let_in.send(ask()).await.status, StatusCode::METHOD_NOT_ALLOWED, "the door itself answers");
+    let other = to("GET", "/api/approvals", &[]);
+    assert_eq!(let_in.send(other).await.status, StatusCode::UNAUTHORIZED, "no other door is open");
 }
