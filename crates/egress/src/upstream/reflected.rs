@@ -46,19 +46,21 @@ impl Upstream for Unreflecting {
         told: mpsc::Sender<Told>,
         cancel: &CancellationToken,
     ) -> Result<Reply, Failure> {
-        let traces = Traces::of(self.credential.as_ref(), &ask.principal).await;
+        // What cannot be looked for is not sent: the connection opens the credential by itself, and might succeed.
+        let reflections = Reflections::of(self.credential.as_ref(), &ask.principal);
+        let reflections = reflections.await.map_err(Failure::NotSent)?;
         let (sender, mut heard) = mpsc::channel::<Told>(16);
         let asked = self.inner.ask(ask, sender, cancel);
         let forward = async {
             while let Some(one) = heard.recv().await {
-                if let Some(one) = traces.off_told(one) {
+                if let Some(one) = reflections.off_told(one) {
                     // Whoever does not read it loses it, not the reply.
                     let _ = told.try_send(one);
                 }
             }
         };
         let (reply, ()) = tokio::join!(asked, forward);
-        traces.off_reply(reply)
+        reflections.off_reply(reply)
     }
 
     fn changes(&self, principal: &str) -> watch::Receiver<Changed> {
@@ -76,8 +78,11 @@ impl Upstream for Unreflecting {
                     update = updates.recv() => update,
                 };
                 let Some(params) = update else { return };
-                let traces = Traces::of(credential.as_ref(), &principal).await;
-                if let Ok(params) = traces.off(params) {
+                // What cannot be looked through is not told.
+                let Ok(reflections) = Reflections::of(credential.as_ref(), &principal).await else {
+                    continue;
+                };
+                if let Ok(params) = reflections.off(params) {
                     // A listener that is far behind has plenty of reasons to look already.
                     let _ = sender.try_send(params);
                 }
@@ -96,13 +101,16 @@ impl Upstream for Unreflecting {
 }
 
 /// What the secrets of one request look like in an answer.
-struct Traces(Vec<Secret<String>>);
+struct Reflections(Vec<Secret<String>>);
 
-impl Traces {
-    /// Opened for this request alone, as the edge opens them; where there are none, none can come back.
-    async fn of(credential: &dyn Credential, principal: &str) -> Self {
-        let headers = credential.headers(principal).await.unwrap_or_default();
-        Self::in_values(headers.iter().map(|(_, value)| value.expose().as_str()))
+impl Reflections {
+    /// Opened for this request alone, as the edge opens them.
+    ///
+    /// # Errors
+    /// They cannot be had now.
+    async fn of(credential: &dyn Credential, principal: &str) -> Result<Self, String> {
+        let headers = credential.headers(principal).await?;
+        Ok(Self::in_values(headers.iter().map(|(_, value)| value.expose().as_str())))
     }
 
     fn in_values<'a>(values: impl Iterator<Item = &'a str>) -> Self {
@@ -124,10 +132,10 @@ impl Traces {
     /// `None`: there is nothing to take out.
     fn redacted(&self, text: &str) -> Option<String> {
         let mut other: Option<String> = None;
-        for trace in &self.0 {
+        for reflection in &self.0 {
             let now = other.as_deref().unwrap_or(text);
-            if now.contains(trace.expose().as_str()) {
-                other = Some(now.replace(trace.expose().as_str(), INSTEAD));
+            if now.contains(reflection.expose().as_str()) {
+                other = Some(now.replace(reflection.expose().as_str(), INSTEAD));
             }
         }
         other

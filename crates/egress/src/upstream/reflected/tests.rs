@@ -137,3 +137,29 @@ async fn what_holds_no_secret_stays_as_it_was_sent() {
     let (reply, _) = ask(&around("sk-live", Ok(Reply::Result(said.clone())), json!({}))).await;
     assert!(matches!(reply, Ok(Reply::Result(result)) if result.get() == said.get()));
 }
+
+/// Cannot be had the first time.
+#[derive(Default)]
+struct Late(std::sync::atomic::AtomicUsize);
+
+#[async_trait]
+impl Credential for Late {
+    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+        match self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Err("not now".to_owned()),
+            _ => Bearer(SECRET).headers(principal).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn vlt_11_a_server_is_not_asked_while_nobody_can_tell_what_must_not_come_back() {
+    let says = Says(Mutex::new(Some(Ok(Reply::Result(raw(&json!({"said": SECRET})))))), json!(null));
+    let server = Unreflecting::new(Arc::new(says), Arc::new(Late::default()), Supervisor::default());
+    let (reply, told) = ask(&server).await;
+    assert!(matches!(reply, Err(Failure::NotSent(why)) if why == "not now"));
+    assert!(told.is_none());
+    let (reply, _) = ask(&server).await;
+    let Ok(Reply::Result(result)) = reply else { panic!("it is asked the second time") };
+    assert_eq!(result.get(), format!(r#"{{"said":"{INSTEAD}"}}"#));
+}
