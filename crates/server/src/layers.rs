@@ -1,12 +1,12 @@
-//! What every request passes, in this order:
+//! What every request passes, in this order; 1 to 5 are [`entrance`]:
 //!
-//! 1. `sealed`: headers that keep browsers from making more of an answer than it is. First, so that refusals have them.
-//! 2. `crowd`: how many at once? Before any work, so that many strangers are as cheap as one (R15).
-//! 3. `hosts`: is it meant for us? Before anything is looked at, so that a rebound name reaches nothing (R10).
-//! 4. `origins`: whose page sent it? Before the token (R10).
-//! 5. `limits`: how much may it bring? Before authentication, so that strangers are cheap (R15).
-//! 6. the guard of the door: who is it? (`caller`) Only then is a body read, and only as far as the door allows.
-//! 7. `in_time`, at the doors that answer at once: a body that trickles in holds no place for long (R15).
+//! 1. Sealed: headers that keep browsers from making more of an answer than it is. First, so that refusals have them.
+//! 2. Crowd: how many at once? Before any work, so that many strangers are as cheap as one (R15).
+//! 3. Hosts: is it meant for us? Before anything is looked at, so that a rebound name reaches nothing (R10).
+//! 4. Origins: whose page sent it? Before the token (R10).
+//! 5. Limits: how much may it bring? Before authentication, so that strangers are cheap (R15).
+//! 6. The guard of the door: who is it? (`caller`) Only then is a body read, and only as far as the door allows.
+//! 7. [`in_time`], at the doors that answer at once: a body that trickles in holds no place for long (R15).
 
 use crate::problem::Problem;
 use axum::extract::{Request, State};

@@ -119,17 +119,22 @@ async fn rule_14_a_thrown_switch_silences_an_open_stream_and_ends_what_is_relaye
     }
 }
 
+/// The caller hears that its resources changed, and from then on of prompts, and of no resource.
+async fn hears_of_prompts_alone(doors: &Doors, files: &FakeUpstream, stream: &mut Stream, era: &str) {
+    let told = ending(doors, files, stream, 1).await;
+    assert_eq!(told, ["notifications/resources/list_changed"], "{era}");
+    files.updated(URI);
+    files.prompts_changed();
+    assert_eq!(methods(stream, 1).await, ["notifications/prompts/list_changed"], "{era}");
+}
+
 #[tokio::test]
 async fn rule_14_a_switch_for_reading_resources_silences_them_alone() {
     for era in ["modern", "legacy"] {
         let (doors, files) = doors("/s/files/mcp").await;
         let mut stream = listens(&doors, era).await;
         throw(&doors, &reading()).await;
-        let told = ending(&doors, &files, &mut stream, 1).await;
-        assert_eq!(told, ["notifications/resources/list_changed"], "{era}");
-        files.updated(URI);
-        files.prompts_changed();
-        assert_eq!(methods(&mut stream, 1).await, ["notifications/prompts/list_changed"], "{era}");
+        hears_of_prompts_alone(&doors, &files, &mut stream, era).await;
     }
 }
 
@@ -142,11 +147,7 @@ async fn rule_14_a_policy_that_changes_silences_what_it_no_longer_allows() {
             r#"@id("p") permit(principal, action, resource) unless { resource.name == "resources/read" };"#;
         let policy = [("all.cedar".to_owned(), policy.to_owned())];
         doors.world.hub.policies().reload(&policy).await.unwrap();
-        let told = ending(&doors, &files, &mut stream, 1).await;
-        assert_eq!(told, ["notifications/resources/list_changed"], "{era}");
-        files.updated(URI);
-        files.prompts_changed();
-        assert_eq!(methods(&mut stream, 1).await, ["notifications/prompts/list_changed"], "{era}");
+        hears_of_prompts_alone(&doors, &files, &mut stream, era).await;
     }
 }
 

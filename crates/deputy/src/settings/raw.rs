@@ -3,11 +3,14 @@
 //!
 //! Doc comments here are the descriptions in the schema, so they speak to whoever writes the file.
 
+mod sources;
+
+pub(super) use sources::{App, ClassWord, Server};
+
 use super::located::Located;
 use deputy_identity::provider::Preset;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// The settings of a Deputy hub.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -197,102 +200,6 @@ pub(super) struct SecretSource {
     pub(super) env: Option<Located<String>>,
 }
 
-/// A web application whose tabs offer tools.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct App {
-    /// Its name, the first half of its tools' public names: 1 to 32 of a-z, 0-9 and -.
-    #[schemars(extend("examples" = ["crm"]))]
-    pub(super) name: Located<String>,
-    /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
-    #[schemars(extend("examples" = ["acme"]))]
-    pub(super) tenant: Option<Located<String>>,
-    /// The origins of its pages, exact: https, or http on a loopback name.
-    #[schemars(extend("examples" = [["https://crm.acme.example"]]))]
-    pub(super) origins: Located<Vec<Located<String>>>,
-    /// What its user tokens are for (`aud`). They open the tab door and nothing else.
-    #[schemars(extend("examples" = [["crm-web"]]))]
-    pub(super) audiences: Located<Vec<Located<String>>>,
-    /// The name of the `[[identity_provider]]` of its users.
-    #[schemars(extend("examples" = ["acme"]))]
-    pub(super) identity_provider: Located<String>,
-    /// The kind of token it brings for its users. By default `access_token`.
-    #[schemars(extend("enum" = ["access_token", "id_token"], "examples" = ["access_token"]))]
-    pub(super) token: Option<Located<String>>,
-    /// The address of its manifest, at one of its origins: then only the definitions that it has are offered, to everybody;
-    /// any other waits for a person. Without it the first definition of each tool is pinned for its user.
-    #[schemars(extend("examples" = ["https://crm.acme.example/.well-known/deputy-tools.json"]))]
-    pub(super) manifest: Option<Located<String>>,
-    /// What its tools do to the world, by tool name. A tool that is not named counts as `["write", "egress"]`.
-    #[serde(default)]
-    #[schemars(extend("examples" = [{"delete_contact": ["destructive"]}]))]
-    pub(super) class: BTreeMap<String, Located<Vec<ClassWord>>>,
-}
-
-/// An MCP server: at an address, or a program that the hub starts, or an HTTP interface described by OpenAPI; one of the
-/// three.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct Server {
-    /// Its name, the first half of its tools' public names and its place under `/s/`: 1 to 32 of a-z, 0-9 and -.
-    #[schemars(extend("examples" = ["files"]))]
-    pub(super) name: Located<String>,
-    /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
-    #[schemars(extend("examples" = ["acme"]))]
-    pub(super) tenant: Option<Located<String>>,
-    /// Its address (Streamable HTTP, or HTTP+SSE of 2024-11-05).
-    #[schemars(extend("examples" = ["https://ledger.acme.example/mcp"]))]
-    pub(super) url: Option<Located<String>>,
-    /// The program to start, and its arguments (stdio). It is started when it is first needed, by itself for each user.
-    #[schemars(extend("examples" = [["mcp-server-filesystem", "./docs"]]))]
-    pub(super) command: Option<Located<Vec<Located<String>>>>,
-    /// The environment of the program: this and nothing else, not even `PATH`.
-    #[serde(default)]
-    #[schemars(extend("examples" = [{"PATH": "/usr/bin:/bin"}]))]
-    pub(super) env: BTreeMap<String, Located<String>>,
-    /// The folder that the program runs in; relative to this file. By default this file's own.
-    #[schemars(extend("examples" = ["./files"]))]
-    pub(super) folder: Option<Located<String>>,
-    /// Whether all users share one process. Only for programs that remember nothing of who asked. By default `false`.
-    #[schemars(extend("examples" = [false]))]
-    pub(super) shared: Option<Located<bool>>,
-    /// The OpenAPI 3 document of an HTTP interface: an address, or a file relative to this file. Each operation is a tool.
-    #[schemars(extend("examples" = ["./ledger.openapi.json"]))]
-    pub(super) openapi: Option<Located<String>>,
-    /// Where the HTTP interface is; by default the document's first server.
-    #[schemars(extend("examples" = ["https://ledger.acme.example/v1"]))]
-    pub(super) base_url: Option<Located<String>>,
-    /// The operations that become tools, by `operationId` or `GET /path`; by default all.
-    #[schemars(extend("examples" = [["listEntries"]]))]
-    pub(super) include: Option<Vec<Located<String>>>,
-    /// Operations that do not.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["deleteEverything"]]))]
-    pub(super) exclude: Vec<Located<String>>,
-    /// By which right it is called: `open`, it needs none; `vault`, by headers sealed with `deputy vault put`: it then acts
-    /// as that service account. By default `open`.
-    #[schemars(extend("enum" = ["open", "vault"], "examples" = ["vault"]))]
-    pub(super) credential: Option<Located<String>>,
-    /// Whether its definitions count from their first use (`first_use`), or not before an administrator has accepted each
-    /// with `deputy tools accept` (`review`). A change waits for one either way. By default `first_use`.
-    #[schemars(extend("enum" = ["first_use", "review"], "examples" = ["review"]))]
-    pub(super) trust: Option<Located<String>>,
-    /// How long one of its answers may take when it is asked for a list: 1s to 10m, by default 30s.
-    #[schemars(extend("examples" = ["30s"]))]
-    pub(super) timeout: Option<Located<String>>,
-    /// Bytes that one of its answers may have: 1024 to 268435456, by default 16777216.
-    #[schemars(extend("examples" = [16_777_216]))]
-    pub(super) answer_bytes: Option<Located<i64>>,
-    /// What its tools do to the world, by tool name; its other methods by theirs (`"resources/read"`). A tool that is not
-    /// named counts as `["write", "egress"]`.
-    #[serde(default)]
-    #[schemars(extend("examples" = [{"delete_entry": ["destructive"]}]))]
-    pub(super) class: BTreeMap<String, Located<Vec<ClassWord>>>,
-}
-
-/// A word of a class.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub(super) struct ClassWord(pub(super) String);
-
 /// Who may do what.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Policy {
@@ -396,24 +303,9 @@ pub(super) struct Publish {
     pub(super) retain: Option<Located<String>>,
 }
 
-/// The words of [`ClassWord`].
-pub(super) const CLASS_WORDS: &[&str] = &["read", "write", "destructive", "egress"];
-
 /// The words of [`Algorithm`]: asymmetric ones only (A3).
 pub(super) const ALGORITHM_WORDS: &[&str] =
     &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
-
-impl JsonSchema for ClassWord {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ClassWord".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "enum": CLASS_WORDS })
-    }
-}
 
 impl JsonSchema for Algorithm {
     fn inline_schema() -> bool {

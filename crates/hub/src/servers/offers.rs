@@ -33,14 +33,6 @@ pub struct ServerTools {
     pub refused: Vec<String>,
 }
 
-impl ServerTools {
-    /// By the server's own name.
-    #[must_use]
-    pub fn find(&self, name: &ToolName) -> Option<&Offered> {
-        self.tools.iter().find(|offered| offered.offer.definition.name == *name)
-    }
-}
-
 /// Reads one tool of a list.
 ///
 /// # Errors

@@ -1,0 +1,117 @@
+//! Where tools come from: apps and servers, and what their tools do.
+
+use crate::settings::located::Located;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A web application whose tabs offer tools.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(in crate::settings) struct App {
+    /// Its name, the first half of its tools' public names: 1 to 32 of a-z, 0-9 and -.
+    #[schemars(extend("examples" = ["crm"]))]
+    pub(in crate::settings) name: Located<String>,
+    /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(in crate::settings) tenant: Option<Located<String>>,
+    /// The origins of its pages, exact: https, or http on a loopback name.
+    #[schemars(extend("examples" = [["https://crm.acme.example"]]))]
+    pub(in crate::settings) origins: Located<Vec<Located<String>>>,
+    /// What its user tokens are for (`aud`). They open the tab door and nothing else.
+    #[schemars(extend("examples" = [["crm-web"]]))]
+    pub(in crate::settings) audiences: Located<Vec<Located<String>>>,
+    /// The name of the `[[identity_provider]]` of its users.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(in crate::settings) identity_provider: Located<String>,
+    /// The kind of token it brings for its users. By default `access_token`.
+    #[schemars(extend("enum" = ["access_token", "id_token"], "examples" = ["access_token"]))]
+    pub(in crate::settings) token: Option<Located<String>>,
+    /// The address of its manifest, at one of its origins: then only the definitions that it has are offered, to everybody;
+    /// any other waits for a person. Without it the first definition of each tool is pinned for its user.
+    #[schemars(extend("examples" = ["https://crm.acme.example/.well-known/deputy-tools.json"]))]
+    pub(in crate::settings) manifest: Option<Located<String>>,
+    /// What its tools do to the world, by tool name. A tool that is not named counts as `["write", "egress"]`.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"delete_contact": ["destructive"]}]))]
+    pub(in crate::settings) class: BTreeMap<String, Located<Vec<ClassWord>>>,
+}
+
+/// An MCP server: at an address, or a program that the hub starts, or an HTTP interface described by OpenAPI; one of the
+/// three.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(in crate::settings) struct Server {
+    /// Its name, the first half of its tools' public names and its place under `/s/`: 1 to 32 of a-z, 0-9 and -.
+    #[schemars(extend("examples" = ["files"]))]
+    pub(in crate::settings) name: Located<String>,
+    /// The organisation it belongs to; needed where there are `[[tenant]]` blocks.
+    #[schemars(extend("examples" = ["acme"]))]
+    pub(in crate::settings) tenant: Option<Located<String>>,
+    /// Its address (Streamable HTTP, or HTTP+SSE of 2024-11-05).
+    #[schemars(extend("examples" = ["https://ledger.acme.example/mcp"]))]
+    pub(in crate::settings) url: Option<Located<String>>,
+    /// The program to start, and its arguments (stdio). It is started when it is first needed, by itself for each user.
+    #[schemars(extend("examples" = [["mcp-server-filesystem", "./docs"]]))]
+    pub(in crate::settings) command: Option<Located<Vec<Located<String>>>>,
+    /// The environment of the program: this and nothing else, not even `PATH`.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"PATH": "/usr/bin:/bin"}]))]
+    pub(in crate::settings) env: BTreeMap<String, Located<String>>,
+    /// The folder that the program runs in; relative to this file. By default this file's own.
+    #[schemars(extend("examples" = ["./files"]))]
+    pub(in crate::settings) folder: Option<Located<String>>,
+    /// Whether all users share one process. Only for programs that remember nothing of who asked. By default `false`.
+    #[schemars(extend("examples" = [false]))]
+    pub(in crate::settings) shared: Option<Located<bool>>,
+    /// The OpenAPI 3 document of an HTTP interface: an address, or a file relative to this file. Each operation is a tool.
+    #[schemars(extend("examples" = ["./ledger.openapi.json"]))]
+    pub(in crate::settings) openapi: Option<Located<String>>,
+    /// Where the HTTP interface is; by default the document's first server.
+    #[schemars(extend("examples" = ["https://ledger.acme.example/v1"]))]
+    pub(in crate::settings) base_url: Option<Located<String>>,
+    /// The operations that become tools, by `operationId` or `GET /path`; by default all.
+    #[schemars(extend("examples" = [["listEntries"]]))]
+    pub(in crate::settings) include: Option<Vec<Located<String>>>,
+    /// Operations that do not.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["deleteEverything"]]))]
+    pub(in crate::settings) exclude: Vec<Located<String>>,
+    /// By which right it is called: `open`, it needs none; `vault`, by headers sealed with `deputy vault put`: it then acts
+    /// as that service account. By default `open`.
+    #[schemars(extend("enum" = ["open", "vault"], "examples" = ["vault"]))]
+    pub(in crate::settings) credential: Option<Located<String>>,
+    /// Whether its definitions count from their first use (`first_use`), or not before an administrator has accepted each
+    /// with `deputy tools accept` (`review`). A change waits for one either way. By default `first_use`.
+    #[schemars(extend("enum" = ["first_use", "review"], "examples" = ["review"]))]
+    pub(in crate::settings) trust: Option<Located<String>>,
+    /// How long one of its answers may take when it is asked for a list: 1s to 10m, by default 30s.
+    #[schemars(extend("examples" = ["30s"]))]
+    pub(in crate::settings) timeout: Option<Located<String>>,
+    /// Bytes that one of its answers may have: 1024 to 268435456, by default 16777216.
+    #[schemars(extend("examples" = [16_777_216]))]
+    pub(in crate::settings) answer_bytes: Option<Located<i64>>,
+    /// What its tools do to the world, by tool name; its other methods by theirs (`"resources/read"`). A tool that is not
+    /// named counts as `["write", "egress"]`.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"delete_entry": ["destructive"]}]))]
+    pub(in crate::settings) class: BTreeMap<String, Located<Vec<ClassWord>>>,
+}
+
+/// A word of a class.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::settings) struct ClassWord(pub(in crate::settings) String);
+
+/// The words of [`ClassWord`].
+pub(in crate::settings) const CLASS_WORDS: &[&str] = &["read", "write", "destructive", "egress"];
+
+impl JsonSchema for ClassWord {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ClassWord".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": CLASS_WORDS })
+    }
+}
