@@ -130,6 +130,7 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         open_calls: Arc::<Memory>::clone(&tables),
         limits: Vec::new(),
         intents: Arc::<Memory>::clone(&tables),
+        access: Arc::<Memory>::clone(&tables),
         switches: tables,
         operator_groups: Vec::new(),
         keys: Arc::new(KeyFetcher::new(client)),

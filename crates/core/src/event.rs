@@ -80,6 +80,24 @@ kinds! {
     GrantUsed = "grant_used";
     /// A standing yes ended.
     GrantRevoked = "grant_revoked";
+    /// A person signed in at the hub itself, through their identity provider.
+    LoginBegan = "login_began";
+    /// A person's signed-in state at the hub ended; `detail` says why.
+    LoginEnded = "login_ended";
+    /// A person, or an administrator for everyone, let an agent act for them.
+    AccessGranted = "access_granted";
+    /// An agent may no longer act for a person; `detail` says why.
+    AccessEnded = "access_ended";
+    /// A client registered itself (RFC 7591).
+    ClientRegistered = "client_registered";
+    /// Whoever was signed in as a person, or in one of their sessions, no longer is; `detail` says who said so.
+    Revoked = "revoked";
+    /// A person who was shut out may come in again.
+    Readmitted = "readmitted";
+    /// A token for a server was had from the identity provider for a person (D14).
+    TokenExchanged = "token_exchanged";
+    /// No token for a server was to be had for a person; `detail` says what the provider answered (D14).
+    ExchangeRefused = "exchange_refused";
     /// An identity provider's keys are at another address now (B2).
     KeysMoved = "keys_moved";
     /// A policy set came into force.

@@ -7,6 +7,7 @@ mod connect;
 mod policy;
 mod progress;
 mod reference;
+mod revoke;
 mod serve;
 mod stop;
 pub mod terminal;
@@ -55,6 +56,7 @@ enum Command {
     Approve(approve::Arguments),
     Stop(stop::StopArguments),
     Resume(stop::ResumeArguments),
+    Revoke(revoke::RevokeArguments),
     Connect(connect::Arguments),
     /// Print a page of the reference
     #[command(hide = true)]
@@ -168,6 +170,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<(), Failure> {
         Command::Approve(arguments) => Box::pin(approve::run(arguments, terminal)).await,
         Command::Stop(arguments) => Box::pin(stop::stop(arguments, terminal)).await,
         Command::Resume(arguments) => Box::pin(stop::resume(arguments, terminal)).await,
+        Command::Revoke(arguments) => Box::pin(revoke::revoke(arguments, terminal)).await,
         Command::Connect(arguments) => connect::run(&arguments, terminal),
         Command::Reference(arguments) => reference::run(&arguments, terminal),
     }

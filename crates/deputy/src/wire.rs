@@ -124,6 +124,7 @@ impl Running {
             limits: settings.limits.clone(),
             intents: Arc::<SqliteStore>::clone(&store),
             switches: Arc::<SqliteStore>::clone(&store),
+            access: Arc::<SqliteStore>::clone(&store),
             operator_groups: settings.hub.operator_groups.clone(),
             pins: store,
             manifests: Arc::new(ManifestFetcher::new(client.clone())),

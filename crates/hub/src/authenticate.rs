@@ -189,6 +189,10 @@ impl Authenticator {
             self.journal.count_refused(&user.tenant, door.name(), "stopped");
             return Err(Denied::Refused);
         }
+        if self.thrown.ends_token(verified.claims()) {
+            self.journal.count_refused(&verified.claims().user.tenant, door.name(), "revoked");
+            return Err(Denied::Refused);
+        }
         Ok(verified)
     }
 

@@ -1,5 +1,6 @@
 //! Who asks: made only from verified claims (invariant 5).
 
+use crate::ports::AccessGrant;
 use crate::ports::upstream::ClientSide;
 use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, Timestamp, User};
 use deputy_identity::claims::{Claims, Verified};
@@ -17,6 +18,7 @@ pub struct Caller {
     client: Client,
     groups: Vec<String>,
     expires_at: Timestamp,
+    standing: Standing,
     approved: Option<Approved>,
     untrusted: bool,
     acting: Option<Value>,
@@ -31,6 +33,17 @@ struct Side {
     capabilities: Box<RawValue>,
     implementation: Option<Box<RawValue>>,
     digest: Digest,
+}
+
+/// On what a caller stands: what can be taken away while they act.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// When what proved them was issued. `None`: nobody knows, so before everything.
+    pub(crate) issued_at: Option<Timestamp>,
+    /// The provider's session.
+    pub(crate) session: Option<String>,
+    /// The agent's permission, if the hub itself gave the token.
+    pub(crate) grant: Option<Arc<AccessGrant>>,
 }
 
 /// By which yes one call may be made.
@@ -58,6 +71,7 @@ impl Caller {
             client,
             groups: claims.groups.clone(),
             expires_at: claims.expires_at,
+            standing: Standing { issued_at: claims.issued_at, session: claims.session.clone(), grant: None },
             approved: None,
             untrusted: true,
             acting: acting(claims),
@@ -136,6 +150,17 @@ impl Caller {
     #[must_use]
     pub const fn acting(&self) -> Option<&Value> {
         self.acting.as_ref()
+    }
+
+    /// On what they stand.
+    pub(crate) const fn standing_on(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The agent's permission, where the hub itself gave it; a token of the provider's own has none.
+    #[must_use]
+    pub fn grant(&self) -> Option<&AccessGrant> {
+        self.standing.grant.as_deref()
     }
 
     /// When the token that proved this caller ends.

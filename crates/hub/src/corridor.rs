@@ -338,6 +338,9 @@ impl Corridor {
         if authorized.caller().expires_at() <= self.clock.now() {
             return Err(Refused::new(Reason::GrantExpired));
         }
+        if let Some(reason) = self.thrown.ends(authorized.caller()) {
+            return Err(Refused::new(reason));
+        }
         if self.thrown.stops(authorized.caller(), &authorized.call().tool).is_some() {
             return Err(Refused::new(Reason::Stopped));
         }

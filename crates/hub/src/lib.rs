@@ -3,6 +3,7 @@
 //! Doors (in `deputy-server`) turn what arrives into a [`Wish`] by a [`Caller`] and hand both to [`Corridor::run`]; no
 //! other way leads to an effect. See `ARCHITECTURE.md`, "A call's way from the door to the tab".
 
+pub mod access;
 pub mod answers;
 pub mod approvals;
 pub mod assertion;
@@ -23,6 +24,7 @@ pub mod pins;
 pub mod policies;
 pub mod ports;
 pub mod relay;
+pub mod revocations;
 pub mod search;
 pub mod servers;
 pub mod setup;

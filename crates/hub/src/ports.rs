@@ -1,9 +1,14 @@
 //! What the hub needs from outside, as traits. Ring 3 implements them; tests implement them otherwise.
 
+pub mod access;
 pub mod approvals;
 pub mod spans;
 pub mod standing;
 
+pub use access::{
+    AccessChange, AccessGrant, AccessKey, AccessRecord, AccessTable, GivenBy, Login, RegisteredClient,
+    Revocation, RevocationOrder, RevocationWish, Revoked, Sources,
+};
 pub use approvals::{
     ApprovalRecord, ApprovalState, Approvals, Ballot, Cast, Delegation, Edit, Review, Spending,
 };
@@ -87,6 +92,12 @@ pub struct TicketRecord {
     pub session_expires_at: Timestamp,
     /// When the ticket itself ends; at most 60 s after it was made (P2).
     pub expires_at: Timestamp,
+    /// When it was made. `None`: by an older hub.
+    #[serde(default)]
+    pub issued_at: Option<Timestamp>,
+    /// The provider's session, if the user's token named one (`sid`).
+    #[serde(default)]
+    pub provider_session: Option<String>,
 }
 
 /// Single-use tickets.

@@ -3,6 +3,7 @@
 mod doors;
 mod streams;
 
+use crate::access::Access;
 use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
 use crate::approvals::{ApprovalLimits, Approvals};
@@ -19,6 +20,7 @@ use crate::limits::{Limit, RateLimits};
 use crate::pins::Pins;
 use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
+use crate::revocations::Revocations;
 use crate::servers::{Server, Servers};
 use crate::supervisor::Supervisor;
 use crate::switches::{Parts, Switches, Thrown};
@@ -82,6 +84,8 @@ pub struct Setup {
     pub intents: Arc<dyn ports::PastIntents>,
     /// Thrown switches.
     pub switches: Arc<dyn ports::Switches>,
+    /// Logins at the hub, agents' permissions, and who is shut out.
+    pub access: Arc<dyn ports::AccessTable>,
     /// The groups whose people may turn switches over the API. None: nobody can there.
     pub operator_groups: Vec<String>,
     /// Fetches keys.
@@ -121,6 +125,8 @@ pub struct Hub {
     intents: Arc<dyn ports::PastIntents>,
     thrown: Arc<Thrown>,
     switches: Arc<Switches>,
+    access: Arc<Access>,
+    revocations: Arc<Revocations>,
     traces: Arc<Traces>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
@@ -171,6 +177,21 @@ impl Hub {
             apps: apps.keys().cloned().collect(),
             servers: servers.names().collect(),
             operator_groups: setup.operator_groups,
+        }));
+        let access = Arc::new(Access::new(
+            Arc::clone(&setup.access),
+            Arc::clone(&thrown),
+            Arc::clone(&journal),
+            Arc::clone(&clock),
+            supervisor.clone(),
+        ));
+        let revocations = Arc::new(Revocations::new(crate::revocations::Parts {
+            table: setup.access,
+            access: Arc::clone(&access),
+            thrown: Arc::clone(&thrown),
+            tabs: Arc::clone(&tabs),
+            clock: Arc::clone(&clock),
+            supervisor: supervisor.clone(),
         }));
         let definitions = Arc::new(Definitions::new(
             pins,
@@ -260,6 +281,8 @@ impl Hub {
             intents: setup.intents,
             thrown,
             switches,
+            access,
+            revocations,
             traces: Traces::new(setup.tracing, Arc::clone(&clock)),
             clock,
             supervisor,
@@ -274,6 +297,8 @@ impl Hub {
     pub async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.switches.load().await?;
+        self.access.load().await?;
+        self.revocations.load().await?;
         self.rate_limits.recount(self.intents.as_ref(), &self.tenants, now).await?;
         for tenant in &self.tenants {
             self.journal.append(vec![Event::new(now, tenant.clone(), EventKind::HubStarted)]).await?;
@@ -294,6 +319,9 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.authenticator).keep_keys());
         self.supervisor.start_until_shutdown(Arc::clone(&self.approvals).expire());
         self.supervisor.start_until_shutdown(Arc::clone(&self.switches).keep_up());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).keep_up());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).forget_old());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.access).forget_ended());
         let hub = Arc::clone(self);
         self.supervisor.start_until_shutdown(async move { hub.tickets.drop_ended().await });
         let hub = Arc::clone(self);

@@ -3,6 +3,7 @@
 //! What is thrown stands in memory ([`Thrown`]) and in a table. The table is read when the hub starts, and every quarter of
 //! a second for what somebody on this machine wants (`deputy stop`, `deputy resume`).
 
+pub(crate) mod revoked;
 mod thrown;
 
 pub use thrown::Thrown;

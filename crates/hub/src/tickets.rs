@@ -109,6 +109,8 @@ impl TicketOffice {
             origin: wish.origin,
             session_expires_at,
             expires_at,
+            issued_at: Some(now),
+            provider_session: claims.session.clone(),
         };
         let mut event = self.journal.event(EventKind::TicketIssued, &claims.user);
         event.client.clone_from(&claims.client);

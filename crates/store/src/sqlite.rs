@@ -1,5 +1,6 @@
 //! SQLite: one file, one writer, a few readers.
 
+pub mod access;
 mod approvals;
 mod batch;
 pub mod erasure;

@@ -1,5 +1,6 @@
 //! Tables in memory that behave as the ports say, and fail when told.
 
+mod access;
 mod approvals;
 mod standing;
 
@@ -7,8 +8,8 @@ use crate::pins::PinRows;
 use async_trait::async_trait;
 use deputy_core::{ApprovalId, CallId, Digest, Event, EventKind, Switch, SwitchTarget, TenantId, Timestamp};
 use deputy_hub::ports::{
-    Appended, ApprovalRecord, AuditLog, Delegation, OpenCalls, StandingGrant, StoreError, SwitchWish,
-    TicketRecord, Tickets,
+    AccessKey, AccessRecord, Appended, ApprovalRecord, AuditLog, Delegation, OpenCalls, RevocationWish,
+    StandingGrant, StoreError, SwitchWish, TicketRecord, Tickets,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +27,8 @@ pub struct Memory {
     pub(crate) switches: Mutex<BTreeMap<(TenantId, SwitchTarget), Switch>>,
     pub(crate) wishes: Mutex<Vec<SwitchWish>>,
     pub(crate) wished: AtomicU64,
+    access: Mutex<BTreeMap<AccessKey, AccessRecord>>,
+    revocation_wishes: Mutex<Vec<RevocationWish>>,
     pub(crate) pins: Mutex<PinRows>,
     pub(crate) look_together: Mutex<Option<Arc<Barrier>>>,
     broken: Arc<AtomicBool>,
@@ -46,6 +49,8 @@ impl Default for Memory {
             switches: Mutex::default(),
             wishes: Mutex::default(),
             wished: AtomicU64::default(),
+            access: Mutex::default(),
+            revocation_wishes: Mutex::default(),
             pins: Mutex::default(),
             look_together: Mutex::default(),
             broken: Arc::default(),

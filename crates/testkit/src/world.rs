@@ -261,6 +261,7 @@ impl World {
             limits,
             intents: Arc::<Memory>::clone(&tables),
             switches: Arc::<Memory>::clone(&tables),
+            access: Arc::<Memory>::clone(&tables),
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
             tracing,

@@ -14,6 +14,11 @@ use tokio_util::sync::CancellationToken;
 impl Corridor {
     /// Refuses what a switch stops.
     pub(super) async fn unless_stopped(&self, caller: &Caller, call: &Call) -> Result<(), Stop> {
+        if let Some(reason) = self.thrown.ends(caller) {
+            return Err(self
+                .refuse_for(caller, call, Refused::new(reason), ("taken_away", reason.code()))
+                .await);
+        }
         let Some(target) = self.thrown.stops(caller, &call.tool) else { return Ok(()) };
         let fact = ("switch", target.code());
         Err(self.refuse_for(caller, call, Refused::new(Reason::Stopped), fact).await)
@@ -47,7 +52,9 @@ impl Corridor {
         let hold = self.limits.approval_hold;
         let standing = tokio::select! {
             standing = self.approvals.stand(caller, call, approval, slot, hold, let_go) => standing,
-            () = self.thrown.until_stopped(caller, &call.tool) => Standing::Unusable(Reason::Stopped),
+            () = self.thrown.until_stopped(caller, &call.tool) => {
+                Standing::Unusable(self.thrown.ends(caller).unwrap_or(Reason::Stopped))
+            }
         };
         self.unless_stopped(caller, call).await?;
         Ok(standing)
@@ -68,20 +75,24 @@ impl Corridor {
 
     /// Says that it was an operator who ended a call, and never that it did not run if it may have.
     pub(super) fn explained(&self, ready: &Ready, mut performed: Performed) -> Performed {
-        if self.thrown.stops(ready.caller(), &ready.call().tool).is_none() {
-            return performed;
-        }
+        let Some(why) = self.why_stopped(ready) else { return performed };
         let outcome = performed.outcome;
-        performed.answer = performed.answer.map_err(|refused| stopped(outcome, refused));
+        performed.answer = performed.answer.map_err(|refused| stopped(outcome, why, refused));
         performed
     }
 
     /// The same for a server's call.
     pub(super) fn said_by_whom(&self, ready: &Ready, outcome: Outcome, refused: Refused) -> Refused {
-        if self.thrown.stops(ready.caller(), &ready.call().tool).is_none() {
-            return refused;
+        match self.why_stopped(ready) {
+            Some(why) => stopped(outcome, why, refused),
+            None => refused,
         }
-        stopped(outcome, refused)
+    }
+
+    /// Why a running call had to end, if anybody ended it.
+    fn why_stopped(&self, ready: &Ready) -> Option<Reason> {
+        let stopped = || self.thrown.stops(ready.caller(), &ready.call().tool).map(|_| Reason::Stopped);
+        self.thrown.ends(ready.caller()).or_else(stopped)
     }
 
     async fn unless_used_up(
@@ -101,11 +112,14 @@ impl Corridor {
     }
 }
 
-fn stopped(outcome: Outcome, refused: Refused) -> Refused {
+fn stopped(outcome: Outcome, why: Reason, refused: Refused) -> Refused {
     match (outcome, refused.reason) {
-        (Outcome::NotStarted, _) => Refused::new(Reason::Stopped),
-        (_, reason @ Reason::OutcomeUnknown) => {
+        (Outcome::NotStarted, _) => Refused::new(why),
+        (_, reason @ Reason::OutcomeUnknown) if why == Reason::Stopped => {
             Refused::because(reason, "an operator has stopped it; do not retry it, tell the user")
+        }
+        (_, reason @ Reason::OutcomeUnknown) => {
+            Refused::because(reason, "the user was signed out meanwhile; do not retry it, tell the user")
         }
         _ => refused,
     }

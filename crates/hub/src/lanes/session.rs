@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// After a cancel the call is free within this time, whatever the tab does (P11).
-const CANCEL_WITHIN: Duration = Duration::from_millis(800);
+const CANCEL_WITHIN: Duration = Duration::from_millis(600);
 /// A running call that says nothing for this long has timed out; progress starts it anew (P12).
 const IDLE: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,7 @@
 //! What doors may do with the hub, and ask of it.
 
 use super::Hub;
+use crate::access::Access;
 use crate::approvals::Approvals;
 use crate::authenticate::{Authenticator, Denied, Door};
 use crate::caller::Caller;
@@ -13,6 +14,7 @@ use crate::intent::Reach;
 use crate::meter::Meter;
 use crate::policies::Policies;
 use crate::ports::StoreError;
+use crate::revocations::Revocations;
 use crate::servers::{Freshness, Listed as List, Server, Servers};
 use crate::supervisor::Supervisor;
 use crate::switches::Switches;
@@ -220,6 +222,18 @@ impl Hub {
     #[must_use]
     pub const fn switches(&self) -> &Arc<Switches> {
         &self.switches
+    }
+
+    /// Logins at the hub and agents' permissions.
+    #[must_use]
+    pub const fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    /// Takes rights away.
+    #[must_use]
+    pub const fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// Policy sets.

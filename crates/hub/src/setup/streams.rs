@@ -38,9 +38,9 @@ impl Hub {
         server.is_some_and(|server| self.may_look(reach, server, "resources/list"))
     }
 
-    /// Resolves as soon as the person is stopped: then nothing that was opened for them stays open.
+    /// Resolves as soon as the person is stopped, or signed out: then nothing that was opened for them stays open.
     pub async fn until_person_stopped(&self, reach: &Reach) {
-        self.thrown.until_person_stopped(reach.user()).await;
+        self.thrown.until_person_stopped(reach.caller()).await;
     }
 
     /// Of a server whose tools are not known yet, everybody hears who is not stopped.

@@ -1,6 +1,11 @@
-//! The thrown switches in memory: asked on each call without any wait.
+//! The thrown switches, and who was shut out, in memory: asked on each call without any wait.
 
+use super::revoked::{OfTab, RevokedNow};
+use crate::caller::Caller;
+use crate::ports::{Revocation, Revoked};
+use deputy_core::Reason;
 use deputy_core::{Facts, SourceKind, SourceName, Switch, SwitchTarget, TenantId, Tool, User};
+use deputy_identity::claims::Claims;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -16,6 +21,7 @@ struct Held {
 struct Snapshot {
     of: HashMap<TenantId, BTreeMap<SwitchTarget, Held>>,
     throws: u64,
+    revoked: Arc<RevokedNow>,
 }
 
 /// What is stopped now. Everybody who acts asks here, and can wait here.
@@ -56,14 +62,46 @@ impl Thrown {
         self.first(&user.tenant, || [of_user(user), SwitchTarget::App { name: app.clone() }]).is_some()
     }
 
-    /// Resolves as soon as this caller's calls of this tool are stopped.
-    pub(crate) async fn until_stopped(&self, caller: &impl Facts, tool: &Tool) {
-        self.until(|| self.stops(caller, tool).is_some()).await;
+    /// Why this caller may not act any more, if that was taken away since they were let in.
+    #[must_use]
+    pub fn ends(&self, caller: &Caller) -> Option<Reason> {
+        self.snapshot().revoked.ends(caller)
     }
 
-    /// Resolves as soon as this person is stopped.
-    pub(crate) async fn until_person_stopped(&self, user: &User) {
-        self.until(|| self.stops_user(user)).await;
+    /// Whether what a token says was taken away since it was issued (C4).
+    #[must_use]
+    pub fn ends_token(&self, claims: &Claims) -> bool {
+        self.snapshot().revoked.ends_token(claims)
+    }
+
+    /// Whether a tab was closed for good, or its user shut out.
+    pub(crate) fn ends_tab(&self, tab: &OfTab<'_>) -> bool {
+        self.snapshot().revoked.ends_tab(tab)
+    }
+
+    /// Resolves as soon as this caller's calls of this tool are stopped, or the caller may not act any more.
+    pub(crate) async fn until_stopped(&self, caller: &Caller, tool: &Tool) {
+        self.until(|| self.stops(caller, tool).is_some() || self.ends(caller).is_some()).await;
+    }
+
+    /// Resolves as soon as this caller is stopped as a person, or may not act any more.
+    pub(crate) async fn until_person_stopped(&self, caller: &Caller) {
+        self.until(|| self.stops_user(caller.user()) || self.ends(caller).is_some()).await;
+    }
+
+    /// In force at once.
+    pub(crate) fn revoke(&self, revocation: &Revocation) {
+        self.0.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).revoked).put(revocation));
+    }
+
+    /// Lets in again whom an earlier revocation of the same target shut out, from this moment on: in one step.
+    pub(crate) fn readmit(&self, from: &Revocation) {
+        self.0.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).revoked).replace(from));
+    }
+
+    /// Forgets revocations that can concern nothing any more.
+    pub(crate) fn forget_revoked(&self, gone: &[(TenantId, Revoked)]) {
+        self.0.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).revoked).forget(gone));
     }
 
     async fn until(&self, stopped: impl Fn() -> bool) {

@@ -20,6 +20,7 @@ use crate::pins::Pins;
 use crate::ports::{Clock, TabLink, TicketRecord, Tickets};
 use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
+use crate::switches::revoked::OfTab;
 use crate::tickets::TICKET_LIFETIME;
 use deputy_core::{Digest, DocumentId, Event, EventKind, Origin, Reason, SourceName, Timestamp, User};
 use deputy_protocol::tab::{CloseCode, Heartbeat, Hello, Limits, VERSION, Welcome, WelcomeUser};
@@ -35,6 +36,8 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What the tab of a thrown switch is told.
 const STOPPED: &str = "an operator has stopped this";
+/// What the tab of somebody who was shut out is told.
+const REVOKED: &str = "the user was signed out";
 
 /// Why a socket is not welcomed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +173,10 @@ impl Tabs {
         };
         self.agenda.put(&tab, self.clock.elapsed());
         // Thrown while the line was written: whoever threw it may have looked before this tab was listed.
+        if self.thrown.ends_tab(&tab.stands_on()) {
+            self.close_revoked();
+            return refuse(CloseCode::Revoked, REVOKED);
+        }
         if self.thrown.stops_tab(&tab.user, &tab.app.name) {
             self.close_stopped();
             return refuse(CloseCode::Revoked, STOPPED);
@@ -205,6 +212,15 @@ impl Tabs {
         }
         if self.thrown.stops_tab(&ticket.user, &ticket.app) {
             return refuse(CloseCode::Revoked, STOPPED, Reason::Stopped);
+        }
+        let stands_on = OfTab {
+            user: &ticket.user,
+            session: ticket.provider_session.as_deref(),
+            issued_at: ticket.issued_at,
+            document: Some(&hello.doc_id),
+        };
+        if self.thrown.ends_tab(&stands_on) {
+            return refuse(CloseCode::Revoked, REVOKED, Reason::SessionEnded);
         }
         if ticket.origin != *origin {
             return refuse(CloseCode::Forbidden, "the ticket is for another origin", Reason::PolicyDenied);
@@ -280,6 +296,17 @@ impl Tabs {
                 tab.cancel_calls(Reason::Stopped);
                 self.end(&tab, Reason::Stopped);
                 tab.close(CloseCode::Revoked, STOPPED);
+            }
+        }
+    }
+
+    /// Ends every tab that was taken away, or whose user was: within the moment, whatever the log does.
+    pub(crate) fn close_revoked(&self) {
+        for tab in self.all() {
+            if self.thrown.ends_tab(&tab.stands_on()) {
+                tab.cancel_calls(Reason::SessionEnded);
+                self.end(&tab, Reason::SessionEnded);
+                tab.close(CloseCode::Revoked, REVOKED);
             }
         }
     }

@@ -5,6 +5,7 @@ use super::interned::{Interned, Offer};
 use crate::catalog::App;
 use crate::pins::Judged;
 use crate::ports::{TabLink, TicketRecord};
+use crate::switches::revoked::OfTab;
 use deputy_core::{
     Call, CallId, Definition, Digest, DocumentId, Origin, Reason, Timestamp, ToolKind, ToolName, User,
 };
@@ -68,6 +69,8 @@ pub struct Tab {
     pub origin: Origin,
     /// When it came.
     pub connected_at: Timestamp,
+    /// When its ticket was made, and in which of the provider's sessions.
+    ticket: (Option<Timestamp>, Option<String>),
     /// What the page says of itself; display data.
     pub page: Page,
     /// Calls running at once (P14).
@@ -106,6 +109,7 @@ impl Tab {
             app,
             origin: ticket.origin.clone(),
             connected_at: now,
+            ticket: (ticket.issued_at, ticket.provider_session.clone()),
             page: Page { url: clip(&hello.page.url, 2000), title: clip(&hello.page.title, 200) },
             slots: Arc::new(Semaphore::new(limits.calls_in_flight)),
             waiting: AtomicUsize::new(0),
@@ -126,6 +130,17 @@ impl Tab {
                 calls: HashMap::new(),
                 ended: None,
             }),
+        }
+    }
+
+    /// What it stands on: what can be taken away while it is open.
+    pub(crate) fn stands_on(&self) -> OfTab<'_> {
+        let (issued_at, session) = &self.ticket;
+        OfTab {
+            user: &self.user,
+            session: session.as_deref(),
+            issued_at: *issued_at,
+            document: Some(&self.document),
         }
     }
 

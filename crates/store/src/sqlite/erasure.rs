@@ -168,6 +168,7 @@ impl Change for Erase {
         .await?;
         super::switches::forget(connection, &self.user).await?;
         super::vault::forget(connection, &self.user).await?;
+        super::access::forget(connection, &self.user).await?;
         forget_rows(
             connection,
             "DELETE FROM erasure_wish WHERE tenant = ?1 AND issuer = ?2 AND subject = ?3",

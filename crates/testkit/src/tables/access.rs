@@ -1,0 +1,48 @@
+//! Logins, grants, clients and revocations in memory.
+
+use super::Memory;
+use async_trait::async_trait;
+use deputy_hub::ports::{
+    AccessChange, AccessRecord, AccessTable, RevocationOrder, RevocationWish, StoreError,
+};
+use std::sync::atomic::Ordering;
+
+#[async_trait]
+impl AccessTable for Memory {
+    async fn access(&self) -> Result<Vec<AccessRecord>, StoreError> {
+        self.read()?;
+        Ok(self.access.lock().unwrap().values().cloned().collect())
+    }
+
+    async fn change_access(&self, change: AccessChange) -> Result<(), StoreError> {
+        self.write(change.events)?;
+        let mut rows = self.access.lock().unwrap();
+        for key in change.remove {
+            rows.remove(&key);
+        }
+        rows.extend(change.put.into_iter().map(|record| (record.key(), record)));
+        if let Some(wish) = change.wish {
+            self.revocation_wishes.lock().unwrap().retain(|one| one.id != wish);
+        }
+        Ok(())
+    }
+
+    async fn revocation_wishes(&self) -> Result<Vec<RevocationWish>, StoreError> {
+        self.read()?;
+        Ok(self.revocation_wishes.lock().unwrap().clone())
+    }
+}
+
+impl Memory {
+    /// Leaves a wish, as `deputy revoke` does beside a hub that runs.
+    pub fn wish_revoked(&self, order: RevocationOrder) {
+        let id = self.wished.fetch_add(1, Ordering::SeqCst) + 1;
+        self.revocation_wishes.lock().unwrap().push(RevocationWish { id, order });
+    }
+
+    /// The rows as they are kept.
+    #[must_use]
+    pub fn access_rows(&self) -> Vec<AccessRecord> {
+        self.access.lock().unwrap().values().cloned().collect()
+    }
+}
