@@ -25,7 +25,7 @@ pub use secret::{SecretError, SecretSource};
 
 use crate::publish::Target;
 use deputy_audit::arguments::Recording;
-use deputy_core::{Class, Origin, SourceName, TenantId, ToolName};
+use deputy_core::{Class, Client, Effect, Origin, SourceName, TenantId, ToolName};
 use deputy_hub::Trust;
 use deputy_hub::limits::Limit;
 use deputy_hub::traces::Sample;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub policy: PolicySource,
     /// How often calls may be performed; no two share a name.
     pub limits: Vec<Limit>,
+    /// How people and agents sign in at the hub; `None`: they do not.
+    pub sign_in: Option<SignIn>,
     /// What the audit log holds.
     pub audit: Audit,
     /// Where the vault's master key is; `None`: the vault is sealed.
@@ -132,8 +134,44 @@ pub struct IdentityProvider {
 pub struct ProviderClient {
     /// Its `client_id`.
     pub id: String,
-    /// Where its secret is; `None` for a public client.
+    /// Where its secret is.
     pub secret: Option<SecretSource>,
+    /// Where the private key is with which it signs assertions. Neither: a public client.
+    pub private_key: Option<SecretSource>,
+}
+
+/// People sign in at the hub, and agents get their tokens from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// Through which providers; each has a client.
+    pub providers: Vec<ProviderName>,
+    /// What the hub asks of them, `openid` among it.
+    pub scopes: Vec<String>,
+    /// How long a person stays signed in.
+    pub session: Duration,
+    /// How long an agent's permission lasts unless it is renewed.
+    pub grant: Duration,
+    /// How long an access token lasts.
+    pub token: Duration,
+    /// After how long the provider is asked again about a person.
+    pub ask_again: Duration,
+    /// Whether clients may register themselves.
+    pub dynamic_registration: bool,
+    /// Who may act for everybody.
+    pub agents: Vec<ApprovedAgent>,
+}
+
+/// An agent that an administrator approved for everyone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovedAgent {
+    /// In which organisation.
+    pub tenant: TenantId,
+    /// Its client id.
+    pub client: Client,
+    /// The most that its calls may do.
+    pub most: Effect,
+    /// The sources that it may use; `None`: all.
+    pub sources: Option<Vec<SourceName>>,
 }
 
 /// A web application whose tabs offer tools.

@@ -29,6 +29,10 @@ impl NamedHosts {
         Self(Arc::new(urls.into_iter().filter_map(host_of).collect()))
     }
 
+    pub(crate) fn has(&self, url: &Url) -> bool {
+        host_of(url).is_some_and(|host| self.contains(&host))
+    }
+
     pub(crate) fn contains(&self, host: &str) -> bool {
         self.0.contains(host.strip_suffix('.').unwrap_or(host))
     }

@@ -7,6 +7,7 @@
 mod address;
 mod bucket;
 mod client;
+mod endpoints;
 mod keys;
 mod manifests;
 mod openapi;
@@ -20,6 +21,7 @@ mod stranger;
 
 pub use bucket::{Bucket, Stored};
 pub use client::{Answer, Ask, EgressError, Exchange, HttpClient, NamedHosts, Reply, Settings};
+pub use endpoints::EndpointClient;
 pub use keys::KeyFetcher;
 pub use manifests::ManifestFetcher;
 pub use openapi::{DocumentAt, OpenApiUpstream, Served};

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod approvals;
+pub mod endpoints;
 pub mod spans;
 pub mod standing;
 
@@ -12,6 +13,7 @@ pub use access::{
 pub use approvals::{
     ApprovalRecord, ApprovalState, Approvals, Ballot, Cast, Delegation, Edit, Review, Spending,
 };
+pub use endpoints::{EndpointAnswer, Endpoints, FormFields, ToldBy};
 pub use standing::{Pattern, StandingGrant, StandingGrants};
 pub use upstream::Upstream;
 mod pins;

@@ -11,8 +11,8 @@ pub(super) struct Later {
 /// Whether a key, by its full path, is one that comes later.
 pub(super) fn key(path: &str) -> Option<Later> {
     let (name, mend) = match path {
-        "identity_provider.client.private_key_jwt" => {
-            ("private_key_jwt", "it comes later; use `secret = { file = \"idp.secret\" }`")
+        "identity_provider.client.certificate" => {
+            ("certificate", "it comes later; use `private_key_jwt = { file = \"idp-key.pem\" }`")
         }
         _ => return None,
     };

@@ -5,6 +5,7 @@ mod audit;
 mod limit;
 mod provider;
 mod server;
+mod sign_in;
 mod telemetry;
 mod vault;
 
@@ -77,6 +78,7 @@ impl Meaning<'_, '_> {
             .chain(servers.iter().map(|server| server.name.clone()))
             .collect();
         let limits = self.limits(&file.limit, &sources);
+        let sign_in = self.sign_in(file.sign_in.as_ref(), &identity_providers, &sources, &tenants);
         let vault = self.vault(file.vault.as_ref(), hub.as_ref());
         let telemetry = self.telemetry(file.telemetry.as_ref());
         let identity_providers: Vec<IdentityProvider> = identity_providers.into_iter().flatten().collect();
@@ -97,6 +99,7 @@ impl Meaning<'_, '_> {
             audit: audit?,
             vault: vault?,
             telemetry: telemetry?,
+            sign_in: sign_in?,
         })
     }
 

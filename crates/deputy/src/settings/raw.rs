@@ -3,8 +3,10 @@
 //!
 //! Doc comments here are the descriptions in the schema, so they speak to whoever writes the file.
 
+mod sign_in;
 mod sources;
 
+pub(super) use sign_in::{ApprovedAgent, SignIn};
 pub(super) use sources::{App, ClassWord, Server};
 
 use super::located::Located;
@@ -31,6 +33,9 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(extend("examples" = [[{"name": "files", "command": ["mcp-server-filesystem", "./docs"]}]]))]
     pub(super) server: Vec<Server>,
+    /// People sign in at the hub, and agents get their tokens from it. Without it agents bring tokens that the identity
+    /// provider itself issued for the hub.
+    pub(super) sign_in: Option<Located<SignIn>>,
     /// Who may do what.
     pub(super) policy: Option<Policy>,
     /// How often calls may be performed. A call must be within every limit that counts it.
@@ -187,6 +192,10 @@ pub(super) struct Client {
     /// Where its secret is. Never the secret itself.
     #[schemars(extend("examples" = [{"file": "idp.secret"}]))]
     pub(super) secret: Option<Located<SecretSource>>,
+    /// Instead of a secret: where the private key is with which it signs assertions (RFC 7523), PKCS#8 in PEM: P-256, RSA of
+    /// 2048 bits or more, or Ed25519. Its public half is at `/.well-known/jwks.json`. Never the key itself.
+    #[schemars(extend("examples" = [{"file": "idp-key.pem"}]))]
+    pub(super) private_key_jwt: Option<Located<SecretSource>>,
 }
 
 /// Where a secret is: a file or an environment variable, one of the two.

@@ -3,7 +3,7 @@
 use super::{Ask, EgressError, HttpClient, failed, whole};
 use bytes::Bytes;
 use deputy_core::Secret;
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use url::Url;
 
 /// What is sent.
@@ -40,14 +40,30 @@ impl HttpClient {
         bearer: Option<&Secret<String>>,
         limit_bytes: usize,
     ) -> Result<Reply, EgressError> {
+        let header = bearer.map(authorization).transpose()?.map(|value| (AUTHORIZATION, value));
+        self.exchange_with(url, ask, exchange, header, limit_bytes).await
+    }
+
+    /// The same with whatever header opens the door.
+    ///
+    /// # Errors
+    /// No whole answer.
+    pub(crate) async fn exchange_with(
+        &self,
+        url: &Url,
+        ask: Ask<'_>,
+        exchange: Exchange<'_>,
+        header: Option<(HeaderName, HeaderValue)>,
+        limit_bytes: usize,
+    ) -> Result<Reply, EgressError> {
         let client = self.client_for(url, ask)?;
         let mut request = match exchange {
             Exchange::Get => client.get(url.clone()),
             Exchange::PostForm(form) => client.post(url.clone()).form(form),
             Exchange::PostJson(body) => client.post(url.clone()).json(body),
         };
-        if let Some(token) = bearer {
-            request = request.header(AUTHORIZATION, authorization(token)?);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         let request = request.header(ACCEPT, "application/json");
         let response = request.send().await.map_err(|error| failed(url, error))?;

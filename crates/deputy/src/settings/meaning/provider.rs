@@ -143,7 +143,13 @@ impl Meaning<'_, '_> {
     fn client(&mut self, client: &raw::Client) -> Option<ProviderClient> {
         let id = self.text(&client.id, "client.id");
         let secret = client.secret.as_ref().map(|secret| self.secret(secret));
-        Some(ProviderClient { id: id?, secret: flat(secret)? })
+        let key = client.private_key_jwt.as_ref().map(|key| self.secret(key));
+        if let (Some(_), Some(key)) = (&client.secret, &client.private_key_jwt) {
+            let mend = "keep one of the two; a private key is the stronger";
+            self.faults.add(key.span(), "`client` has both `secret` and `private_key_jwt`", mend);
+            return None;
+        }
+        Some(ProviderClient { id: id?, secret: flat(secret)?, private_key: flat(key)? })
     }
 
     pub(super) fn secret(&mut self, secret: &Located<raw::SecretSource>) -> Option<SecretSource> {
