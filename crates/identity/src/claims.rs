@@ -1,8 +1,8 @@
 //! What a door expects of a token, and the claims that met it.
 
 mod check;
+pub(crate) mod read;
 
-use crate::error::TokenError;
 use crate::members::{Json, Members};
 use crate::provider::ProviderName;
 use deputy_core::{Client, Digest, Timestamp, User};
@@ -17,6 +17,8 @@ pub enum TokenKind {
     AccessToken,
     /// An OpenID Connect ID token.
     IdToken,
+    /// An identity assertion for an authorization server ([`crate::id_jag`]). No door takes it as a bearer.
+    IdJag,
 }
 
 /// The audiences of a door: never none (A9).
@@ -186,14 +188,5 @@ impl Claims {
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|own| own == scope)
-    }
-}
-
-/// A claim that must be a string if it is there.
-fn optional_text<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<Option<&'a str>, TokenError> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(Json::Text(text)) => Ok(Some(text)),
-        Some(_) => Err(TokenError::Claim(name)),
     }
 }

@@ -189,6 +189,8 @@ pub(crate) struct Token<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) key_id: Option<KeyId>,
     pub(crate) media_type: Option<Cow<'a, str>>,
+    /// The `typ` as it was written.
+    pub(crate) typ: Option<Cow<'a, str>>,
     pub(crate) claims: Members<'a>,
     pub(crate) signed: &'a [u8],
     pub(crate) signature: &'a [u8],
@@ -203,6 +205,10 @@ impl<'a> Token<'a> {
             algorithm: algorithm(&header)?,
             key_id: key_id(&header)?,
             media_type: media_type(&header)?,
+            typ: match header.get("typ") {
+                Some(Json::Text(typ)) => Some(typ.clone()),
+                _ => None,
+            },
             claims: Members::parse(&parts.payload).ok_or(TokenError::Malformed(NO_CLAIMS))?,
             signed: parts.signed,
             signature: &parts.signature,

@@ -5,7 +5,11 @@
 //! Ring 1: no IO and no clock; time comes as an argument. Signatures, AEAD and key generation are aws-lc's.
 
 pub mod claims;
+pub mod client_assertion;
+pub mod client_authentication;
 mod error;
+pub mod form;
+pub mod id_jag;
 pub mod jws;
 pub mod keys;
 mod members;
@@ -23,4 +27,4 @@ pub use error::TokenError;
 pub use jws::Algorithm;
 pub use keys::{Fetched, KeyRing};
 pub use provider::{Provider, ProviderName};
-pub use verifier::Verifier;
+pub use verifier::{Attempt, Verifier};

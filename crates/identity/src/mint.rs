@@ -1,14 +1,11 @@
 //! Tokens that Deputy issues. Each kind has its own `typ`, names its audience, and lives for seconds; none of them is
 //! a bearer token anywhere (R4).
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use deputy_core::{
-    Agent, CallId, Client, Digest, Issuer, Origin, Secret, SourceName, Timestamp, ToolName, User,
-};
-use serde::Serialize;
+mod key;
+
+pub use key::SigningKey;
+
+use deputy_core::{Agent, CallId, Client, Digest, Issuer, Origin, SourceName, Timestamp, ToolName, User};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,71 +18,23 @@ pub enum MintError {
     /// The library has no randomness, or will not sign.
     #[error("key generation or signing failed")]
     Signing,
-    /// The bytes are not a PKCS#8 key on P-256.
-    #[error("the signing key is not PKCS#8 of an ES256 key")]
+    /// Not a private key that signs ES256, EdDSA or RS256 (RSA of 2048 to 8192 bits).
+    #[error("the signing key is not PKCS#8 (`BEGIN PRIVATE KEY`) or a private JWK for ES256, EdDSA or RS256")]
     NotAKey,
     /// It would live longer than its kind may, or is over before it begins.
-    #[error("the assertion would not live between 1 and 60 seconds")]
+    #[error("what is issued would not live as long as its kind may")]
     Lifetime,
 }
 
-/// An ES256 key with which Deputy signs. Its id is its RFC 7638 thumbprint.
-pub struct SigningKey {
-    pair: EcdsaKeyPair,
-    id: String,
-    jwk: Value,
-}
-
-impl SigningKey {
-    /// Draws a new key: PKCS#8, for the vault or a file only the hub reads.
-    ///
-    /// # Errors
-    /// [`MintError::Signing`].
-    pub fn generate() -> Result<Secret<Vec<u8>>, MintError> {
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-        Ok(Secret::new(document.map_err(|_| MintError::Signing)?.as_ref().to_vec()))
-    }
-
-    /// Loads what [`SigningKey::generate`] drew.
-    ///
-    /// # Errors
-    /// [`MintError::NotAKey`].
-    pub fn from_pkcs8(pkcs8: &Secret<Vec<u8>>) -> Result<Self, MintError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.expose())
-            .map_err(|_| MintError::NotAKey)?;
-        let point = pair.public_key().as_ref();
-        let coordinate = |range| point.get(range).map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
-        let (Some(x), Some(y)) = (coordinate(1..33), coordinate(33..65)) else {
-            return Err(MintError::NotAKey);
-        };
-        let required = json!({ "crv": "P-256", "kty": "EC", "x": x, "y": y });
-        let thumbprint = Digest::of_json(&required).map_err(|_| MintError::NotAKey)?;
-        let id = URL_SAFE_NO_PAD.encode(thumbprint.as_bytes());
-        let jwk =
-            json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": "ES256", "use": "sig", "kid": id });
-        Ok(Self { pair, id, jwk })
-    }
-
-    /// Its `kid`.
+impl MintError {
+    /// The stable word for it.
     #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Its public half as a JWK.
-    #[must_use]
-    pub const fn public_jwk(&self) -> &Value {
-        &self.jwk
-    }
-
-    fn sign<T: Serialize>(&self, media_type: &str, claims: &T) -> Result<String, MintError> {
-        let encode = |value: Vec<u8>| URL_SAFE_NO_PAD.encode(value);
-        let header = json!({ "alg": "ES256", "typ": media_type, "kid": self.id }).to_string();
-        let claims = serde_json::to_vec(claims).map_err(|_| MintError::Signing)?;
-        let signed = format!("{}.{}", encode(header.into_bytes()), encode(claims));
-        let signature =
-            self.pair.sign(&SystemRandom::new(), signed.as_bytes()).map_err(|_| MintError::Signing)?;
-        Ok(format!("{signed}.{}", encode(signature.as_ref().to_vec())))
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Signing => "mint_failed",
+            Self::NotAKey => "mint_key",
+            Self::Lifetime => "mint_lifetime",
+        }
     }
 }
 

@@ -142,6 +142,23 @@ impl Provider {
         Self::new(Preset::OIDC.settings(name, tenant, issuer)?)
     }
 
+    /// An issuer of ID-JAGs and of nothing else ([`TokenKind::IdJag`]), as a guard trusts it: its exact `iss`, where its
+    /// keys are, and what it signs with (E2).
+    ///
+    /// # Errors
+    /// Names what cannot be.
+    pub fn id_jag_issuer(
+        name: ProviderName,
+        tenant: TenantId,
+        issuer: Issuer,
+        keys_at: KeysAt,
+        algorithms: BTreeSet<Algorithm>,
+    ) -> Result<Self, ProviderError> {
+        let settings = Preset::OIDC.settings(name, tenant, issuer)?;
+        let max_lifetime = crate::id_jag::MAX_LIFETIME;
+        Self::new(Settings { keys_at, algorithms, kinds: vec![TokenKind::IdJag], max_lifetime, ..settings })
+    }
+
     /// Its settings.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

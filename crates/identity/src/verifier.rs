@@ -18,9 +18,12 @@ pub struct Verifier {
 }
 
 /// Whether a refresh of the keys was already tried for this token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Attempt {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Not yet: the answer may be [`TokenError::KeysNeeded`]. Then call [`KeyRing::begin_forced`], do what it says, and
+    /// try once more.
     First,
+    /// It was, or could not be: every answer is final.
     AfterRefresh,
 }
 
@@ -96,31 +99,40 @@ impl Verifier {
     ) -> Result<Verified<Claims>, TokenError> {
         let parts = Parts::decode(token)?;
         let token = Token::read(&parts)?;
-        let (provider, ring) = self.select(&token, expectations)?;
+        let provider = self.signed(&token, &expectations.accepts, attempt, now)?;
+        claims::check(&token, provider, expectations, now).map(Verified::new)
+    }
+
+    /// A2 to A6 and A12: whose token it is, once algorithm, key and signature are right. What it is and says is for the
+    /// door that asks.
+    pub(crate) fn signed(
+        &self,
+        token: &Token<'_>,
+        accepts: &Accepts,
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Result<&Provider, TokenError> {
+        let (provider, ring) = self.select(token, accepts)?;
         if !provider.settings().algorithms.contains(&token.algorithm) {
             return Err(TokenError::Algorithm);
         }
         let key = ring
             .find(token.key_id.as_ref(), token.algorithm, now)
-            .map_err(|missing| refuse(missing, attempt, &token, provider, ring, now))?;
+            .map_err(|missing| refuse(missing, attempt, token, provider, ring, now))?;
         if !key.verifies(token.algorithm, token.signed, token.signature) {
             return Err(TokenError::Signature);
         }
-        if !provider.key_may_sign(key.issuer(), &token) {
+        if !provider.key_may_sign(key.issuer(), token) {
             return Err(TokenError::KeyIssuer);
         }
-        claims::check(&token, provider, expectations, now).map(Verified::new)
+        Ok(provider)
     }
 
     /// A2: the unverified `iss` chooses among the configured ones, byte for byte, and nothing else.
-    fn select(
-        &self,
-        token: &Token<'_>,
-        expectations: &Expectations,
-    ) -> Result<(&Provider, &KeyRing), TokenError> {
+    fn select(&self, token: &Token<'_>, accepts: &Accepts) -> Result<(&Provider, &KeyRing), TokenError> {
         let found = token.issuer().and_then(|issuer| self.by_issuer.get(issuer));
         let (provider, ring) = found.ok_or(TokenError::UnknownIssuer)?;
-        match &expectations.accepts {
+        match accepts {
             Accepts::Only(name) if name != provider.name() => {
                 Err(TokenError::ProviderNotAccepted(provider.name().clone()))
             }

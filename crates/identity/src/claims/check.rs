@@ -1,6 +1,7 @@
 //! The claims of a token whose signature is good, against what the door and the provider expect (A8 to A11, A15, A16).
 
-use super::{Claims, Expectations, TokenKind, optional_text};
+use super::read::{Limits, Times, optional_text, strings, text, words};
+use super::{Claims, Expectations, TokenKind};
 use crate::error::TokenError;
 use crate::jws::Token;
 use crate::members::{Json, Members};
@@ -8,8 +9,6 @@ use crate::provider::{AccessTokenType, AudienceAt, Provider, Says, Settings, Sha
 use deputy_core::{Client, Digest, Subject, Timestamp, User};
 use serde_json::Value;
 
-/// Largest `NumericDate` that every JSON reader keeps exactly.
-const MAX_SECONDS: u64 = 1 << 53;
 const MAX_SHORT_TEXT: usize = 512;
 
 /// Checks everything but issuer, key and signature.
@@ -50,10 +49,6 @@ pub(crate) fn check(
     })
 }
 
-fn text<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<&'a str, TokenError> {
-    optional_text(claims, name)?.ok_or(TokenError::Claim(name))
-}
-
 /// A11: the claim that the product keeps stable, and the provider's tenant where it is unique only there. Even then no
 /// token passes without a `sub`.
 fn subject(
@@ -66,7 +61,7 @@ fn subject(
     new("sub", text(claims, "sub")?)?;
     let name = match kind {
         TokenKind::AccessToken => shape.subject.access_token,
-        TokenKind::IdToken => shape.subject.id_token,
+        TokenKind::IdToken | TokenKind::IdJag => shape.subject.id_token,
     };
     let own = new(name, text(claims, name)?)?;
     match tenant.filter(|_| shape.subject.within_tenant) {
@@ -84,7 +79,7 @@ fn says(
 ) -> Result<(), TokenError> {
     let wanted = match kind {
         TokenKind::AccessToken => shape.access_token_says,
-        TokenKind::IdToken => shape.id_token_says,
+        TokenKind::IdToken | TokenKind::IdJag => shape.id_token_says,
     };
     let said = |(name, values): &Says| match claims.get(name) {
         None | Some(Json::Null) => false,
@@ -176,6 +171,7 @@ fn kind(
                     && says("typ", &["ID", "JWT"])
                     && (!several || client.is_some_and(|client| expectations.audiences.contains(client)))
             }
+            TokenKind::IdJag => false,
         };
     if right { Ok(()) } else { Err(TokenError::Kind) }
 }
@@ -187,50 +183,20 @@ fn is_id_token_inside(claims: &Members<'_>, untyped: bool, audiences: &[&str], c
     marked && (untyped || client.is_some_and(|client| audiences.contains(&client)))
 }
 
-struct Times {
-    expires_at: Timestamp,
-    issued_at: Option<Timestamp>,
-}
-
-/// A8: whole seconds, a small skew, a bounded life.
+/// A8, and the `iat` that ID tokens and `at+jwt` always have.
 fn times(
     token: &Token<'_>,
     kind: TokenKind,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Times, TokenError> {
-    let claims = &token.claims;
-    let expires_at = seconds(claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
-    let issued_at = seconds(claims, "iat")?;
-    let not_before = seconds(claims, "nbf")?;
-    if issued_at.is_none() && (kind == TokenKind::IdToken || token.media_type.as_deref() == Some("at+jwt")) {
-        return Err(TokenError::Claim("iat"));
-    }
-    if now >= expires_at.plus(settings.skew) {
-        return Err(TokenError::Expired { expired_at: expires_at });
-    }
-    for valid_from in [issued_at, not_before].into_iter().flatten() {
-        if valid_from > now.plus(settings.skew) {
-            return Err(TokenError::NotYetValid { valid_from });
-        }
-    }
-    // Without an `iat` the rest of its life stands for the whole.
-    if expires_at.since(issued_at.unwrap_or(now)) > settings.max_lifetime {
-        return Err(TokenError::LifetimeTooLong);
-    }
-    Ok(Times { expires_at, issued_at })
-}
-
-fn seconds(claims: &Members<'_>, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    match value.as_u64() {
-        Some(seconds) if seconds <= MAX_SECONDS => Ok(Some(Timestamp::from_seconds(seconds))),
-        _ => Err(TokenError::Claim(name)),
-    }
+    let limits = Limits { skew: settings.skew, max_lifetime: settings.max_lifetime };
+    let dated = kind == TokenKind::IdToken || token.media_type.as_deref() == Some("at+jwt");
+    let times = limits.check(&token.claims, now)?;
+    if dated && times.issued_at.is_none() { Err(TokenError::Claim("iat")) } else { Ok(times) }
 }
 
 fn scopes(claims: &Members<'_>) -> Result<Vec<String>, TokenError> {
-    let words = |text: &str| text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
     if let Some(scope) = optional_text(claims, "scope")? {
         return Ok(words(scope));
     }
@@ -251,10 +217,6 @@ fn groups(claims: &Members<'_>, settings: &Settings) -> Result<Vec<String>, Toke
         Some(Json::Text(group)) => Ok(vec![group.clone().into_owned()]),
         Some(groups) => strings(groups).ok_or(TokenError::Claim("groups")),
     }
-}
-
-fn strings(value: &Json<'_>) -> Option<Vec<String>> {
-    value.as_list()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 fn actor(claims: &Members<'_>, name: &'static str) -> Result<Option<Value>, TokenError> {

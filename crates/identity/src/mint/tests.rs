@@ -7,7 +7,7 @@ use crate::jws::{Algorithm, KeyId, Unverified};
 use crate::keys::{Fetched, KeyRing, KeySet};
 use crate::provider::{AccessTokenType, Preset, Provider};
 use crate::{TokenError, Verifier};
-use deputy_core::{AgentType, Subject, TenantId, Verification};
+use deputy_core::{AgentType, Secret, Subject, TenantId, Verification};
 use std::sync::Arc;
 
 const PUBLIC_URL: &str = "https://hub.acme.example";

@@ -158,7 +158,9 @@ fn mend(error: &TokenError, token: &str, door: &Expectations, settings: &Setting
                  docs/guide/providers"
                     .to_owned()
             }
-            TokenKind::IdToken => "this door takes ID tokens: see `token` of the [[app]]".to_owned(),
+            TokenKind::IdToken | TokenKind::IdJag => {
+                "this door takes ID tokens: see `token` of the [[app]]".to_owned()
+            }
         },
         TokenError::Tenant => {
             "sign in to a tenant that `provider_tenants` lists, or add the token's: the provider's page in \
