@@ -41,12 +41,12 @@ struct Sealed {
 
 #[async_trait]
 impl upstream::Credential for Sealed {
-    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, upstream::NoHeaders> {
         let headers = self.vault.headers_for(&self.tenant, &self.server).await;
         let headers = headers.map_err(|fault| {
             // The operator's matter, with the mend; the agent is told that there is no credential, and no more.
             tracing::error!(%fault, server = %self.server, "a server's credential cannot be had");
-            "the hub has no credential for it now".to_owned()
+            upstream::NoHeaders::unavailable("the hub has no credential for it now")
         })?;
         Ok(headers.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
     }

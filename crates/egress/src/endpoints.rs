@@ -4,7 +4,8 @@ use crate::client::{Ask, Exchange, HttpClient, NamedHosts};
 use crate::keys::told;
 use async_trait::async_trait;
 use deputy_core::Secret;
-use deputy_hub::ports::{EndpointAnswer, Endpoints, FetchError, FormFields, ToldBy};
+use deputy_hub::ports::{EndpointAnswer, Endpoints, FetchError, ToldBy};
+use deputy_identity::form::Form;
 use http::header::{AUTHORIZATION, HeaderValue};
 use url::Url;
 
@@ -32,10 +33,9 @@ impl EndpointClient {
         match told_by {
             ToldBy::Operator => Ok(Ask::Configured),
             ToldBy::Document(document) => Ok(Ask::LearnedFrom(document)),
-            ToldBy::Stranger if url.host_str() == self.own.host_str() => Err(FetchError::Unusable {
-                url: url.to_string(),
-                why: "it leads back to the hub".to_owned(),
-            }),
+            ToldBy::Stranger if url.host_str() == self.own.host_str() => {
+                Err(FetchError::Unusable { url: url.to_string(), why: "it leads back to the hub".to_owned() })
+            }
             ToldBy::Stranger if self.agents.has(url) => Ok(Ask::Configured),
             ToldBy::Stranger => Ok(Ask::LearnedFrom(&self.own)),
         }
@@ -59,12 +59,13 @@ impl Endpoints for EndpointClient {
         &self,
         url: &Url,
         told_by: ToldBy<'_>,
-        form: FormFields,
+        form: Form,
+        authorization: Option<Secret<String>>,
     ) -> Result<EndpointAnswer, FetchError> {
         let ask = self.ask(url, told_by)?;
         let fields: Vec<(&str, &str)> =
-            form.fields.iter().map(|(name, value)| (name.as_str(), value.expose().as_str())).collect();
-        let header = match &form.authorization {
+            form.iter().map(|(name, value)| (name, value.expose().as_str())).collect();
+        let header = match &authorization {
             None => None,
             Some(value) => {
                 let mut header = HeaderValue::from_str(value.expose()).map_err(|_| FetchError::Unusable {

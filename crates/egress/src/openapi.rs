@@ -168,7 +168,7 @@ impl OpenApiUpstream {
         let url = base::address(&loaded.base, &request).map_err(Failure::NotSent)?;
         let mut headers = headers(&request).map_err(Failure::NotSent)?;
         crate::trace::tell(&mut headers, ask.trace.as_ref());
-        let own = in_time(until, self.credential.headers(&ask.principal)).await?.map_err(Failure::NotSent)?;
+        let own = in_time(until, self.credential.headers(&ask.principal)).await??;
         for (name, value) in own {
             let named = HeaderName::try_from(name.as_str())
                 .map_err(|_| Failure::NotSent("the credential has no header field".to_owned()))?;

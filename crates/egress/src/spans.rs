@@ -206,7 +206,7 @@ impl SpanExporter {
     async fn post(&self, body: Bytes) -> Result<Bytes, Refusal> {
         let again = |words: String| Refusal { words, is_final: false };
         let mut headers = HeaderMap::with_capacity(4);
-        for (name, value) in self.collector.credential.headers("").await.map_err(again)? {
+        for (name, value) in self.collector.credential.headers("").await.map_err(|none| again(none.words))? {
             let wrong = || again(format!("the header `{name}` for the collector cannot be sent"));
             let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
             let mut value = HeaderValue::from_str(value.expose()).map_err(|_| wrong())?;

@@ -2,7 +2,7 @@
 
 use crate::ports::AccessGrant;
 use crate::ports::upstream::ClientSide;
-use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, Timestamp, User};
+use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, SourceName, Timestamp, Tool, User};
 use deputy_identity::claims::{Claims, Verified};
 use deputy_protocol::trace::TraceId;
 use serde_json::value::RawValue;
@@ -161,6 +161,18 @@ impl Caller {
     #[must_use]
     pub fn grant(&self) -> Option<&AccessGrant> {
         self.standing.grant.as_deref()
+    }
+
+    /// Whether the agent's permission reaches a source. A token of the provider's own reaches all: policy alone decides.
+    #[must_use]
+    pub fn reaches(&self, source: &SourceName) -> bool {
+        self.grant().is_none_or(|grant| grant.sources.have(source))
+    }
+
+    /// Whether the agent's permission covers a call of this tool.
+    #[must_use]
+    pub fn covers(&self, tool: &Tool) -> bool {
+        self.reaches(&tool.source) && self.grant().is_none_or(|grant| tool.class.effect <= grant.most)
     }
 
     /// When the token that proved this caller ends.

@@ -214,6 +214,7 @@ impl Corridor {
             Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: resolved.tab };
         traced::about(trace, &call);
         self.unless_stopped(&caller, &call).await?;
+        self.unless_exceeded(&caller, &call).await?;
         if call.arguments.raw().get().len() > ARGUMENTS_BYTES {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::TooLarge)).await);
         }

@@ -13,7 +13,7 @@ pub use access::{
 pub use approvals::{
     ApprovalRecord, ApprovalState, Approvals, Ballot, Cast, Delegation, Edit, Review, Spending,
 };
-pub use endpoints::{EndpointAnswer, Endpoints, FormFields, ToldBy};
+pub use endpoints::{EndpointAnswer, Endpoints, ToldBy};
 pub use standing::{Pattern, StandingGrant, StandingGrants};
 pub use upstream::Upstream;
 mod pins;

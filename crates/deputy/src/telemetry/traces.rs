@@ -4,7 +4,7 @@ use crate::settings::{SecretSource, Telemetry};
 use async_trait::async_trait;
 use deputy_core::Secret;
 use deputy_core::id::random_hex;
-use deputy_egress::upstream::{Credential, NoCredential};
+use deputy_egress::upstream::{Credential, NoCredential, NoHeaders};
 use deputy_egress::{Collector, EgressError, HttpClient, NamedHosts, SpanExporter};
 use deputy_hub::traces::Tracing;
 use std::sync::Arc;
@@ -77,9 +77,9 @@ struct Headers(SecretSource);
 
 #[async_trait]
 impl Credential for Headers {
-    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, NoHeaders> {
         let text = self.0.read().map_err(|error| error.to_string())?;
-        parse(text.expose())
+        Ok(parse(text.expose())?)
     }
 }
 

@@ -154,7 +154,7 @@ async fn another_status_is_an_error_with_its_body_and_no_redirect_is_followed() 
     }
 }
 
-type Headers = Result<Vec<(String, Secret<String>)>, String>;
+type Headers = Result<Vec<(String, Secret<String>)>, crate::upstream::NoHeaders>;
 
 /// What opens the server, as a test says.
 struct Shown(fn() -> Headers, Arc<Mutex<Vec<String>>>);
@@ -217,7 +217,7 @@ async fn a_header_that_the_credential_fills_is_no_argument_from_the_moment_its_s
 #[tokio::test]
 async fn without_a_credential_that_is_due_nothing_is_sent() {
     let stranger = Stranger::saying(JSON, "{}");
-    let no_grant = world(&stranger, shown(|| Err("no grant".to_owned())));
+    let no_grant = world(&stranger, shown(|| Err("no grant".to_owned().into())));
     let failure = called(&no_grant.upstream, json!({"id": "1"})).await.unwrap_err();
     assert_eq!(failure, Failure::NotSent("no grant".to_owned()));
     let unfit = world(&stranger, shown(|| Ok(vec![("x-key".to_owned(), Secret::new("a\nb".to_owned()))])));

@@ -48,7 +48,7 @@ struct Key;
 
 #[async_trait]
 impl Credential for Key {
-    async fn headers(&self, _: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, _: &str) -> Result<Vec<(String, Secret<String>)>, crate::upstream::NoHeaders> {
         Ok(vec![("x-key".to_owned(), Secret::new("k3y".to_owned()))])
     }
 }

@@ -19,7 +19,7 @@ mod stdio;
 
 pub use http::HttpUpstream;
 pub use reflected::Unreflecting;
-pub use settings::{Challenge, Credential, HttpSettings, Limits, NoCredential, StdioSettings};
+pub use settings::{Challenge, Credential, HttpSettings, Limits, NoCredential, NoHeaders, StdioSettings};
 pub use stdio::StdioUpstream;
 
 #[cfg(test)]

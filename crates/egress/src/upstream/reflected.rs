@@ -5,7 +5,7 @@
 //! trusted with it. Answers are looked at whole, so it does not matter in which pieces they came; what is compressed is
 //! refused before it comes here.
 
-use super::settings::Credential;
+use super::settings::{Credential, NoHeaders};
 use async_trait::async_trait;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use deputy_core::Secret;
@@ -48,7 +48,7 @@ impl Upstream for Unreflecting {
     ) -> Result<Reply, Failure> {
         // What cannot be looked for is not sent: the connection opens the credential by itself, and might succeed.
         let reflections = Reflections::of(self.credential.as_ref(), &ask.principal);
-        let reflections = reflections.await.map_err(Failure::NotSent)?;
+        let reflections = reflections.await?;
         let (sender, mut heard) = mpsc::channel::<Told>(16);
         let asked = self.inner.ask(ask, sender, cancel);
         let forward = async {
@@ -108,7 +108,7 @@ impl Reflections {
     ///
     /// # Errors
     /// They cannot be had now.
-    async fn of(credential: &dyn Credential, principal: &str) -> Result<Self, String> {
+    async fn of(credential: &dyn Credential, principal: &str) -> Result<Self, NoHeaders> {
         let headers = credential.headers(principal).await?;
         Ok(Self::in_values(headers.iter().map(|(_, value)| value.expose().as_str())))
     }
@@ -179,6 +179,9 @@ impl Reflections {
             Failure::Lost(why) => Failure::Lost(self.off_text(why)),
             Failure::Unusable(why) => Failure::Unusable(self.off_text(why)),
             Failure::Untranslatable(why) => Failure::Untranslatable(self.off_text(why)),
+            Failure::NoCredential { reason, words } => {
+                Failure::NoCredential { reason, words: self.off_text(words) }
+            }
             other @ (Failure::TimedOut | Failure::Cancelled | Failure::TooLarge { .. }) => other,
         }
     }

@@ -2,9 +2,10 @@
 
 use crate::client::HttpClient;
 use async_trait::async_trait;
-use deputy_core::Secret;
+use deputy_core::{Reason, Secret};
 use deputy_hub::Supervisor;
 use deputy_hub::ports::Clock;
+use deputy_hub::ports::upstream::Failure;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub trait Credential: Send + Sync {
     ///
     /// # Errors
     /// Why there are none; nothing is sent then.
-    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, String>;
+    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, NoHeaders>;
 
     /// The names of the headers that it fills, as far as they are known beforehand; nothing is opened for it.
     async fn names(&self) -> Vec<String> {
@@ -28,6 +29,41 @@ pub trait Credential: Send + Sync {
     /// The server refused them. True: there are better ones now, and the request is sent once more.
     async fn refused(&self, _principal: &str, _challenge: &Challenge) -> bool {
         false
+    }
+}
+
+/// Why there is no credential, in words that name no secret, with what can be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoHeaders {
+    /// For the agent.
+    pub reason: Reason,
+    /// What happened.
+    pub words: String,
+}
+
+impl NoHeaders {
+    /// Nobody but the operator can do anything about it.
+    #[must_use]
+    pub fn unavailable(words: impl Into<String>) -> Self {
+        Self { reason: Reason::UpstreamUnavailable, words: words.into() }
+    }
+}
+
+impl From<String> for NoHeaders {
+    fn from(words: String) -> Self {
+        Self::unavailable(words)
+    }
+}
+
+impl std::fmt::Display for NoHeaders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl From<NoHeaders> for Failure {
+    fn from(none: NoHeaders) -> Self {
+        Self::NoCredential { reason: none.reason, words: none.words }
     }
 }
 
@@ -46,7 +82,7 @@ pub struct NoCredential;
 
 #[async_trait]
 impl Credential for NoCredential {
-    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, NoHeaders> {
         Ok(Vec::new())
     }
 }

@@ -24,6 +24,19 @@ impl Corridor {
         Err(self.refuse_for(caller, call, Refused::new(Reason::Stopped), fact).await)
     }
 
+    /// Refuses what the agent's permission does not cover. What it does not reach is as unknown as what is not there.
+    pub(super) async fn unless_exceeded(&self, caller: &Caller, call: &Call) -> Result<(), Stop> {
+        if caller.covers(&call.tool) {
+            return Ok(());
+        }
+        let effect = call.tool.class.effect.code();
+        let refused = match caller.reaches(&call.tool.source) {
+            true => Refused::because(Reason::GrantExceeded, format!("it takes a permission to {effect}")),
+            false => Refused::new(Reason::GrantExceeded),
+        };
+        Err(self.refuse_for(caller, call, refused, ("needs", effect)).await)
+    }
+
     /// Takes the call from every limit that counts it: the last thing before its intent.
     pub(super) async fn within_limits(&self, authorized: &Authorized<Caller>) -> Result<(), Stop> {
         let (caller, call) = (authorized.caller(), authorized.call());

@@ -1,4 +1,4 @@
-//! The open and the key lane: an MCP server, asked over its own connection (DESIGN section 1).
+//! The open, the key and the exchange lane: an MCP server, asked over its own connection (DESIGN section 1).
 
 use super::Still;
 use crate::corridor::MAXIMUM_TIMEOUT;
@@ -102,7 +102,9 @@ fn outcome(reply: &Reply) -> Outcome {
 fn failed(ready: &Ready, server: &Server, failure: &Failure) -> Relayed {
     let mut refused = refused(&server.name, failure);
     let outcome = match failure {
-        Failure::NotSent(_) | Failure::Untranslatable(_) => Outcome::NotStarted,
+        Failure::NotSent(_) | Failure::NoCredential { .. } | Failure::Untranslatable(_) => {
+            Outcome::NotStarted
+        }
         Failure::Cancelled => Outcome::Cancelled,
         Failure::TooLarge { .. } | Failure::Unusable(_) | Failure::Lost(_) | Failure::TimedOut => {
             Outcome::Unknown

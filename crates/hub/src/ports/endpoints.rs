@@ -4,6 +4,7 @@
 use super::FetchError;
 use async_trait::async_trait;
 use deputy_core::Secret;
+use deputy_identity::form::Form;
 use url::Url;
 
 /// Who told the hub an address. What it may lead to depends on it.
@@ -15,15 +16,6 @@ pub enum ToldBy<'a> {
     Document(&'a Url),
     /// A stranger: public https, and a host that the operator named for it.
     Stranger,
-}
-
-/// A form to be posted. Values may be secrets, so it cannot be printed.
-#[derive(Default)]
-pub struct FormFields {
-    /// Names and values, in order.
-    pub fields: Vec<(String, Secret<String>)>,
-    /// The whole value of `Authorization`, if the client shows itself there.
-    pub authorization: Option<Secret<String>>,
 }
 
 /// What an endpoint answered. It may hold tokens, so it cannot be printed.
@@ -48,7 +40,8 @@ pub trait Endpoints: Send + Sync {
         limit_bytes: usize,
     ) -> Result<Vec<u8>, FetchError>;
 
-    /// `POST`s a form, and gives the answer whatever its status.
+    /// `POST`s a form, with the whole value of `Authorization` if the client shows itself there, and gives the answer
+    /// whatever its status.
     ///
     /// # Errors
     /// No whole answer.
@@ -56,6 +49,7 @@ pub trait Endpoints: Send + Sync {
         &self,
         url: &Url,
         told_by: ToldBy<'_>,
-        form: FormFields,
+        form: Form,
+        authorization: Option<Secret<String>>,
     ) -> Result<EndpointAnswer, FetchError>;
 }

@@ -114,6 +114,14 @@ pub enum Failure {
     /// Nothing was sent that could have an effect: it cannot be reached, or does not start.
     #[error("{0}")]
     NotSent(String),
+    /// Nothing was sent, for there is no token for this person: why, in words that name no secret.
+    #[error("{words}")]
+    NoCredential {
+        /// What the agent, or the person, can do about it.
+        reason: deputy_core::Reason,
+        /// What happened.
+        words: String,
+    },
     /// It was sent, and the connection or the process ended before a reply.
     #[error("{0}")]
     Lost(String),

@@ -33,8 +33,10 @@ use tokio_util::sync::CancellationToken;
 pub enum Right {
     /// It needs no identity.
     Open,
-    /// A service account from the vault: it acts as the service, not as the user.
+    /// A service account, from the vault or by the hub's own client: it acts as the service, not as the user.
     Key,
+    /// A token for this user, from the organisation's own identity provider, or one that the user consented to.
+    Exchange,
 }
 
 impl Right {
@@ -44,6 +46,7 @@ impl Right {
         match self {
             Self::Open => "open",
             Self::Key => "key",
+            Self::Exchange => "exchange",
         }
     }
 }
@@ -209,6 +212,7 @@ impl Servers {
 /// What an agent is told of a server that does not answer.
 pub(crate) fn refused(server: &SourceName, failure: &Failure) -> Refused {
     let reason = match failure {
+        Failure::NoCredential { reason, .. } => *reason,
         Failure::NotSent(_) | Failure::Unusable(_) => Reason::UpstreamUnavailable,
         Failure::Lost(_) | Failure::Cancelled => Reason::OutcomeUnknown,
         Failure::TimedOut => Reason::UpstreamTimeout,

@@ -59,7 +59,7 @@ impl Hub {
     #[must_use]
     pub fn tools(&self, reach: &Reach) -> Vec<Listed> {
         let mut listed = self.catalog.tools(reach, self.clock.now());
-        listed.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
+        listed.retain(|entry| self.is_open(reach, &entry.tool));
         listed
     }
 
@@ -116,11 +116,17 @@ impl Hub {
     /// The same for many tools at one moment.
     pub(super) fn showing<'a>(&'a self, reach: &'a Reach) -> impl FnMut(&Tool) -> bool + 'a {
         let mut sight = self.catalog.sight(reach, self.clock.now());
-        move |tool| self.thrown.stops(reach.caller(), tool).is_none() && sight.of(tool).is_visible()
+        move |tool| self.is_open(reach, tool) && sight.of(tool).is_visible()
     }
 
     pub(super) fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {
-        self.thrown.stops(reach.caller(), tool).is_none() && self.catalog.shows(reach, tool, now)
+        self.is_open(reach, tool) && self.catalog.shows(reach, tool, now)
+    }
+
+    /// No switch stops it, and the agent's permission reaches its source. How far a permission goes there hides nothing: an
+    /// agent that needs more can ask the person for it.
+    fn is_open(&self, reach: &Reach, tool: &Tool) -> bool {
+        self.thrown.stops(reach.caller(), tool).is_none() && reach.caller().reaches(&tool.source)
     }
 
     /// The hub's own two tools for those who would be given more than they can read; `None`: there are none.
@@ -133,7 +139,7 @@ impl Hub {
     #[must_use]
     pub fn find(&self, reach: &Reach, query: &str, limit: usize) -> Vec<Listed> {
         let mut found = self.finder.find(reach, query, limit, self.clock.now());
-        found.retain(|entry| self.thrown.stops(reach.caller(), &entry.tool).is_none());
+        found.retain(|entry| self.is_open(reach, &entry.tool));
         found
     }
 

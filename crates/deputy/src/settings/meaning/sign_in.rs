@@ -54,7 +54,11 @@ impl Meaning<'_, '_> {
                 .map(|entry| entry.provider.name().clone())
                 .collect();
             if usable.is_empty() && providers.iter().all(Option::is_some) {
-                self.faults.add(written.span(), "nobody can sign in: no identity provider has a `client`", mend);
+                self.faults.add(
+                    written.span(),
+                    "nobody can sign in: no identity provider has a `client`",
+                    mend,
+                );
                 return None;
             }
             return Some(usable);
@@ -69,7 +73,11 @@ impl Meaning<'_, '_> {
             let found = known().find(|entry| entry.provider.name().as_str() == name.as_str());
             match found {
                 None => {
-                    self.unknown_name(name, "identity_provider", known().map(|entry| entry.provider.name().as_str()));
+                    self.unknown_name(
+                        name,
+                        "identity_provider",
+                        known().map(|entry| entry.provider.name().as_str()),
+                    );
                     right = false;
                 }
                 Some(entry) if entry.client.is_none() => {

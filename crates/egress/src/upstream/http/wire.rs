@@ -55,7 +55,7 @@ pub(super) async fn send(
     let mut is_renewed = false;
     loop {
         let mut headers = headers.clone();
-        let credential = inner.settings.credential.headers(principal).await.map_err(Failure::NotSent)?;
+        let credential = inner.settings.credential.headers(principal).await?;
         for (name, value) in credential {
             let (name, value) = credential_header(&name, &value)?;
             headers.insert(name, value);

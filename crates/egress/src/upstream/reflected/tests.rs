@@ -10,7 +10,7 @@ struct Bearer(&'static str);
 
 #[async_trait]
 impl Credential for Bearer {
-    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, NoHeaders> {
         Ok(vec![("authorization".to_owned(), Secret::new(format!("Bearer {}", self.0)))])
     }
 }
@@ -144,9 +144,9 @@ struct Late(std::sync::atomic::AtomicUsize);
 
 #[async_trait]
 impl Credential for Late {
-    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, NoHeaders> {
         match self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0 => Err("not now".to_owned()),
+            0 => Err(NoHeaders::unavailable("not now")),
             _ => Bearer(SECRET).headers(principal).await,
         }
     }

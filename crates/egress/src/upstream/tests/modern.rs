@@ -1,7 +1,7 @@
 //! Servers of the modern era, over HTTP.
 
 use super::fixture::{Conn, Fixture, Request, able, ask, call, fault, reply, reply_and_told, result, value};
-use crate::upstream::{Challenge, Credential, HttpSettings, HttpUpstream};
+use crate::upstream::{Challenge, Credential, HttpSettings, HttpUpstream, NoHeaders};
 use async_trait::async_trait;
 use deputy_core::Secret;
 use deputy_hub::ports::Upstream as _;
@@ -228,7 +228,7 @@ struct Renewing(AtomicBool);
 
 #[async_trait]
 impl Credential for Renewing {
-    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, NoHeaders> {
         let token = if self.0.load(Ordering::SeqCst) { "new" } else { "old" };
         Ok(vec![("authorization".to_owned(), Secret::new(format!("Bearer {token} of {principal}")))])
     }

@@ -2,7 +2,7 @@
 
 use super::fixture::{Fixture, call, reply, reply_and_told};
 use super::server::Legacy;
-use crate::upstream::{Credential, HttpSettings, HttpUpstream, Unreflecting};
+use crate::upstream::{Credential, HttpSettings, HttpUpstream, NoHeaders, Unreflecting};
 use async_trait::async_trait;
 use deputy_core::Secret;
 use deputy_hub::ports::upstream::{Failure, Reply};
@@ -29,7 +29,7 @@ impl Stored {
 
 #[async_trait]
 impl Credential for Stored {
-    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, String> {
+    async fn headers(&self, _principal: &str) -> Result<Vec<(String, Secret<String>)>, NoHeaders> {
         let secret = self.0.lock().unwrap().ok_or_else(|| "there is none".to_owned())?;
         Ok(vec![("authorization".to_owned(), Secret::new(format!("Bearer {secret}")))])
     }
