@@ -12,11 +12,14 @@ pub mod form;
 pub mod id_jag;
 pub mod jws;
 pub mod keys;
+pub mod login;
 mod members;
 pub mod mint;
+pub mod pkce;
 pub mod provider;
 pub mod seal;
 pub mod secret_hash;
+pub mod token_response;
 mod verifier;
 
 #[cfg(test)]
