@@ -4,19 +4,24 @@
 //! [`jws::Unverified`] → [`Verifier::verify`] → [`Verified`]. No other road leads to a `Verified`.
 //! Ring 1: no IO and no clock; time comes as an argument. Signatures, AEAD and key generation are aws-lc's.
 
+pub mod authorization;
 pub mod claims;
 pub mod client_assertion;
 pub mod client_authentication;
+pub mod client_document;
 mod error;
 pub mod form;
 pub mod id_jag;
 pub mod jws;
 pub mod keys;
+pub mod login;
 mod members;
 pub mod mint;
+pub mod pkce;
 pub mod provider;
 pub mod seal;
 pub mod secret_hash;
+pub mod token_response;
 mod verifier;
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Tokens that Deputy issues. Each kind has its own `typ`, names its audience, and lives for seconds; none of them is
-//! a bearer token anywhere (R4).
+//! Tokens that Deputy issues. Each kind has its own `typ` and names its audience. Assertions live for seconds and are a
+//! bearer token nowhere (R4); access tokens live for minutes and open what they were issued for.
 
+mod access_token;
 mod key;
 
+pub use access_token::{AccessToken, IssuedAccess, MAX_ACCESS_TOKEN_LIFETIME, Minted, OwnKeys};
 pub use key::SigningKey;
 
 use deputy_core::{Agent, CallId, Client, Digest, Issuer, Origin, SourceName, Timestamp, ToolName, User};
@@ -13,7 +15,7 @@ use std::time::Duration;
 pub const MAX_CALL_ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Why nothing was issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MintError {
     /// The library has no randomness, or will not sign.
     #[error("key generation or signing failed")]
@@ -24,16 +26,20 @@ pub enum MintError {
     /// It would live longer than its kind may, or is over before it begins.
     #[error("what is issued would not live as long as its kind may")]
     Lifetime,
+    /// An extra claim has the name of one that the kind defines itself.
+    #[error("claim `{0}` is the token's own")]
+    Reserved(String),
 }
 
 impl MintError {
     /// The stable word for it.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Signing => "mint_failed",
             Self::NotAKey => "mint_key",
             Self::Lifetime => "mint_lifetime",
+            Self::Reserved(_) => "mint_claim",
         }
     }
 }

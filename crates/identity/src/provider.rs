@@ -1,10 +1,12 @@
 //! Identity providers: what the operator configured about one issuer, and the discovery document that may only fill
 //! in where its keys are (OpenID Connect Discovery 1.0; RFC 8414).
 
+mod discovery;
 mod error;
 mod preset;
 mod tenants;
 
+pub use discovery::Discovery;
 pub use error::ProviderError;
 pub use preset::Preset;
 pub(crate) use preset::{AudienceAt, Says, Shape};
@@ -13,9 +15,7 @@ use crate::claims::{ClaimPath, TokenKind};
 use crate::error::TokenError;
 use crate::jws::Algorithm;
 use crate::jws::Token;
-use deputy_core::canonical::parse_strict;
 use deputy_core::{Issuer, TenantId};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -208,42 +208,6 @@ impl Provider {
     pub const fn keys_at(&self) -> &KeysAt {
         &self.settings.keys_at
     }
-
-    /// Reads a discovery document and believes it only if its `issuer` is ours, byte for byte (B2).
-    ///
-    /// # Errors
-    /// Not a document, somebody else's, or an address that is none.
-    pub fn read_discovery(&self, bytes: &[u8]) -> Result<Discovery, ProviderError> {
-        let not_discovery = || ProviderError::NotDiscovery(self.name().clone());
-        let document = parse_strict(bytes).map_err(|_| not_discovery())?;
-        let text = |member: &str| document.get(member).and_then(Value::as_str);
-        let found = text("issuer").ok_or_else(not_discovery)?;
-        if found != self.issuer().as_str() {
-            let found = found.chars().take(120).collect();
-            let configured = self.issuer().clone();
-            return Err(ProviderError::OtherIssuer { name: self.name().clone(), found, configured });
-        }
-        let optional = |member: &str| text(member).map(address).transpose();
-        Ok(Discovery {
-            jwks_uri: address(text("jwks_uri").ok_or_else(not_discovery)?)?,
-            authorization_endpoint: optional("authorization_endpoint")?,
-            token_endpoint: optional("token_endpoint")?,
-            end_session_endpoint: optional("end_session_endpoint")?,
-        })
-    }
-}
-
-/// What we take from a discovery document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discovery {
-    /// Where the keys are.
-    pub jwks_uri: Url,
-    /// Where people sign in.
-    pub authorization_endpoint: Option<Url>,
-    /// Where codes become tokens.
-    pub token_endpoint: Option<Url>,
-    /// Where people sign out.
-    pub end_session_endpoint: Option<Url>,
 }
 
 /// An http(s) address with a host and nothing hidden in it. Whether it may be called is egress's to say.

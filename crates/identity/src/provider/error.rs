@@ -70,6 +70,17 @@ pub enum ProviderError {
     /// Not a discovery document.
     #[error("the discovery document of provider `{0}` is not a JSON object with `issuer` and `jwks_uri`")]
     NotDiscovery(ProviderName),
+    /// A discovery document without an address that is needed.
+    #[error("the discovery document of provider `{name}` has no `{member}`")]
+    DiscoveryLacks {
+        /// Which provider.
+        name: ProviderName,
+        /// What it lacks.
+        member: &'static str,
+    },
+    /// The operating system has no randomness to give.
+    #[error("no randomness to be had")]
+    Randomness,
     /// A discovery document of somebody else (B2).
     #[error("the discovery document of provider `{name}` is for issuer `{found}`, not `{configured}`")]
     OtherIssuer {

@@ -83,3 +83,29 @@ proptest! {
         prop_assert!(provider(ISSUER).read_discovery(text.as_bytes()).is_err());
     }
 }
+
+#[test]
+fn a_document_says_what_sign_in_and_exchange_need() {
+    let document = json!({
+        "issuer": ISSUER, "jwks_uri": "https://idp.acme.example/jwks",
+        "revocation_endpoint": "https://idp.acme.example/revoke",
+        "introspection_endpoint": "https://idp.acme.example/introspect",
+        "authorization_response_iss_parameter_supported": true,
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "backchannel_logout_supported": true,
+        "identity_chaining_requested_token_types_supported": ["urn:ietf:params:oauth:token-type:id-jag"],
+    });
+    let read = provider(ISSUER).read_discovery(document.to_string().as_bytes()).unwrap();
+    assert!(read.names_issuer_in_answers && read.tells_of_logout && read.issues_id_jags());
+    assert!(read.revocation_endpoint.is_some() && read.introspection_endpoint.is_some());
+    assert_eq!(read.client_authentication, Some(vec!["private_key_jwt".to_owned()]));
+    for (member, odd) in [
+        ("authorization_response_iss_parameter_supported", json!("true")),
+        ("token_endpoint_auth_methods_supported", json!("private_key_jwt")),
+        ("identity_chaining_requested_token_types_supported", json!([7])),
+    ] {
+        let mut document = document.clone();
+        document[member] = odd;
+        assert!(provider(ISSUER).read_discovery(document.to_string().as_bytes()).is_err(), "{member}");
+    }
+}
