@@ -3,24 +3,25 @@
 use crate::caller::Caller;
 use deputy_core::{Call, Facts as _, Issuer, Reason, Timestamp};
 use deputy_identity::mint::{CallAssertion, MAX_CALL_ASSERTION_LIFETIME, SigningKey, jwks};
+use std::sync::Arc;
 
 /// Signs assertions in the hub's name.
 pub struct Assertions {
-    key: SigningKey,
+    key: Arc<SigningKey>,
     issuer: Issuer,
 }
 
 impl Assertions {
     /// With this key; `issuer` is the hub's public URL.
     #[must_use]
-    pub const fn new(key: SigningKey, issuer: Issuer) -> Self {
+    pub const fn new(key: Arc<SigningKey>, issuer: Issuer) -> Self {
         Self { key, issuer }
     }
 
     /// The public keys (RFC 7517), for `/.well-known/jwks.json`.
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        jwks([&self.key])
+        jwks([self.key.as_ref()])
     }
 
     /// About exactly this call.

@@ -1,17 +1,23 @@
 //! From a bearer token to a [`Caller`]: each request by itself, nothing remembered but keys (A14, lists A and B of the
 //! identity reference).
 
+mod own;
+
+pub(crate) use own::OwnTokens;
+
 use crate::caller::Caller;
 use crate::journal::Journal;
-use crate::ports::{Clock, KeySource};
+use crate::ports::{AccessGrant, Clock, KeySource};
 use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
-use deputy_core::{Client, Digest, Event, EventKind, SourceName, TenantId, Timestamp};
+use deputy_core::{Client, Digest, Event, EventKind, Secret, SourceName, TenantId, Timestamp, User};
 use deputy_identity::TokenError;
-use deputy_identity::Verifier;
 use deputy_identity::claims::{Claims, Expectations, Verified};
 use deputy_identity::keys::{Begun, KeyRing, RefreshId, RingHealth};
+use deputy_identity::login::{Login, LoginExpectations};
 use deputy_identity::provider::{Provider, ProviderName};
+use deputy_identity::{Attempt, Verifier};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,6 +93,8 @@ pub struct Rules {
     pub people_clients: Vec<Client>,
     /// Who is stopped.
     pub thrown: Arc<Thrown>,
+    /// The hub's own tokens, where it gives any.
+    pub(crate) own: Option<OwnTokens>,
 }
 
 /// Checks bearer tokens.
@@ -102,6 +110,18 @@ pub struct Authenticator {
     signed_in: Mutex<HashMap<Digest, Timestamp>>,
     people_clients: Vec<Client>,
     thrown: Arc<Thrown>,
+    own: Option<OwnTokens>,
+}
+
+/// What the line of a sign-in says.
+struct SignedIn<'a> {
+    user: &'a User,
+    client: Option<&'a Client>,
+    acting: [(&'static str, Option<&'a Value>); 2],
+    token_id: Option<Digest>,
+    issued_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    grant: Option<&'a AccessGrant>,
 }
 
 impl Authenticator {
@@ -128,6 +148,7 @@ impl Authenticator {
             signed_in: Mutex::default(),
             people_clients: rules.people_clients,
             thrown: rules.thrown,
+            own: rules.own,
         }
     }
 
@@ -157,13 +178,92 @@ impl Authenticator {
     /// # Errors
     /// The reason is counted for the log; outside it is one of two.
     pub async fn authenticate(self: &Arc<Self>, door: &Door, token: &str) -> Result<Caller, Denied> {
+        if let Some(own) = self.own.as_ref().filter(|own| own.seems_own(token)) {
+            return self.by_grant(own, door, token).await;
+        }
         let verified = self.verify(door, token).await?;
         if let Err(code) = door.welcomes(verified.claims(), &self.people_clients) {
             self.journal.count_refused(&self.tenant, door.name(), code);
             return Err(Denied::Refused);
         }
-        self.record(door, &verified).await?;
+        let claims = verified.claims();
+        let signed_in = SignedIn {
+            user: &claims.user,
+            client: claims.client.as_ref(),
+            acting: [("act", claims.act.as_ref()), ("impersonator", claims.impersonator.as_ref())],
+            token_id: claims.token_id,
+            issued_at: claims.issued_at,
+            expires_at: claims.expires_at,
+            grant: None,
+        };
+        self.record(door, &signed_in).await?;
         Ok(Caller::new(&verified))
+    }
+
+    /// Lets an agent in by the permission that a token of the hub's own stands for.
+    async fn by_grant(&self, own: &OwnTokens, door: &Door, token: &str) -> Result<Caller, Denied> {
+        let refuse = |code| {
+            self.journal.count_refused(&self.tenant, door.name(), code);
+            Denied::Refused
+        };
+        // INVARIANT: the hub's own tokens open the doors of agents alone: not people's, not applications'.
+        let (Door::Mcp | Door::Server(_)) = door else { return Err(refuse("kind")) };
+        let Some(expectations) = self.doors.get(door) else { return Err(Denied::Refused) };
+        let stands = own.check(token, &expectations.audiences, self.clock.now());
+        let stands = stands.map_err(|error| refuse(error.code()))?;
+        let stands = stands.ok_or_else(|| refuse("grant_ended"))?;
+        let user = &stands.grant.user;
+        if self.thrown.stops_user(user) {
+            return Err(refuse("stopped"));
+        }
+        let caller = Caller::by_grant(&stands.verified, &stands.grant, &stands.login);
+        if self.thrown.ends(&caller).is_some() {
+            return Err(refuse("revoked"));
+        }
+        let signed_in = SignedIn {
+            user,
+            client: Some(&stands.grant.client),
+            acting: [("act", None), ("impersonator", None)],
+            token_id: Some(Digest::of_bytes(stands.verified.id.as_bytes())),
+            issued_at: Some(stands.verified.issued_at),
+            expires_at: stands.verified.expires_at,
+            grant: Some(&stands.grant),
+        };
+        self.record(door, &signed_in).await?;
+        Ok(caller)
+    }
+
+    /// The provider of this name.
+    pub(crate) fn provider(&self, name: &ProviderName) -> Option<Arc<Provider>> {
+        self.verifier.provider(name).map(|(provider, _)| Arc::clone(provider))
+    }
+
+    /// Checks the ID token of somebody who signs in at the hub.
+    pub(crate) async fn verify_login(
+        self: &Arc<Self>,
+        id_token: &Secret<String>,
+        expectations: &LoginExpectations<'_>,
+    ) -> Result<Verified<Login>, Denied> {
+        let verify =
+            |attempt| self.verifier.login(id_token.expose(), expectations, attempt, self.clock.now());
+        let verified = match verify(Attempt::First) {
+            Err(TokenError::KeysNeeded(name)) => {
+                self.fetch(&name).await;
+                verify(Attempt::AfterRefresh)
+            }
+            done => done,
+        };
+        let verified = verified.map_err(|error| {
+            tracing::warn!(code = error.code(), "an ID token was not accepted");
+            self.journal.count_refused(&self.tenant, "login", error.code());
+            if error.is_unavailable() { Denied::Unavailable } else { Denied::Refused }
+        })?;
+        let claims = verified.claims.claims();
+        if self.thrown.stops_user(&claims.user) || self.thrown.ends_token(claims) {
+            self.journal.count_refused(&claims.user.tenant, "login", "revoked");
+            return Err(Denied::Refused);
+        }
+        Ok(verified)
     }
 
     pub(crate) async fn verify(
@@ -270,20 +370,23 @@ impl Authenticator {
     }
 
     /// The first use of a token at a door is a line of its own; without the line nobody is let in.
-    async fn record(&self, door: &Door, verified: &Verified<Claims>) -> Result<(), Denied> {
-        let claims = verified.claims();
-        let mark = self.mark(door, claims);
+    async fn record(&self, door: &Door, signed_in: &SignedIn<'_>) -> Result<(), Denied> {
+        let mark = self.mark(door, signed_in);
         if self.is_known(&mark) {
             return Ok(());
         }
-        let mut event = self.journal.event(EventKind::SignIn, &claims.user).with_detail("door", door.name());
-        event.client.clone_from(&claims.client);
-        for (name, value) in [("act", &claims.act), ("impersonator", &claims.impersonator)] {
+        let mut event =
+            self.journal.event(EventKind::SignIn, signed_in.user).with_detail("door", door.name());
+        event.client = signed_in.client.cloned();
+        for (name, value) in signed_in.acting {
             if let Some(value) = value {
                 event = event.with_personal(name, value.clone());
             }
         }
-        if let Some(token) = claims.token_id {
+        if let Some(grant) = signed_in.grant {
+            event = event.with_detail("grant", grant.id.as_str());
+        }
+        if let Some(token) = signed_in.token_id {
             event = event.with_personal("token", token.to_string());
         }
         if let Err(error) = self.journal.append(vec![event]).await {
@@ -291,12 +394,12 @@ impl Authenticator {
             return Err(Denied::Unavailable);
         }
         // INVARIANT: remembered only once its line is on disk. Two at once write two lines, which harms nobody.
-        self.remember(mark, claims.expires_at);
+        self.remember(mark, signed_in.expires_at);
         Ok(())
     }
 
-    fn mark(&self, door: &Door, claims: &Claims) -> Digest {
-        let client = claims.client.as_ref().map_or("", |client| client.0.as_str());
+    fn mark(&self, door: &Door, claims: &SignedIn<'_>) -> Digest {
+        let client = claims.client.map_or("", |client| client.0.as_str());
         let times = [claims.issued_at.map_or(0, Timestamp::millis), claims.expires_at.millis()];
         let token = claims.token_id.map(|id| id.to_string()).unwrap_or_default();
         Digest::of_parts(&[

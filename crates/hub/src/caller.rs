@@ -1,9 +1,10 @@
 //! Who asks: made only from verified claims (invariant 5).
 
-use crate::ports::AccessGrant;
 use crate::ports::upstream::ClientSide;
+use crate::ports::{AccessGrant, Login};
 use deputy_core::{Agent, ApprovalId, Client, Digest, Facts, GrantId, SourceName, Timestamp, Tool, User};
 use deputy_identity::claims::{Claims, Verified};
+use deputy_identity::mint::IssuedAccess;
 use deputy_protocol::trace::TraceId;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -75,6 +76,33 @@ impl Caller {
             approved: None,
             untrusted: true,
             acting: acting(claims),
+            trace: None,
+            side: None,
+        }
+    }
+
+    /// By an agent's permission that is in force, for which a token of the hub's own stands.
+    pub(crate) fn by_grant(
+        verified: &Verified<IssuedAccess>,
+        grant: &Arc<AccessGrant>,
+        login: &Login,
+    ) -> Self {
+        Self {
+            principal: principal(&grant.user, &grant.client).into(),
+            user: grant.user.clone(),
+            agent: Agent::default(),
+            client: grant.client.clone(),
+            // As the provider said last, not as they were when the token was made.
+            groups: login.groups.clone(),
+            expires_at: verified.expires_at.min(login.ends_at),
+            standing: Standing {
+                issued_at: Some(login.began_at),
+                session: login.provider_session.clone(),
+                grant: Some(Arc::clone(grant)),
+            },
+            approved: None,
+            untrusted: true,
+            acting: None,
             trace: None,
             side: None,
         }

@@ -28,6 +28,7 @@ pub mod revocations;
 pub mod search;
 pub mod servers;
 pub mod setup;
+pub mod sign_in;
 pub mod supervisor;
 pub mod switches;
 pub mod tabs;

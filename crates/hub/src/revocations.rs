@@ -9,7 +9,7 @@ use crate::ports::{
 use crate::supervisor::Supervisor;
 use crate::switches::{LOOK, Thrown};
 use crate::tabs::Tabs;
-use deputy_core::{Event, EventKind, TenantId, Timestamp, User};
+use deputy_core::{Digest, Event, EventKind, TenantId, Timestamp, User};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -58,6 +58,15 @@ impl Revocations {
         let at = self.parts.clock.now();
         let revocation = Revocation { tenant, target, before: Some(before.min(at)), by: by.to_owned(), at };
         self.revoke(revocation, None)
+    }
+
+    /// One login ends: its permissions, and what runs by them. `false`: there is none.
+    pub fn end_login(self: &Arc<Self>, id: &Digest, by: &str) -> bool {
+        let Some(login) = self.parts.access.login(id) else { return false };
+        for grant in self.parts.access.grants_of(&login.user).iter().filter(|grant| grant.login == *id) {
+            drop(self.end(login.user.tenant.clone(), Revoked::Grant { id: grant.id.clone() }, by));
+        }
+        self.parts.access.end_login(id, by)
     }
 
     /// Shuts a person out until somebody lets them in again.

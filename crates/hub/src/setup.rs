@@ -8,7 +8,7 @@ use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
-use crate::authenticate::{Authenticator, Door, Rules};
+use crate::authenticate::{Authenticator, Door, OwnTokens, Rules};
 use crate::catalog::Catalog;
 use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
@@ -22,6 +22,7 @@ use crate::policies::Policies;
 use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
 use crate::revocations::Revocations;
 use crate::servers::{Server, Servers};
+use crate::sign_in::{self, AuthorizationServer, Clients, Logins, SignInSetup};
 use crate::supervisor::Supervisor;
 use crate::switches::{Parts, Switches, Thrown};
 use crate::tabs::Tabs;
@@ -31,7 +32,7 @@ use crate::traces::{Traces, Tracing};
 use deputy_core::{Client, Event, EventKind, Issuer, Outcome, Reason, SourceName, TenantId};
 use deputy_identity::Verifier;
 use deputy_identity::claims::Expectations;
-use deputy_identity::mint::SigningKey;
+use deputy_identity::mint::{OwnKeys, SigningKey};
 use deputy_identity::seal::Sealer;
 use deputy_policy::{Engine, PolicySet};
 use std::collections::HashMap;
@@ -86,6 +87,10 @@ pub struct Setup {
     pub switches: Arc<dyn ports::Switches>,
     /// Logins at the hub, agents' permissions, and who is shut out.
     pub access: Arc<dyn ports::AccessTable>,
+    /// How people and agents sign in at the hub; `None`: they do not.
+    pub sign_in: Option<SignInSetup>,
+    /// Asks endpoints of identity providers, and documents of clients.
+    pub endpoints: Arc<dyn ports::Endpoints>,
     /// The groups whose people may turn switches over the API. None: nobody can there.
     pub operator_groups: Vec<String>,
     /// Fetches keys.
@@ -127,6 +132,7 @@ pub struct Hub {
     switches: Arc<Switches>,
     access: Arc<Access>,
     revocations: Arc<Revocations>,
+    authorization: Option<Arc<AuthorizationServer>>,
     traces: Arc<Traces>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
@@ -210,7 +216,13 @@ impl Hub {
             Arc::new(Standings::new(setup.standing, Arc::clone(&journal), Arc::clone(&clock))),
             setup.approval_limits,
         ));
-        let assertions = Arc::new(Assertions::new(setup.signing_key, setup.public_url.clone()));
+        let signing_key = Arc::new(setup.signing_key);
+        let assertions = Arc::new(Assertions::new(Arc::clone(&signing_key), setup.public_url.clone()));
+        let own_tokens = setup.sign_in.as_ref().and_then(|_| {
+            // INVARIANT: a hub whose own key does not read back takes none of its own tokens.
+            let keys = OwnKeys::new(setup.public_url.clone(), &assertions.jwks());
+            keys.ok().map(|keys| OwnTokens::new(keys, Arc::clone(&access)))
+        });
         let authenticator = Arc::new(Authenticator::new(
             setup.verifier,
             setup.doors,
@@ -222,8 +234,38 @@ impl Hub {
                 counting: setup.tenants.first().cloned().unwrap_or_else(TenantId::single),
                 people_clients: setup.people_clients,
                 thrown: Arc::clone(&thrown),
+                own: own_tokens,
             },
         ));
+        let authorization = setup.sign_in.map(|sign_in| {
+            let logins = Arc::new(Logins::new(
+                sign_in,
+                (Arc::clone(&access), Arc::clone(&revocations), Arc::clone(&authenticator)),
+                Arc::clone(&setup.endpoints),
+                Arc::clone(&sealer),
+                Arc::clone(&clock),
+                setup.public_url.clone(),
+            ));
+            let clients = Clients::new(Arc::clone(&access), Arc::clone(&setup.endpoints), Arc::clone(&clock));
+            let sources = apps
+                .values()
+                .map(|app| (app.name.clone(), app.tenant.clone()))
+                .chain(servers.tenants())
+                .collect::<std::collections::BTreeSet<_>>();
+            Arc::new(AuthorizationServer::new(sign_in::Parts {
+                logins,
+                access: Arc::clone(&access),
+                revocations: Arc::clone(&revocations),
+                clients,
+                key: Arc::clone(&signing_key),
+                sealer: Arc::clone(&sealer),
+                clock: Arc::clone(&clock),
+                issuer: setup.public_url.clone(),
+                counting: setup.tenants.first().cloned().unwrap_or_else(TenantId::single),
+                servers: servers.names().collect(),
+                sources: sources.into_iter().collect(),
+            }))
+        });
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),
@@ -283,6 +325,7 @@ impl Hub {
             switches,
             access,
             revocations,
+            authorization,
             traces: Traces::new(setup.tracing, Arc::clone(&clock)),
             clock,
             supervisor,
@@ -322,6 +365,9 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).keep_up());
         self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).forget_old());
         self.supervisor.start_until_shutdown(Arc::clone(&self.access).forget_ended());
+        if let Some(authorization) = &self.authorization {
+            self.supervisor.start_until_shutdown(Arc::clone(authorization.logins()).keep_asking());
+        }
         let hub = Arc::clone(self);
         self.supervisor.start_until_shutdown(async move { hub.tickets.drop_ended().await });
         let hub = Arc::clone(self);

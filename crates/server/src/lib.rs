@@ -1,8 +1,10 @@
 //! Doors: each turns what arrives into a call by a caller; none of them can act.
 
 mod caller;
+mod cookies;
 mod doors;
 mod layers;
+mod pages;
 mod problem;
 mod router;
 mod serve;

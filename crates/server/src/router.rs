@@ -2,7 +2,10 @@
 
 use crate::caller::{Guard, require, require_for_server};
 use crate::doors::tab::TabDoor;
-use crate::doors::{approvals, definitions, health, mcp, sdk, standing, switches, tab, tickets, well_known};
+use crate::doors::{
+    approvals, definitions, grants, health, login, mcp, oauth, sdk, standing, switches, tab, tickets,
+    well_known,
+};
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
@@ -61,6 +64,28 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/api/switches/{id}", Who::Caller("api")),
     route("GET", "/api/definitions", Who::Caller("api")),
     route("POST", "/api/definitions/{hash}", Who::Caller("api")),
+    route("GET", "/api/grants", Who::Caller("api")),
+    route("DELETE", "/api/grants/{id}", Who::Caller("api")),
+    route("GET", "/login", Who::Anybody("a person signs in here; without a cookie nothing is told")),
+    route("GET", "/login/start", Who::Anybody("on the way to the identity provider")),
+    route(
+        "GET",
+        "/login/callback",
+        Who::Anybody("back from the identity provider, with what was sealed for it"),
+    ),
+    route("POST", "/login/end", Who::Anybody("takes away what the cookie has, and nothing without one")),
+    route(
+        "POST",
+        "/login/grants/{id}/end",
+        Who::Anybody("the cookie's own permissions alone; else not found"),
+    ),
+    route("GET", "/login/style.css", Who::Anybody("the style of the pages")),
+    route("GET", "/.well-known/oauth-authorization-server", Who::Anybody("how to sign in (RFC 8414)")),
+    route("GET", "/oauth/authorize", Who::Anybody("a browser begins here; the person signs in on the way")),
+    route("POST", "/oauth/consent", Who::Anybody("only with the cookie and what was sealed for it")),
+    route("POST", "/oauth/token", Who::Anybody("the client proves itself in the form")),
+    route("POST", "/oauth/revoke", Who::Anybody("the client proves itself in the form")),
+    route("POST", "/oauth/register", Who::Anybody("where the operator allows it (RFC 7591)")),
     route("POST", "/api/tickets", Who::TokenInside),
     route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
@@ -102,6 +127,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/api/delegations/{to}", delete(standing::undelegate))
         .route("/api/switches", get(switches::list).post(switches::throw))
         .route("/api/switches/{id}", delete(switches::release))
+        .route("/api/grants", get(grants::list))
+        .route("/api/grants/{id}", delete(grants::end))
         .route("/api/definitions", get(definitions::list))
         .route("/api/definitions/{hash}", post(definitions::decide))
         .with_state(Arc::clone(hub))
@@ -116,6 +143,18 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/.well-known/oauth-protected-resource/mcp", get(well_known::mcp))
         .route("/.well-known/oauth-protected-resource/s/{server}/mcp", get(well_known::server))
         .route("/.well-known/oauth-protected-resource/api", get(well_known::api))
+        .route("/login", get(login::home))
+        .route("/login/start", get(login::start))
+        .route("/login/callback", get(login::callback))
+        .route("/login/end", post(login::end))
+        .route("/login/grants/{id}/end", post(login::end_grant))
+        .route("/login/style.css", get(login::style))
+        .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
+        .route("/oauth/authorize", get(oauth::authorize))
+        .route("/oauth/consent", post(oauth::consent))
+        .route("/oauth/token", post(oauth::token))
+        .route("/oauth/revoke", post(oauth::revoke))
+        .route("/oauth/register", post(oauth::register))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .with_state(Arc::clone(hub))

@@ -93,6 +93,20 @@ impl Access {
         self.state().login(id).filter(|login| login.ends_at > now)
     }
 
+    /// The logins of whom it is time to ask their provider again, a few at a time.
+    pub(crate) fn logins_due(&self, now: Timestamp, after: Duration) -> Vec<Arc<Login>> {
+        let state = self.state();
+        let due = state.logins().filter(|login| {
+            crate::sign_in::is_due(login, now, after) && !state.was_asked(&login.id, now, after)
+        });
+        due.take(64).collect()
+    }
+
+    /// A person's provider was asked, with whatever answer: not again before it is time.
+    pub(crate) fn asked(&self, id: &Digest, now: Timestamp) {
+        self.state().note_asked(*id, now);
+    }
+
     /// All of a person's logins.
     #[must_use]
     pub fn logins_of(&self, user: &User) -> Vec<Arc<Login>> {

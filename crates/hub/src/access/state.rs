@@ -5,6 +5,7 @@ use crate::ports::{AccessGrant, AccessKey, AccessRecord, Login, RegisteredClient
 use deputy_core::{Client, Digest, GrantId, Timestamp, User};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A login that is gone, with the permissions that lived of it.
 pub(crate) type Gone = (Arc<Login>, Vec<Arc<AccessGrant>>);
@@ -16,6 +17,8 @@ pub(crate) struct State {
     clients: HashMap<Client, Arc<RegisteredClient>>,
     logins_of: HashMap<User, HashSet<Digest>>,
     grants_of: HashMap<User, HashSet<GrantId>>,
+    /// When a provider was asked last, whatever it answered.
+    asked: HashMap<Digest, Timestamp>,
 }
 
 impl State {
@@ -60,6 +63,20 @@ impl State {
 
     pub(crate) fn grants(&self) -> impl Iterator<Item = Arc<AccessGrant>> {
         self.grants.values().cloned()
+    }
+
+    pub(crate) fn logins(&self) -> impl Iterator<Item = Arc<Login>> {
+        self.logins.values().cloned()
+    }
+
+    pub(crate) fn was_asked(&self, id: &Digest, now: Timestamp, within: Duration) -> bool {
+        self.asked.get(id).is_some_and(|at| now.since(*at) < within)
+    }
+
+    pub(crate) fn note_asked(&mut self, id: Digest, now: Timestamp) {
+        if self.logins.contains_key(&id) {
+            self.asked.insert(id, now);
+        }
     }
 
     pub(crate) fn logins_count(&self) -> usize {
@@ -109,6 +126,7 @@ impl State {
 
     pub(crate) fn take_login(&mut self, id: &Digest) -> Option<Gone> {
         let login = self.logins.remove(id)?;
+        self.asked.remove(id);
         if let Some(own) = self.logins_of.get_mut(&login.user) {
             own.remove(id);
             if own.is_empty() {

@@ -164,6 +164,11 @@ impl Servers {
         self.servers.values().filter(move |server| server.tenant == *tenant)
     }
 
+    /// All, and whose they are.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = (SourceName, TenantId)> {
+        self.servers.values().map(|server| (server.name.clone(), server.tenant.clone()))
+    }
+
     /// The names of all.
     pub(crate) fn names(&self) -> impl Iterator<Item = SourceName> {
         self.servers.keys().cloned()

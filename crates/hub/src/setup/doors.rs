@@ -13,15 +13,16 @@ use crate::finding::Finding;
 use crate::intent::Reach;
 use crate::meter::Meter;
 use crate::policies::Policies;
-use crate::ports::StoreError;
+use crate::ports::{Revoked, StoreError};
 use crate::revocations::Revocations;
 use crate::servers::{Freshness, Listed as List, Server, Servers};
+use crate::sign_in::AuthorizationServer;
 use crate::supervisor::Supervisor;
 use crate::switches::Switches;
 use crate::tabs::Tabs;
 use crate::tickets::TicketOffice;
 use crate::traces::Traces;
-use deputy_core::{Facts as _, Origin, SourceName, Timestamp, Tool};
+use deputy_core::{Digest, Facts as _, GrantId, Origin, SourceName, TenantId, Timestamp, Tool, User};
 use deputy_identity::seal::Sealer;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -176,6 +177,16 @@ impl Hub {
         self.authenticator.issuers()
     }
 
+    /// The authorization servers of a door, for whoever wants a token (RFC 9728): the hub itself, where people sign in at
+    /// it; else the identity providers.
+    #[must_use]
+    pub fn authorization_servers(&self, door: &Door) -> Vec<String> {
+        match (&self.authorization, door) {
+            (Some(_), Door::Mcp | Door::Server(_)) => vec![self.public_url.to_string()],
+            _ => self.issuers(),
+        }
+    }
+
     /// Who checks tokens.
     #[must_use]
     pub const fn authenticator(&self) -> &Arc<Authenticator> {
@@ -236,6 +247,37 @@ impl Hub {
         &self.access
     }
 
+    /// The hub as an authorization server; `None`: it is none.
+    #[must_use]
+    pub const fn authorization(&self) -> Option<&Arc<AuthorizationServer>> {
+        self.authorization.as_ref()
+    }
+
+    /// Signs a person out at the hub, in the browser that shows this cookie: their agents' permissions of this login end too.
+    pub fn sign_out(&self, cookie: &str, why: &str) -> bool {
+        self.revocations.end_login(&Digest::of_bytes(cookie.as_bytes()), why)
+    }
+
+    /// Ends a permission of this person's own, and what runs by it. `false`: it is not theirs, or none.
+    #[must_use]
+    pub fn end_grant_of(&self, user: &User, id: &GrantId, why: &str) -> bool {
+        let own = self.access.grant(id).is_some_and(|(grant, _)| grant.user == *user);
+        own && self.end_grant(&user.tenant, id, why)
+    }
+
+    /// The same for an administrator of the tenant.
+    #[must_use]
+    pub fn end_grant_in(&self, tenant: &TenantId, id: &GrantId, why: &str) -> bool {
+        let own = self.access.grant(id).is_some_and(|(grant, _)| grant.user.tenant == *tenant);
+        own && self.end_grant(tenant, id, why)
+    }
+
+    fn end_grant(&self, tenant: &TenantId, id: &GrantId, why: &str) -> bool {
+        // Running calls by this permission end as well, so it is taken away as everything is.
+        drop(self.revocations.end(tenant.clone(), Revoked::Grant { id: id.clone() }, why));
+        true
+    }
+
     /// Takes rights away.
     #[must_use]
     pub const fn revocations(&self) -> &Arc<Revocations> {
@@ -254,10 +296,16 @@ impl Hub {
         &self.definitions
     }
 
-    /// The keys that sign assertions, public halves (RFC 7517).
+    /// The keys that sign in the hub's name, public halves (RFC 7517): assertions and tokens, and those with which it shows
+    /// identity providers which client it is.
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        self.assertions.jwks()
+        let mut set = self.assertions.jwks();
+        let own = self.authorization.iter().flat_map(|server| server.logins().own_keys());
+        if let Some(keys) = set.get_mut("keys").and_then(serde_json::Value::as_array_mut) {
+            keys.extend(own);
+        }
+        set
     }
 
     /// The time.

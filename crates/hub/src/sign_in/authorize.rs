@@ -1,13 +1,13 @@
 //! The authorization endpoint: who asks, who is signed in, whether they consented, and the code that says so.
 
 use super::clients::{ClientFault, Clients, KnownAgent};
+use super::farthest;
 use super::logins::{Departure, LoginFault, Logins, Wanted};
 use super::pages::{Consent, Decision};
-use super::farthest;
 use crate::access::{Access, AccessError};
 use crate::ports::{AccessGrant, Clock, GivenBy, Login, Sources};
 use crate::revocations::Revocations;
-use deputy_core::{Client, Digest, Effect, GrantId, Issuer, Secret, SourceName, TenantId, Timestamp};
+use deputy_core::{Client, Digest, Effect, GrantId, Issuer, SourceName, TenantId, Timestamp};
 use deputy_identity::authorization::{Asked, AuthorizationRequest, ErrorCode, Refusal, Resources};
 use deputy_identity::login::Prompt;
 use deputy_identity::mint::SigningKey;
@@ -69,6 +69,8 @@ pub struct AuthorizationServer {
     pub(super) sealer: Arc<Sealer>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) issuer: Issuer,
+    /// In whose log registrations are written: a stranger belongs to no tenant.
+    pub(super) counting: TenantId,
     resources: Resources,
     /// The apps and servers, of which tenant each is.
     sources: Vec<(SourceName, TenantId)>,
@@ -85,6 +87,8 @@ pub(crate) struct Parts {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) issuer: Issuer,
+    /// In whose log strangers are counted.
+    pub(crate) counting: TenantId,
     /// The servers that have an address of their own.
     pub(crate) servers: Vec<SourceName>,
     pub(crate) sources: Vec<(SourceName, TenantId)>,
@@ -104,6 +108,7 @@ impl AuthorizationServer {
             sealer: parts.sealer,
             clock: parts.clock,
             issuer: parts.issuer,
+            counting: parts.counting,
             resources: Resources { known, unsaid: Some(all) },
             sources: parts.sources,
             codes: Mutex::default(),
@@ -131,7 +136,11 @@ impl AuthorizationServer {
             return self.sign_in_first(query, &request).await;
         };
         if let Some((most, sources)) = self.settled(&login, &request, &agent) {
-            let by = if self.approved(&login, &agent).is_some() { GivenBy::Administrator } else { GivenBy::Person };
+            let by = if self.approved(&login, &agent).is_some() {
+                GivenBy::Administrator
+            } else {
+                GivenBy::Person
+            };
             return self.grant(&login, &request, &agent, (most, sources, by)).await;
         }
         if none {
@@ -144,7 +153,8 @@ impl AuthorizationServer {
     pub async fn decide(&self, body: &[u8], cookie: Option<&str>) -> Step {
         let stale = || Step::Shown {
             code: ErrorCode::InvalidRequest,
-            words: "This page is too old, or was opened in another browser. Begin again in the agent.".to_owned(),
+            words: "This page is too old, or was opened in another browser. Begin again in the agent."
+                .to_owned(),
         };
         let Some(login) = cookie.and_then(|cookie| self.logins.of_cookie(cookie)) else { return stale() };
         let sources = self.sources_of(&login.user.tenant);
@@ -252,9 +262,8 @@ impl AuthorizationServer {
 
     fn approved(&self, login: &Login, agent: &KnownAgent) -> Option<(Effect, Sources)> {
         let approved = &self.logins.setup().agents;
-        let own = approved
-            .iter()
-            .find(|one| one.client == agent.known.id && one.tenant == login.user.tenant)?;
+        let own =
+            approved.iter().find(|one| one.client == agent.known.id && one.tenant == login.user.tenant)?;
         let sources = own.sources.clone().map_or(Sources::All, Sources::Only);
         Some((own.most, sources))
     }
@@ -269,6 +278,7 @@ impl AuthorizationServer {
             client: agent.known.id.0.clone(),
             vouched: agent.vouched.clone(),
             answers_to: answers_to(request.redirect_uri()),
+            sent_on_to: sent_on_to(request.redirect_uri()),
             person: login.name.clone().unwrap_or_else(|| login.user.subject.to_string()),
             provider: login.provider.clone(),
             sources: match self.server_of(request) {
@@ -377,10 +387,21 @@ fn answers_to(redirect_uri: &str) -> String {
     }
 }
 
+/// The source expression of where an answer goes.
+fn sent_on_to(redirect_uri: &str) -> String {
+    match Url::parse(redirect_uri) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => "'none'".to_owned(),
+    }
+}
+
 /// What a person reads where nothing can be sent back.
 const fn shown(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::InvalidClient => "The agent that sent you here is not known to this hub.",
-        _ => "The agent that sent you here asked for something that cannot be understood. Nothing was given to it.",
+        _ => {
+            "The agent that sent you here asked for something that cannot be understood. Nothing was given to it."
+        }
     }
 }

@@ -38,7 +38,8 @@ impl Held {
         before: Option<&Self>,
     ) -> Self {
         let text = |secret: &Secret<String>| secret.expose().clone();
-        let earlier = |pick: fn(&Kept) -> &Option<(String, Timestamp)>| before.and_then(|own| pick(&own.0).clone());
+        let earlier =
+            |pick: fn(&Kept) -> &Option<(String, Timestamp)>| before.and_then(|own| pick(&own.0).clone());
         let id_token = answer.id_token.as_ref().map(text).zip(id_token_ends);
         let access_ends = answer.expires_in.map(|span| now.plus(span));
         let access_token = Some((text(&answer.access_token), access_ends.unwrap_or(now)));

@@ -5,9 +5,11 @@ use super::{OwnClient, SignInSetup};
 use crate::access::{Access, AccessError};
 use crate::authenticate::{Authenticator, Denied};
 use crate::ports::{Clock, Endpoints, Login, ToldBy};
+use crate::revocations::Revocations;
 use deputy_core::{Digest, Issuer, Secret, Timestamp};
 use deputy_identity::ProviderName;
 use deputy_identity::claims::Verified;
+use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::form::Form;
 use deputy_identity::login::{self, CallbackError, LoginExpectations, Occasion, Prompt, SignIn, Transaction};
 use deputy_identity::provider::{Discovery, KeysAt, Provider};
@@ -129,6 +131,7 @@ struct Cookie {
 pub struct Logins {
     setup: SignInSetup,
     access: Arc<Access>,
+    revocations: Arc<Revocations>,
     authenticator: Arc<Authenticator>,
     endpoints: Arc<dyn Endpoints>,
     sealer: Arc<Sealer>,
@@ -140,14 +143,14 @@ pub struct Logins {
 impl Logins {
     pub(crate) fn new(
         setup: SignInSetup,
-        (access, authenticator): (Arc<Access>, Arc<Authenticator>),
+        (access, revocations, authenticator): (Arc<Access>, Arc<Revocations>, Arc<Authenticator>),
         endpoints: Arc<dyn Endpoints>,
         sealer: Arc<Sealer>,
         clock: Arc<dyn Clock>,
         public_url: Issuer,
     ) -> Self {
         let discoveries = Mutex::default();
-        Self { setup, access, authenticator, endpoints, sealer, clock, public_url, discoveries }
+        Self { setup, access, revocations, authenticator, endpoints, sealer, clock, public_url, discoveries }
     }
 
     pub(crate) const fn setup(&self) -> &SignInSetup {
@@ -192,7 +195,8 @@ impl Logins {
         // Only ever a place of the hub's own: never an address that somebody else chose.
         let resume = if is_own_path(&wanted.resume) { wanted.resume } else { "/login".to_owned() };
         let kept = Cookie { transaction: transaction.to_bytes().expose().clone(), resume };
-        let kept = Secret::new(serde_json::to_vec(&kept).map_err(|_| LoginFault::Internal("it cannot be kept"))?);
+        let kept =
+            Secret::new(serde_json::to_vec(&kept).map_err(|_| LoginFault::Internal("it cannot be kept"))?);
         let until = now.plus(login::TRANSACTION_LIFETIME);
         let cookie = self.sealer.seal(PURPOSE, &[], kept.expose(), until);
         let cookie = Secret::new(cookie.map_err(|_| LoginFault::Internal("nothing can be sealed"))?);
@@ -258,7 +262,7 @@ impl Logins {
         let answered = self.redeem(name, login::refresh(&refresh_token, &[], None)).await;
         let ended = |error: LoginFault| {
             if matches!(error, LoginFault::Refused(_) | LoginFault::Token) {
-                self.access_of_this().end_login(&login.id, "provider");
+                self.revocations.end_login(&login.id, "provider");
             }
             error
         };
@@ -294,21 +298,28 @@ impl Logins {
             for login in self.access.logins_due(now, self.setup.ask_again) {
                 match self.ask_again(&login).await {
                     Ok(_) | Err(LoginFault::Internal(_)) => {}
-                    Err(error) => tracing::info!(provider = %login.provider, %error, "a login was not renewed"),
+                    Err(error) => {
+                        tracing::info!(provider = %login.provider, %error, "a login was not renewed")
+                    }
                 }
                 self.access.asked(&login.id, now);
             }
         }
     }
 
+    /// The keys with which the hub shows providers which client it is, public halves.
+    pub(crate) fn own_keys(&self) -> Vec<serde_json::Value> {
+        let own = self.setup.providers.values().filter_map(|own| match &own.authentication {
+            ClientAuthentication::PrivateKeyJwt { key, .. } => Some(key.public_jwk().clone()),
+            _ => None,
+        });
+        own.collect()
+    }
+
     /// The address to which providers send browsers back.
     #[must_use]
     pub fn callback(&self) -> String {
         format!("{}/login/callback", self.public_url)
-    }
-
-    const fn access_of_this(&self) -> &Arc<Access> {
-        &self.access
     }
 
     fn chosen(&self, name: Option<&str>) -> Result<(&ProviderName, &OwnClient), LoginFault> {
@@ -392,7 +403,8 @@ fn discovery_address(provider: &Provider) -> Result<Url, String> {
         KeysAt::Discovery(url) => Ok(url.clone()),
         KeysAt::Set(_) => {
             let issuer = provider.issuer().as_str().trim_end_matches('/');
-            Url::parse(&format!("{issuer}/.well-known/openid-configuration")).map_err(|error| error.to_string())
+            Url::parse(&format!("{issuer}/.well-known/openid-configuration"))
+                .map_err(|error| error.to_string())
         }
     }
 }
@@ -401,7 +413,8 @@ fn discovery_address(provider: &Provider) -> Result<Url, String> {
 fn error_of(body: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let code = value.get("error").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let is_word = !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let is_word =
+        !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     if is_word { code.to_owned() } else { "unknown_error".to_owned() }
 }
 
@@ -432,7 +445,9 @@ mod tests {
         for good in ["/login", "/oauth/authorize?client_id=a&redirect_uri=https%3A%2F%2Fx"] {
             assert!(is_own_path(good), "{good}");
         }
-        for bad in ["", "//evil.example", "https://evil.example", "/\\evil.example", "login", "/a b", "/\u{e9}"] {
+        for bad in
+            ["", "//evil.example", "https://evil.example", "/\\evil.example", "login", "/a b", "/\u{e9}"]
+        {
             assert!(!is_own_path(bad), "{bad}");
         }
     }

@@ -8,10 +8,13 @@ mod logins;
 mod pages;
 mod tokens;
 
+pub(crate) use authorize::Parts;
 pub use authorize::{AuthorizationServer, Step};
+pub(crate) use clients::Clients;
 pub use clients::{ClientFault, KnownAgent, Vouched};
 pub use held::Held;
-pub use logins::{Arrival, Departure, LoginFault, Logins};
+pub(crate) use logins::is_due;
+pub use logins::{Arrival, Departure, LoginFault, Logins, Wanted};
 pub use pages::{Consent, Decision};
 pub use tokens::TokenFault;
 

@@ -17,6 +17,8 @@ pub struct Consent {
     pub vouched: Vouched,
     /// To which host, or on which machine, its answer goes.
     pub answers_to: String,
+    /// The same for a browser that sends the form: where it may be sent on to (CSP `form-action`).
+    pub sent_on_to: String,
     /// Who is asked.
     pub person: String,
     /// Through which provider they are signed in.

@@ -55,7 +55,9 @@ impl RevokedNow {
             return Some(Reason::SessionEnded);
         }
         let tenant = &caller.user().tenant;
-        let agent = self.of_agent(tenant, caller.client(), standing.issued_at);
+        // A permission that was given after an agent was revoked is good, however long its person is signed in.
+        let since = standing.grant.as_ref().map_or(standing.issued_at, |grant| Some(grant.given_at));
+        let agent = self.of_agent(tenant, caller.client(), since);
         let grant = standing.grant.as_ref().is_some_and(|grant| self.of_grant(tenant, &grant.id));
         (agent || grant).then_some(Reason::GrantExpired)
     }

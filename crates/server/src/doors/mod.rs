@@ -2,8 +2,11 @@
 
 pub(crate) mod approvals;
 pub(crate) mod definitions;
+pub(crate) mod grants;
 pub(crate) mod health;
+pub(crate) mod login;
 pub(crate) mod mcp;
+pub(crate) mod oauth;
 pub(crate) mod operations;
 pub(crate) mod sdk;
 pub(crate) mod standing;

@@ -4,28 +4,31 @@ use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use deputy_core::SourceName;
-use deputy_hub::Hub;
+use deputy_core::{Effect, SourceName};
+use deputy_hub::{Door, Hub, sign_in};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
 use std::sync::Arc;
 
 /// `/.well-known/oauth-protected-resource[/mcp]`.
 pub(crate) async fn mcp(State(hub): State<Arc<Hub>>) -> Response {
-    resource(&hub, "/mcp", "Deputy")
+    resource(&hub, &Door::Mcp, "/mcp", "Deputy")
 }
 
 /// `/.well-known/oauth-protected-resource/s/{server}/mcp`: the same whether there is such a server or not (invariant 7).
 pub(crate) async fn server(State(hub): State<Arc<Hub>>, Path(server): Path<String>) -> Response {
     match SourceName::new(server) {
-        Ok(server) => resource(&hub, &format!("/s/{server}/mcp"), &format!("{server} through Deputy")),
+        Ok(server) => {
+            let (path, name) = (format!("/s/{server}/mcp"), format!("{server} through Deputy"));
+            resource(&hub, &Door::Server(server), &path, &name)
+        }
         Err(_) => Problem::not_found().into_response(),
     }
 }
 
 /// `/.well-known/oauth-protected-resource/api`.
 pub(crate) async fn api(State(hub): State<Arc<Hub>>) -> Response {
-    resource(&hub, "/api", "Deputy API")
+    resource(&hub, &Door::Api, "/api", "Deputy API")
 }
 
 /// `/.well-known/jwks.json`: an application's back end, or its page, checks assertions with it.
@@ -41,12 +44,16 @@ pub(crate) async fn jwks(State(hub): State<Arc<Hub>>, headers: HeaderMap) -> Res
 }
 
 /// `resource` is exactly the address that a person types, since clients compare it (mcp reference section 6).
-fn resource(hub: &Hub, path: &str, name: &str) -> Response {
-    Json(json!({
+fn resource(hub: &Hub, door: &Door, path: &str, name: &str) -> Response {
+    let mut metadata = json!({
         "resource": format!("{}{path}", hub.public_url()),
-        "authorization_servers": hub.issuers(),
+        "authorization_servers": hub.authorization_servers(door),
         "bearer_methods_supported": ["header"],
         "resource_name": name,
-    }))
-    .into_response()
+    });
+    let scopes = hub.authorization().filter(|_| matches!(door, Door::Mcp | Door::Server(_)));
+    if let (Some(_), Some(members)) = (scopes, metadata.as_object_mut()) {
+        members.insert("scopes_supported".to_owned(), json!(sign_in::SCOPES.map(Effect::code)));
+    }
+    Json(metadata).into_response()
 }
