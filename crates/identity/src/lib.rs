@@ -10,6 +10,7 @@ pub mod client_assertion;
 pub mod client_authentication;
 pub mod client_document;
 mod error;
+pub mod exchange;
 pub mod form;
 pub mod id_jag;
 pub mod jws;
