@@ -20,6 +20,7 @@ mod members;
 pub mod mint;
 pub mod pkce;
 pub mod provider;
+pub mod revocation;
 pub mod seal;
 pub mod secret_hash;
 pub mod token_response;
