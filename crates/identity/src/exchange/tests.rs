@@ -187,6 +187,7 @@ fn keycloak(result: ResultForm) -> TokenExchange {
         client: Client("hub".to_owned()),
         audience: "ledger".to_owned(),
         scopes: words("a b"),
+        unasked_scopes: words("profile"),
         result,
     }
 }
@@ -203,6 +204,9 @@ fn token_exchange_takes_only_what_is_for_the_target_and_for_the_hub() {
         keycloak(ResultForm::Jwt).read(body.to_string().as_bytes(), NOW).map(|_| ())
     };
     assert_eq!(read(&good), Ok(()));
+    let mut default = good.clone();
+    default["scope"] = json!("profile a");
+    assert_eq!(read(&default), Ok(()), "what the server adds of itself");
     for (claim, bad) in [
         ("iss", json!("https://evil.example")),
         ("aud", json!("account")),

@@ -35,6 +35,8 @@ pub struct TokenExchange {
     pub audience: String,
     /// Those that policy and need agree on.
     pub scopes: Vec<String>,
+    /// Those that the server adds of itself, asked or not (Keycloak's default client scopes), and that may come back.
+    pub unasked_scopes: Vec<String>,
     /// What comes back.
     pub result: ResultForm,
 }
@@ -58,14 +60,15 @@ impl TokenExchange {
     /// # Errors
     /// [`ExchangeError::Unusable`] names the member or claim.
     pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Access, ExchangeError> {
-        let access = Access::read(body, Some(ACCESS_TOKEN))?.within(&self.scopes)?;
+        let allowed = [self.scopes.as_slice(), &self.unasked_scopes].concat();
+        let access = Access::read(body, Some(ACCESS_TOKEN))?.within(&allowed)?;
         if self.result == ResultForm::Jwt {
-            self.look_into(access.token.expose(), now)?;
+            self.look_into(access.token.expose(), &allowed, now)?;
         }
         Ok(access)
     }
 
-    fn look_into(&self, token: &str, now: Timestamp) -> Result<(), ExchangeError> {
+    fn look_into(&self, token: &str, allowed: &[String], now: Timestamp) -> Result<(), ExchangeError> {
         let wrong = |name| move |_| ExchangeError::member(name);
         let parts = Parts::decode(token).map_err(wrong("access_token"))?;
         let token = Token::read(&parts).map_err(wrong("access_token"))?;
@@ -87,7 +90,7 @@ impl TokenExchange {
             return Err(ExchangeError::member("azp"));
         }
         let scopes = optional_text(claims, "scope").map_err(wrong("scope"))?.map(words).unwrap_or_default();
-        if !is_subset(&scopes, &self.scopes) {
+        if !is_subset(&scopes, allowed) {
             return Err(ExchangeError::member("scope"));
         }
         let limits = Limits { skew: SKEW, max_lifetime: MAX_LIFETIME };
