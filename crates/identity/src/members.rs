@@ -78,6 +78,11 @@ impl<'a> Members<'a> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value)
     }
 
+    /// Names and values, in the order in which they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
     /// Whether there is such a member.
     pub(crate) fn contains_key(&self, name: &str) -> bool {
         self.get(name).is_some()

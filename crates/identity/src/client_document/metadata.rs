@@ -172,8 +172,10 @@ fn text<'a>(members: &'a Members<'_>, name: &'static str) -> Result<Option<&'a s
 }
 
 fn list(members: &Members<'_>, name: &'static str) -> Result<Option<Vec<String>>, MetadataError> {
-    let strings = |value| crate::claims::read::strings(value).ok_or(MetadataError::Invalid(name));
-    members.get(name).map(strings).transpose()
+    match members.get(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(value) => crate::claims::read::strings(value).map(Some).ok_or(MetadataError::Invalid(name)),
+    }
 }
 
 fn https(text: &str) -> Option<Url> {
