@@ -132,6 +132,8 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         intents: Arc::<Memory>::clone(&tables),
         access: Arc::<Memory>::clone(&tables),
         switches: tables,
+        sign_in: None,
+        endpoints: Arc::new(deputy_testkit::FakeEndpoints::default()),
         operator_groups: Vec::new(),
         keys: Arc::new(KeyFetcher::new(client)),
         clock,

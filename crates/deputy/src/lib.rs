@@ -7,6 +7,7 @@ pub mod publish;
 pub mod servers;
 pub mod settings;
 pub mod shutdown;
+pub mod sign_in;
 pub mod telemetry;
 pub mod vault;
 pub mod wire;

@@ -11,7 +11,7 @@ mod meaning;
 mod network;
 mod raw;
 mod schema;
-mod secret;
+pub mod secret;
 mod shape;
 mod span;
 #[cfg(test)]
@@ -332,7 +332,14 @@ impl Settings {
                 document.into_iter().chain(base_url.clone()).collect()
             }
         });
-        let of_providers = of_providers.chain(manifests).chain(servers);
+        let of_providers = of_providers.chain(manifests).chain(servers).chain(self.agent_addresses());
         of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).chain(webhooks).collect()
+    }
+
+    /// Where the documents of approved agents are: the operator named their hosts, so they may be inside.
+    #[must_use]
+    pub fn agent_addresses(&self) -> Vec<Url> {
+        let agents = self.sign_in.iter().flat_map(|sign_in| &sign_in.agents);
+        agents.filter_map(|agent| Url::parse(&agent.client.0).ok().filter(Url::has_host)).collect()
     }
 }

@@ -5,6 +5,7 @@ use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
 use crate::servers::{Around, servers};
 use crate::settings::{App, PolicySource, Settings};
+use crate::sign_in::{SignInError, endpoints, sign_in};
 use crate::telemetry::traces::{Carrier, traces};
 use crate::vault::vault;
 use deputy_core::{Client, Issuer, Timestamp};
@@ -49,6 +50,9 @@ pub enum WireError {
     /// A door without an audience.
     #[error(transparent)]
     Audience(#[from] NoAudience),
+    /// The hub's own client at a provider.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// The HTTP client.
     #[error(transparent)]
     Egress(#[from] deputy_egress::EgressError),
@@ -125,6 +129,8 @@ impl Running {
             intents: Arc::<SqliteStore>::clone(&store),
             switches: Arc::<SqliteStore>::clone(&store),
             access: Arc::<SqliteStore>::clone(&store),
+            sign_in: sign_in(settings)?,
+            endpoints: Arc::new(endpoints(settings, client.clone())),
             operator_groups: settings.hub.operator_groups.clone(),
             pins: store,
             manifests: Arc::new(ManifestFetcher::new(client.clone())),

@@ -17,7 +17,7 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 pub struct EndpointClient {
     client: HttpClient,
     /// Where the hub itself is: what a stranger names is foreign to it.
-    own: Url,
+    own: Option<Url>,
     /// Where the operator's own agents are: the only hosts inside that a stranger's word may lead to.
     agents: NamedHosts,
 }
@@ -25,7 +25,7 @@ pub struct EndpointClient {
 impl EndpointClient {
     /// With this client; `own` is the hub's own address, `agents` the hosts of agents that the operator approved.
     #[must_use]
-    pub const fn new(client: HttpClient, own: Url, agents: NamedHosts) -> Self {
+    pub const fn new(client: HttpClient, own: Option<Url>, agents: NamedHosts) -> Self {
         Self { client, own, agents }
     }
 
@@ -33,11 +33,14 @@ impl EndpointClient {
         match told_by {
             ToldBy::Operator => Ok(Ask::Configured),
             ToldBy::Document(document) => Ok(Ask::LearnedFrom(document)),
-            ToldBy::Stranger if url.host_str() == self.own.host_str() => {
-                Err(FetchError::Unusable { url: url.to_string(), why: "it leads back to the hub".to_owned() })
-            }
             ToldBy::Stranger if self.agents.has(url) => Ok(Ask::Configured),
-            ToldBy::Stranger => Ok(Ask::LearnedFrom(&self.own)),
+            ToldBy::Stranger => match &self.own {
+                Some(own) if own.host_str() != url.host_str() => Ok(Ask::LearnedFrom(own)),
+                _ => {
+                    let why = "it leads back to the hub".to_owned();
+                    Err(FetchError::Unusable { url: url.to_string(), why })
+                }
+            },
         }
     }
 }

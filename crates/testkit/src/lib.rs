@@ -13,6 +13,7 @@
 mod browser;
 mod clock;
 mod collector;
+mod endpoints;
 mod issuer;
 mod manifests;
 mod pins;
@@ -27,6 +28,7 @@ mod world;
 pub use browser::{FakeTab, Said};
 pub use clock::StillClock;
 pub use collector::{Export, FakeCollector, attribute};
+pub use endpoints::{Answering, Asked, FakeEndpoints};
 pub use issuer::TestIssuer;
 pub use manifests::FakeManifests;
 pub use spans::HeldSpans;

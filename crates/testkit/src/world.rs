@@ -1,7 +1,7 @@
 //! A whole hub in memory.
 
 use crate::wishes::permit_all;
-use crate::{FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
+use crate::{FakeEndpoints, FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
 use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
@@ -9,6 +9,7 @@ use deputy_hub::definitions::Word;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
+use deputy_hub::sign_in::{OwnClient, SignInSetup};
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::traces::Tracing;
 use deputy_hub::{
@@ -17,6 +18,7 @@ use deputy_hub::{
 };
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
+use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::keys::KeyRing;
 use deputy_identity::mint::SigningKey;
 use deputy_identity::provider::{Provider, ProviderName};
@@ -49,6 +51,10 @@ struct Parts {
     servers: Vec<(&'static str, Arc<dyn Upstream>, Trust)>,
     /// Who wants spans.
     tracing: Option<Tracing>,
+    /// How people sign in at the hub, if they do.
+    sign_in: Option<SignInSetup>,
+    /// What the hub asks over HTTP.
+    endpoints: Arc<FakeEndpoints>,
 }
 
 impl Default for Parts {
@@ -61,6 +67,8 @@ impl Default for Parts {
             manifests: None,
             servers: Vec::new(),
             tracing: None,
+            sign_in: None,
+            endpoints: Arc::new(FakeEndpoints::new()),
         }
     }
 }
@@ -78,6 +86,8 @@ pub struct World {
     pub issuer: Arc<TestIssuer>,
     /// What stands where the app's manifest is, if the world has one.
     pub manifests: Arc<FakeManifests>,
+    /// What the hub asks over HTTP.
+    pub endpoints: Arc<FakeEndpoints>,
 }
 
 impl World {
@@ -143,6 +153,39 @@ impl World {
         Ok(world)
     }
 
+    /// In which people sign in at the hub, everything is allowed, and there are these servers.
+    pub async fn signing_in<U: Upstream + 'static>(
+        sign_in: SignInSetup,
+        servers: Vec<(&'static str, Arc<U>)>,
+    ) -> Self {
+        let servers = servers
+            .into_iter()
+            .map(|(name, upstream)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, Trust::FirstUse) });
+        let parts = Parts { servers: servers.collect(), sign_in: Some(sign_in), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// The hub's own client at [`TestIssuer`], and short lives.
+    #[must_use]
+    pub fn sign_in() -> SignInSetup {
+        let own = OwnClient {
+            id: Client("deputy".to_owned()),
+            authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret".to_owned())),
+        };
+        SignInSetup {
+            providers: HashMap::from([(ProviderName::new("idp").unwrap(), own)]),
+            scopes: vec!["openid".to_owned(), "profile".to_owned()],
+            session: std::time::Duration::from_secs(8 * 3600),
+            grant: std::time::Duration::from_secs(1800),
+            token: std::time::Duration::from_secs(300),
+            ask_again: std::time::Duration::from_secs(300),
+            dynamic_registration: false,
+            agents: Vec::new(),
+        }
+    }
+
     /// With this policy and these servers: `list` reads, `note` writes, `wipe` destroys, as in the app.
     pub async fn with_servers<U: Upstream + 'static>(
         policy: PolicySet,
@@ -193,7 +236,7 @@ impl World {
     }
 
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
-        let Parts { tables, clock, issuer, manifests, servers, tracing } = parts;
+        let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints } = parts;
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -262,6 +305,8 @@ impl World {
             intents: Arc::<Memory>::clone(&tables),
             switches: Arc::<Memory>::clone(&tables),
             access: Arc::<Memory>::clone(&tables),
+            sign_in,
+            endpoints: Arc::<FakeEndpoints>::clone(&endpoints),
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
             tracing,
@@ -270,7 +315,7 @@ impl World {
             approval_limits: ApprovalLimits::default(),
             call_limits: CallLimits::default(),
         });
-        Self { hub, tables, clock, issuer, manifests }
+        Self { hub, tables, clock, issuer, manifests, endpoints }
     }
 
     /// An access token for the hub's door at `path` (`/mcp`, `/api`).
