@@ -16,10 +16,10 @@ use deputy_identity::{
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 
-const ISSUER: &str = "https://idp.acme.example";
-const HUB: &str = "https://hub.acme.example/mcp";
+pub(crate) const ISSUER: &str = "https://idp.acme.example";
+pub(crate) const HUB: &str = "https://hub.acme.example/mcp";
 /// A moment in November 2026.
-const NOW: Timestamp = Timestamp::from_seconds(1_795_300_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_795_300_000);
 
 /// A key that every run has, so that signed seeds stay signed.
 static PAIR: LazyLock<Ed25519KeyPair> =
@@ -28,14 +28,17 @@ static PAIR: LazyLock<Ed25519KeyPair> =
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
     let ring = KeyRing::new();
     let refresh = ring.begin_scheduled(NOW).expect("due");
-    let x = URL_SAFE_NO_PAD.encode(PAIR.public_key());
-    let set = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]}).to_string();
+    let set = json!({"keys": [public_key()]}).to_string();
     let fetched = Fetched { set: set.into_bytes(), jwks_uri: format!("{ISSUER}/jwks"), max_age: None };
     ring.complete(refresh, Some(fetched), NOW).expect("a good set");
     Verifier::new([(Arc::new(provider()), Arc::new(ring))]).expect("one provider")
 });
 
-fn provider() -> Provider {
+pub(crate) fn public_key() -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": URL_SAFE_NO_PAD.encode(PAIR.public_key())})
+}
+
+pub(crate) fn provider() -> Provider {
     let name = ProviderName::new("acme").expect("name");
     let mut settings = Provider::oidc(name, TenantId::single(), ISSUER.parse().expect("issuer"))
         .expect("provider")
@@ -54,7 +57,7 @@ fn verify(token: &str) -> Option<Claims> {
     Some(claims)
 }
 
-fn sign(header: &[u8], claims: &[u8]) -> String {
+pub(crate) fn sign(header: &[u8], claims: &[u8]) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = PAIR.sign(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
@@ -118,8 +121,9 @@ pub(crate) fn discovery(data: &[u8]) {
     let Ok(found) = provider().read_discovery(data) else { return };
     let said = parse_strict(data).expect("JSON");
     assert_eq!(said["issuer"], ISSUER);
-    let others = [found.authorization_endpoint, found.token_endpoint, found.end_session_endpoint];
-    for url in others.into_iter().flatten().chain([found.jwks_uri]) {
+    let signing = [found.authorization_endpoint, found.token_endpoint, found.end_session_endpoint];
+    let others = signing.into_iter().chain([found.revocation_endpoint, found.introspection_endpoint]);
+    for url in others.flatten().chain([found.jwks_uri]) {
         assert!(matches!(url.scheme(), "https" | "http") && url.has_host());
         assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
     }

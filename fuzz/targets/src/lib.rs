@@ -22,6 +22,7 @@ pub mod mutate;
 mod openapi;
 mod policy;
 mod settings;
+mod sign_in;
 mod trace;
 mod wire;
 
@@ -59,6 +60,16 @@ pub const TARGETS: &[Target] = &[
     target("keys", identity::keys, 2000),
     target("discovery", identity::discovery, 3000),
     target("sealed", identity::sealed, 3000),
+    target("assertion", sign_in::assertion, 2000),
+    target("id_jag", sign_in::id_jag, 2000),
+    target("login", sign_in::login, 2000),
+    target("logout", sign_in::logout, 2000),
+    target("event", sign_in::event, 2000),
+    target("callback", sign_in::callback, 4000),
+    target("authorize", sign_in::authorize, 4000),
+    target("token_request", sign_in::token_request, 4000),
+    target("client", sign_in::client, 3000),
+    target("exchange", sign_in::exchange, 3000),
     target("policy", policy::policy, 200),
     target("policy_case", policy::case, 1000),
     target("policy_arguments", policy::arguments, 500),

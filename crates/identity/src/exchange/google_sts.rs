@@ -5,6 +5,7 @@ use super::{ACCESS_TOKEN, Access, ExchangeError, ID_TOKEN, TOKEN_EXCHANGE};
 use crate::form::Form;
 use deputy_core::Secret;
 use serde_json::json;
+use url::form_urlencoded;
 
 /// The kinds of token that are exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,10 @@ impl GoogleSts {
             Subject::IdToken => ID_TOKEN,
             Subject::Jwt => "urn:ietf:params:oauth:token-type:jwt",
         };
-        let options = self.user_project.as_ref().map(|project| json!({ "userProject": project }).to_string());
+        // Read as JSON that was URL-encoded once more than the form encodes it.
+        let encode = |text: String| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let options =
+            self.user_project.as_ref().map(|project| encode(json!({ "userProject": project }).to_string()));
         Form::new()
             .with("grant_type", TOKEN_EXCHANGE)
             .with("audience", self.audience.as_str())

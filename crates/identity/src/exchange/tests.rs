@@ -250,7 +250,7 @@ fn google_and_client_credentials_send_what_their_servers_read() {
     let form = sent(&google.form(google_sts::Subject::IdToken, &secret("idt")));
     assert_eq!(
         (form["options"].as_str(), form["subject_token_type"].as_str()),
-        (r#"{"userProject":"project-1"}"#, ID_TOKEN)
+        ("%7B%22userProject%22%3A%22project-1%22%7D", ID_TOKEN)
     );
     let hub = client_credentials::ClientCredentials { resource: LEDGER.to_owned(), scopes: words("a") };
     assert_eq!(
