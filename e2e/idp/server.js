@@ -22,9 +22,9 @@ for (const name of ["port", "issuer", "hub", "crm"]) {
 const { port, issuer, hub, crm } = options;
 
 const people = {
-  alice: { name: "Alice Adler", email: "alice@acme.example" },
-  bob: { name: "Bob Brandt", email: "bob@acme.example" },
-  carol: { name: "Carol Castro", email: "carol@acme.example" },
+  alice: { name: "Alice Adler", email: "alice@acme.example", groups: ["sales"] },
+  bob: { name: "Bob Brandt", email: "bob@acme.example", groups: ["sales"] },
+  carol: { name: "Carol Castro", email: "carol@acme.example", groups: [] },
 };
 
 const accessTokenSeconds = 30 * 60;
@@ -42,6 +42,15 @@ const provider = new Provider(issuer, {
       post_logout_redirect_uris: [`${crm}/`, `${crm}/plain`],
     },
     {
+      client_id: "deputy",
+      client_name: "Deputy",
+      client_secret: "deputy-secret-of-the-small-world",
+      grant_types: ["authorization_code", "refresh_token"],
+      redirect_uris: [`${hub}/login/callback`],
+      backchannel_logout_uri: `${hub}/logout/backchannel`,
+      backchannel_logout_session_required: true,
+    },
+    {
       client_id: "deputy-cli",
       client_name: "deputy on the command line",
       application_type: "native",
@@ -53,16 +62,17 @@ const provider = new Provider(issuer, {
   ],
   findAccount: (_, id) =>
     Object.hasOwn(people, id) ? { accountId: id, claims: () => ({ sub: id, ...people[id] }) } : undefined,
-  claims: { openid: ["sub"], profile: ["name"], email: ["email"] },
+  claims: { openid: ["sub"], profile: ["name"], email: ["email"], groups: ["groups"] },
   conformIdTokenClaims: false,
   features: {
     devInteractions: { enabled: true },
     deviceFlow: { enabled: true },
     registration: { enabled: true },
     revocation: { enabled: true },
+    backchannelLogout: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      defaultResource: (_, client, oneOf) => (client.clientId === "crm-web" ? undefined : (oneOf ?? `${hub}/mcp`)),
+      defaultResource: (_, client, oneOf) => (["crm-web", "deputy"].includes(client.clientId) ? undefined : (oneOf ?? `${hub}/mcp`)),
       useGrantedResource: () => true,
       getResourceServerInfo(_, resource, client) {
         // `/api` is for people: an agent's client gets no token for it.

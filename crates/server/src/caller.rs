@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use deputy_core::SourceName;
+use deputy_core::{Effect, SourceName};
 use deputy_hub::{Caller, Denied, Door, Hub};
 use http::{HeaderMap, header};
 use std::sync::Arc;
@@ -69,16 +69,24 @@ async fn admit(guard: Guard, mut request: Request, next: Next) -> Response {
         Door::Mcp | Door::Tickets(_) => "/mcp".to_owned(),
     };
     let metadata = format!("{}/.well-known/oauth-protected-resource{path}", hub.public_url());
+    let unauthenticated = || match hub.authorization() {
+        // What destroys is asked for when it is needed, and not before.
+        Some(_) if door != Door::Api => {
+            let scope = deputy_hub::sign_in::scopes_up_to(Effect::Write).join(" ");
+            Problem::unauthenticated_asking(&metadata, &scope).into_response()
+        }
+        _ => Problem::unauthenticated(&metadata).into_response(),
+    };
     let Some(token) = bearer(request.headers()) else {
         hub.count_refused(door.name(), "token_missing");
-        return Problem::unauthenticated(&metadata).into_response();
+        return unauthenticated();
     };
     match hub.authenticate(&door, token).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(Denied::Refused) => Problem::unauthenticated(&metadata).into_response(),
+        Err(Denied::Refused) => unauthenticated(),
         Err(Denied::Unavailable) => Problem::unavailable().into_response(),
     }
 }

@@ -32,6 +32,13 @@ impl Problem {
         problem
     }
 
+    /// The same where the hub itself gives tokens: with what an agent should ask for to begin with.
+    pub(crate) fn unauthenticated_asking(metadata: &str, scope: &str) -> Self {
+        let mut problem = Self::unauthenticated(metadata);
+        problem.challenge = Some(format!("Bearer resource_metadata=\"{metadata}\", scope=\"{scope}\""));
+        problem
+    }
+
     /// The same at the ticket door, which wants the user's own token and has no sign-in of its own.
     pub(crate) fn unauthenticated_tickets() -> Self {
         let mut problem =

@@ -121,7 +121,7 @@ async fn list(desk: &mut AccessDesk, arguments: &RevokeArguments, terminal: Term
         match row {
             AccessRecord::Grant(grant) if is_asked(&grant.user.tenant) && grant.ends_at > now => {
                 lines.push(format!(
-                    "{}  `{}` may {} for `{}` of `{}` until {}",
+                    "{}  `{}` may go as far as {} for `{}` of `{}` until {}",
                     grant.id,
                     grant.client_name.as_deref().unwrap_or(&grant.client.0),
                     grant.most.code(),

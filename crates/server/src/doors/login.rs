@@ -5,7 +5,7 @@ use crate::pages::{self, Html, STYLE, Text};
 use crate::problem::Problem;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use deputy_core::{GrantId, Timestamp};
+use deputy_core::{Effect, GrantId, Timestamp};
 use deputy_hub::Hub;
 use deputy_hub::ports::{AccessGrant, Login, Sources};
 use deputy_hub::sign_in::{AuthorizationServer, Departure, LoginFault, Wanted};
@@ -169,7 +169,7 @@ fn own(hub: &Hub, login: &Login) -> Response {
         "<h1>Agents that act for you</h1>\n<p>You are signed in as <strong>{}</strong> through {}, until {}.</p>\n",
         Text(&name),
         Text(&login.provider),
-        Text(&shown(login.ends_at))
+        Text(&shown(login.ends_at, hub.now()))
     ));
     let grants = hub.access().grants_of(&login.user);
     if grants.is_empty() {
@@ -177,7 +177,7 @@ fn own(hub: &Hub, login: &Login) -> Response {
     } else {
         body.push(format_args!("<table>\n<tr><th>Agent</th><th>May</th><th>Until</th><th></th></tr>\n"));
         for grant in &grants {
-            row(&mut body, grant);
+            row(&mut body, grant, hub.now());
         }
         body.push(format_args!(
             "</table>\n<p class=\"quiet\">A permission is renewed while you stay signed in and the agent is in use.</p>\n"
@@ -189,24 +189,30 @@ fn own(hub: &Hub, login: &Login) -> Response {
     pages::page(StatusCode::OK, "Agents that act for you", &body, "")
 }
 
-fn row(body: &mut Html, grant: &AccessGrant) {
+fn row(body: &mut Html, grant: &AccessGrant, now: Timestamp) {
     let name = grant.client_name.as_deref().unwrap_or(&grant.client.0);
     body.push(format_args!(
         "<tr><td>{}<br><small>{}</small></td><td>{}, {}</td><td>{}</td><td><form method=\"post\" action=\"/login/grants/{}/end\"><button>End</button></form></td></tr>\n",
         Text(name),
         Text(&grant.client.0),
-        Text(grant.most.code()),
+        Text(match grant.most {
+            Effect::Read => "look",
+            Effect::Write => "look and change",
+            Effect::Destructive => "look, change and delete",
+        }),
         Text(&match &grant.sources {
-            Sources::All => "everything that you can use".to_owned(),
+            Sources::All => "everywhere".to_owned(),
             Sources::Only(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         }),
-        Text(&shown(grant.ends_at)),
+        Text(&shown(grant.ends_at, now)),
         Text(grant.id.as_str()),
     ));
 }
 
-/// A moment for people: no seconds' fractions.
-fn shown(at: Timestamp) -> String {
-    let text = at.to_string();
-    format!("{} UTC", text.get(..16).unwrap_or(&text).replace('T', " "))
+/// A moment for people: no seconds, and no date where it is today's.
+fn shown(at: Timestamp, now: Timestamp) -> String {
+    let (text, today) = (at.to_string(), now.to_string());
+    let is_today = text.get(..10) == today.get(..10);
+    let short = if is_today { text.get(11..16) } else { text.get(..16) };
+    format!("{} UTC", short.unwrap_or(&text).replace('T', " "))
 }

@@ -158,7 +158,8 @@ fn asked(consent: &Consent) -> Response {
         if effect > consent.wanted {
             continue;
         }
-        let checked = if effect == consent.wanted { " checked" } else { "" };
+        // What destroys is never the answer of somebody who did not choose it.
+        let checked = if effect == consent.wanted.min(Effect::Write) { " checked" } else { "" };
         body.push(format_args!(
             "<label><input type=\"radio\" name=\"most\" value=\"{}\"{checked}> {}</label>\n",
             Text(effect.code()),

@@ -1,0 +1,99 @@
+"""A small world in which people sign in at the hub, and agents get their tokens from it."""
+
+import asyncio
+import contextlib
+from urllib.parse import urlsplit
+
+import httpx2
+from agents import Callback, Memory
+from mcp import Client
+from mcp.client.auth import OAuthClientProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
+from small_world import SmallWorld
+from stock import of_npm
+
+SECRET = "deputy-secret-of-the-small-world"
+POLICY = '@id("everything")\npermit (principal, action, resource);\n'
+
+
+class SigningWorld(SmallWorld):
+    """The identity provider, the hub as an authorization server in front of it, the CRM, and a server with a memory."""
+
+    registration = "true"
+    more = ""
+
+    def _config(self, hub):
+        (self.state / "policy").mkdir(exist_ok=True)
+        (self.state / "policy/all.cedar").write_text(POLICY)
+        (self.state / "idp.secret").write_text(SECRET)
+        text = super()._config(hub).replace(
+            "[[identity_provider]]\n",
+            f'[[identity_provider]]\nclient = {{ id = "deputy", secret = {{ file = "{self.state}/idp.secret" }} }}\n',
+        )
+        command = ", ".join(f'"{part}"' for part in of_npm("memory"))
+        return f"""{text}
+[sign_in]
+scopes = ["profile", "groups"]
+dynamic_registration = {self.registration}
+{self.more}
+[policy]
+dir = "{self.state}/policy"
+
+[[server]]
+name = "memory"
+command = [{command}]
+env = {{ PATH = "/usr/bin:/bin", MEMORY_FILE_PATH = "{self.state}/memory.jsonl" }}
+
+[server.class]
+read_graph = ["read"]
+create_entities = ["write"]
+delete_entities = ["destructive"]
+"""
+
+
+async def decide(person, page, decision="allow", most=None, shot=None):
+    """Says yes or no on the consent page, if it comes."""
+    await person.through_the_identity_provider(page)
+    if urlsplit(page.url).netloc != urlsplit(person.world.hub_url).netloc:
+        return False
+    if shot:
+        await page.screenshot(path=shot, full_page=True)
+    if most:
+        await page.check(f'input[name="most"][value="{most}"]')
+    await page.click(f'button[value="{decision}"]')
+    return True
+
+
+@contextlib.asynccontextmanager
+async def agent(person, path="/mcp", storage=None, most=None, decision="allow", shot=None, asked=None, mode="auto"):
+    """An official MCP client that the person lets act, on the hub's own pages."""
+    async with Callback() as back:
+
+        async def redirect(url):
+            page = await person.context.new_page()
+            await page.goto(url)
+            was_asked = await decide(person, page, decision, most, shot)
+            if asked is not None:
+                asked.append(was_asked)
+            await asyncio.wait_for(asyncio.shield(back.answer), 10)
+            await page.close()
+
+        async def callback():
+            query = await asyncio.wait_for(back.answer, 10)
+            if "code" not in query:
+                raise PermissionError(query.get("error"))
+            return AuthorizationCodeResult(code=query["code"], state=query.get("state"), iss=query.get("iss"))
+
+        auth = OAuthClientProvider(
+            server_url=f"{person.world.hub_url}{path}",
+            client_metadata=OAuthClientMetadata(client_name="Small world's agent", redirect_uris=[back.url]),
+            storage=storage or Memory(),
+            redirect_handler=redirect,
+            callback_handler=callback,
+        )
+        timeout = httpx2.Timeout(30, read=300)
+        async with httpx2.AsyncClient(auth=auth, timeout=timeout, trust_env=False) as http:
+            transport = streamable_http_client(f"{person.world.hub_url}{path}", http_client=http)
+            async with Client(transport, mode=mode) as client:
+                yield client
