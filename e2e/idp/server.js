@@ -7,6 +7,7 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import Provider, { errors } from "oidc-provider";
+import { issueIdJags } from "./id_jag.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -14,6 +15,8 @@ const { values: options } = parseArgs({
     issuer: { type: "string" },
     hub: { type: "string" },
     crm: { type: "string" },
+    // For whom ID-JAGs are issued, as JSON: [{ audience, client_id, resources, scopes }].
+    "id-jag": { type: "string", default: "[]" },
   },
 });
 for (const name of ["port", "issuer", "hub", "crm"]) {
@@ -27,10 +30,14 @@ const people = {
   carol: { name: "Carol Castro", email: "carol@acme.example", groups: [] },
 };
 
+// Who was disabled: `POST /admin/disable?person=alice`, as an administrator would in a real provider's console.
+const disabled = new Set();
+
 const accessTokenSeconds = 30 * 60;
 
+const keys = [key("rsa", { modulusLength: 2048 }, "RS256"), key("ec", { namedCurve: "P-256" }, "ES256")];
 const provider = new Provider(issuer, {
-  jwks: { keys: [key("rsa", { modulusLength: 2048 }, "RS256"), key("ec", { namedCurve: "P-256" }, "ES256")] },
+  jwks: { keys },
   cookies: { keys: [randomBytes(32).toString("base64url")] },
   clients: [
     {
@@ -45,7 +52,7 @@ const provider = new Provider(issuer, {
       client_id: "deputy",
       client_name: "Deputy",
       client_secret: "deputy-secret-of-the-small-world",
-      grant_types: ["authorization_code", "refresh_token"],
+      grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"],
       redirect_uris: [`${hub}/login/callback`],
       backchannel_logout_uri: `${hub}/logout/backchannel`,
       backchannel_logout_session_required: true,
@@ -61,7 +68,7 @@ const provider = new Provider(issuer, {
     },
   ],
   findAccount: (_, id) =>
-    Object.hasOwn(people, id) ? { accountId: id, claims: () => ({ sub: id, ...people[id] }) } : undefined,
+    Object.hasOwn(people, id) && !disabled.has(id) ? { accountId: id, claims: () => ({ sub: id, ...people[id] }) } : undefined,
   claims: { openid: ["sub"], profile: ["name"], email: ["email"], groups: ["groups"] },
   conformIdTokenClaims: false,
   features: {
@@ -101,6 +108,18 @@ const provider = new Provider(issuer, {
     RefreshToken: 24 * 3600,
     Session: 24 * 3600,
   },
+});
+
+issueIdJags(provider, issuer, keys, JSON.parse(options["id-jag"]), (person) => disabled.has(person));
+
+provider.use(async (ctx, next) => {
+  if (ctx.method !== "POST" || ctx.path !== "/admin/disable") return next();
+  const person = ctx.query.person;
+  disabled.add(person);
+  // Everybody who was told that this person is signed in is told that they no longer are.
+  const hubsClient = await provider.Client.find("deputy");
+  await hubsClient.backchannelLogout(person).catch((error) => console.error(`back-channel logout: ${error.message}`));
+  ctx.status = 204;
 });
 
 const server = provider.listen(Number(port), "127.0.0.1", () => console.log(`identity provider: ${issuer}`));
