@@ -59,6 +59,26 @@ fn names(said: &Value, member: &str, wanted: &str) -> bool {
     said[member] == wanted || said[member].as_array().is_some_and(|all| all.iter().any(|one| one == wanted))
 }
 
+fn id_jag_expectations() -> IdJagExpectations {
+    IdJagExpectations {
+        own_issuer: issuer(GUARD),
+        client: Client("hub".to_owned()),
+        resources: one(HUB),
+        resource: ResourceRule::Required,
+    }
+}
+
+fn login_expectations(client: &Client) -> LoginExpectations<'_> {
+    LoginExpectations {
+        provider: "acme",
+        client,
+        occasion: Occasion::SignIn { nonce: "n-1" },
+        access_token: None,
+        max_age: Some(Duration::from_secs(3600)),
+        acr_values: &[],
+    }
+}
+
 /// A header, and on the next lines claims, both truly signed by the client. It is that client's, for us, and short.
 pub(crate) fn assertion(data: &[u8]) {
     let (header, body) = first_line(data);
@@ -75,12 +95,7 @@ pub(crate) fn assertion(data: &[u8]) {
 /// The same of an ID-JAG: it is for this server, this client, one of its resources, and at most ten minutes.
 pub(crate) fn id_jag(data: &[u8]) {
     let (header, body) = first_line(data);
-    let expectations = IdJagExpectations {
-        own_issuer: issuer(GUARD),
-        client: Client("hub".to_owned()),
-        resources: one(HUB),
-        resource: ResourceRule::Required,
-    };
+    let expectations = id_jag_expectations();
     let text = sign(header, body);
     let Ok(jag) = VERIFIER.id_jag(&text, &expectations, Attempt::AfterRefresh, NOW) else { return };
     assert_eq!(parse_strict(header).expect("JSON")["typ"], "oauth-id-jag+jwt");
@@ -95,14 +110,7 @@ pub(crate) fn id_jag(data: &[u8]) {
 pub(crate) fn login(data: &[u8]) {
     let (header, body) = first_line(data);
     let client = Client("hub".to_owned());
-    let expectations = LoginExpectations {
-        provider: "acme",
-        client: &client,
-        occasion: Occasion::SignIn { nonce: "n-1" },
-        access_token: None,
-        max_age: Some(Duration::from_secs(3600)),
-        acr_values: &[],
-    };
+    let expectations = login_expectations(&client);
     let text = sign(header, body);
     let Ok(login) = VERIFIER.login(&text, &expectations, Attempt::AfterRefresh, NOW) else { return };
     let said = parse_strict(body).expect("JSON without a member twice");
@@ -304,6 +312,12 @@ mod tests {
         let text = signed(include_bytes!("../../corpus/assertion/good"));
         let keys = KeySet::parse(&set()).expect("a good set");
         assert!(client_assertion::verify(&text, &Client("hub".to_owned()), &keys, &one(GUARD), NOW).is_ok());
+        let expectations = id_jag_expectations();
+        let text = signed(include_bytes!("../../corpus/id_jag/good"));
+        assert!(VERIFIER.id_jag(&text, &expectations, Attempt::First, NOW).is_ok());
+        let client = Client("hub".to_owned());
+        let text = signed(include_bytes!("../../corpus/login/good"));
+        assert!(VERIFIER.login(&text, &login_expectations(&client), Attempt::First, NOW).is_ok());
         let logout =
             LogoutExpectations { provider: acme(), clients: one("hub"), declared: LogoutType::Declared };
         let text = signed(include_bytes!("../../corpus/logout/good"));
