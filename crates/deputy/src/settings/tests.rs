@@ -174,6 +174,7 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "identity_provider",
             "app",
             "server",
+            "sign_in",
             "policy",
             "limit",
             "audit",
@@ -201,6 +202,20 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "timeout",
             "answer_bytes",
             "class"
+        ]
+    );
+    // Who may sign in how, and for how long: whom nobody asks was approved here by name. Policy is asked in any case.
+    assert_eq!(
+        keys("/$defs/SignIn/properties"),
+        [
+            "identity_providers",
+            "scopes",
+            "session",
+            "grant",
+            "token",
+            "ask_again",
+            "dynamic_registration",
+            "agent"
         ]
     );
     assert_eq!(keys("/$defs/Policy/properties"), ["dir"]);
