@@ -42,20 +42,28 @@ def conformance_hub(*arguments):
     return started([hub_program(), *arguments])
 
 
-def fixture(era):
-    """The address of the fixture in this era."""
-    return started([sys.executable, "-m", "fixture", "--era", era], cwd=ROOT / "e2e")
+def sdk_program():
+    """The fixture on the official Rust SDK (`e2e/rmcp_fixture`)."""
+    target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
+    return f"{target}/rmcp-fixture/debug/rmcp-fixture"
+
+
+def fixture(era, on_sdk=False):
+    """The address of a fixture in this era."""
+    program = [sdk_program()] if on_sdk else [sys.executable, "-m", "fixture"]
+    return started([*program, "--era", era], cwd=ROOT / "e2e")
 
 
 @contextlib.contextmanager
-def hub_before_fixture(era, transport="http"):
-    """The hub's address, with the fixture behind it."""
+def hub_before_fixture(era, transport="http", on_sdk=False):
+    """The hub's address, with a fixture behind it."""
     if transport == "stdio":
-        command = f"cd '{ROOT / 'e2e'}' && exec '{sys.executable}' -m fixture --stdio --era {era}"
+        program = f"'{sdk_program()}'" if on_sdk else f"'{sys.executable}' -m fixture"
+        command = f"cd '{ROOT / 'e2e'}' && exec {program} --stdio --era {era}"
         with conformance_hub("--command", "/bin/sh", "-c", command) as address:
             yield address
         return
-    with fixture(era) as behind, conformance_hub("--upstream", behind) as address:
+    with fixture(era, on_sdk) as behind, conformance_hub("--upstream", behind) as address:
         yield address
 
 

@@ -55,6 +55,9 @@ suite_rust() {
     "$(total "$log" '^test result: .* ([0-9]+) failed;.*')" "$(total "$log" '^test result: .* ([0-9]+) ignored;.*')"
   while read -r name; do skips+=("$name"); done < <(sed -nE 's/^test (.*) \.\.\. ignored.*/\1/p' "$log")
   check "dependencies, licences, sources" cargo deny --log-level error check bans licenses sources
+  check "licences, sources of the fixture on the SDK" cargo deny --log-level error \
+    --config deny.toml --manifest-path e2e/rmcp_fixture/Cargo.toml check licenses sources
+  check "formatting of the fixture on the SDK" cargo fmt --manifest-path e2e/rmcp_fixture/Cargo.toml --check
   check "rings" cargo run --locked --quiet -p xtask -- rings
 }
 
@@ -155,12 +158,18 @@ conformance_tools() {
   for folder in conformance servers clients idp; do need_npm "e2e/$folder"; done
 }
 conformance_hubs() { cargo build --locked --quiet -p deputy --bins --example conformance; }
+# A workspace of its own, built by itself: nothing that ships is ever built with the SDK in its graph.
+conformance_fixture() {
+  cargo build --locked --quiet --manifest-path e2e/rmcp_fixture/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/rmcp-fixture"
+}
 
 suite_conformance() {
   tools_or_fail conformance_tools || return
   need_rust
   say "building the hub, and one for programs that bring no token"
   conformance_hubs || { count "building the hubs of the conformance suite" 1; return; }
+  say "building the fixture on the official Rust SDK"
+  conformance_fixture || { count "building the fixture on the official Rust SDK" 1; return; }
   counted_pytest conformance e2e/suites/conformance
 }
 

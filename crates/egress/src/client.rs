@@ -1,10 +1,12 @@
 //! The one HTTP client. Nobody else in the house opens a connection to a stranger.
 
 mod exchange;
+mod fresh;
 mod sending;
 mod streamed;
 
 pub use exchange::{Exchange, Reply};
+use fresh::Fresh;
 pub(crate) use sending::{Sending, Unsent};
 pub(crate) use streamed::{Outgoing, Streamed, Undelivered};
 
@@ -147,6 +149,7 @@ pub struct HttpClient {
     /// What plain http may reach.
     plain_zone: Zone,
     named_hosts: NamedHosts,
+    fresh: Fresh,
 }
 
 impl HttpClient {
@@ -174,6 +177,7 @@ impl HttpClient {
             named: build(settings, Zone::Named(hosts()))?,
             public: build(settings, Zone::Public)?,
             plain: build(settings, plain_zone.clone())?,
+            fresh: Fresh::new(settings, plain_zone.clone()),
             plain_zone,
             named_hosts: hosts(),
         })
@@ -233,9 +237,17 @@ impl HttpClient {
 }
 
 fn build(settings: &Settings, zone: Zone) -> Result<reqwest::Client, EgressError> {
+    build_with(settings, zone, |builder| builder)
+}
+
+fn build_with(
+    settings: &Settings,
+    zone: Zone,
+    also: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, EgressError> {
     let https_only = !matches!(zone, Zone::Loopback(_) | Zone::Inside(_));
     let builder = || {
-        reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("deputy/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .no_proxy()
@@ -248,7 +260,8 @@ fn build(settings: &Settings, zone: Zone) -> Result<reqwest::Client, EgressError
             .timeout(settings.timeout)
             .connect_timeout(settings.timeout)
             .pool_idle_timeout(Duration::from_secs(30))
-            .dns_resolver(Checked { resolver: Arc::clone(&settings.resolver), zone: zone.clone() })
+            .dns_resolver(Checked { resolver: Arc::clone(&settings.resolver), zone: zone.clone() });
+        also(builder)
     };
     // A machine without any root certificate still has its loopback; https then fails, for nobody is trusted.
     builder().build().or_else(|error| {

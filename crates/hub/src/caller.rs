@@ -122,8 +122,9 @@ impl Caller {
     #[must_use]
     pub fn speaking_through(mut self, client: ClientSide) -> Self {
         let ClientSide { capabilities, implementation, .. } = client;
-        let said = implementation.as_deref().map(RawValue::get).unwrap_or_default();
-        let digest = Digest::of_parts(&[capabilities.get().as_bytes(), said.as_bytes()]);
+        // What it calls itself is for people to read (MCP, `clientInfo`) and may be another at each request: no list is fetched
+        // anew for it.
+        let digest = Digest::of_bytes(capabilities.get().as_bytes());
         self.side = Some(Arc::new(Side { capabilities, implementation, digest }));
         self
     }
@@ -135,7 +136,7 @@ impl Caller {
         ClientSide { capabilities, implementation, ..ClientSide::default() }
     }
 
-    /// What tells its client's word of itself from another's, if there is one.
+    /// What tells a client that can do this from one that can do something else, if it said.
     pub(crate) fn side(&self) -> Option<Digest> {
         self.side.as_ref().map(|side| side.digest)
     }

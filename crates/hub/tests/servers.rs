@@ -251,6 +251,24 @@ async fn what_became_of_a_write_that_was_lost_is_unknown_and_of_one_that_was_not
 }
 
 #[tokio::test]
+async fn p13_only_a_plain_read_may_be_sent_to_a_server_twice() {
+    let files = FakeUpstream::with_tools(&["list", "note"]);
+    let world = world(ALLOW, &files, Trust::FirstUse).await;
+    for (method, params, is_read) in [
+        ("tools/call", json!({"name": "list"}), true),
+        ("tools/call", json!({"name": "list", "inputResponses": {"k": {}}}), false),
+        ("tools/call", json!({"name": "note"}), false),
+        ("resources/read", json!({"uri": "a:b"}), true),
+        ("skills/run", json!({}), false),
+    ] {
+        let caller = world.caller_at("files", "alice").await;
+        end(&world, caller, relayed("files", method, &params)).await.1.unwrap();
+        let asked = files.asked();
+        assert_eq!(asked.last().unwrap().changes_nothing, is_read, "{method} {params}");
+    }
+}
+
+#[tokio::test]
 async fn rule_22_what_a_server_tells_on_the_way_is_heard() {
     let files = FakeUpstream::with_tools(&["list"]);
     let world = world(ALLOW, &files, Trust::FirstUse).await;

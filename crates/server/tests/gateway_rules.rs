@@ -223,6 +223,54 @@ async fn rule_01_a_servers_pages_are_followed_to_their_end_and_a_cursor_that_doe
     }
 }
 
+#[tokio::test]
+async fn rule_01_a_list_without_an_end_is_no_list() {
+    let (doors, files) = doors("/s/files/mcp").await;
+    let reason = async || {
+        let (_, listed) = modern(&doors, "resources/list", json!({})).await;
+        listed["error"]["data"]["dev.deputy/reason"].clone()
+    };
+    // One item a page, and each page leads to one that was not yet there.
+    let pages = |last: usize| {
+        move |ask: &Ask| {
+            let mut page = paged(ask, usize::MAX - 2, |begin| (begin < last).then_some(begin + 1));
+            page["resources"].as_array_mut().unwrap().truncate(1);
+            Ok(result(&page))
+        }
+    };
+    files.answers(pages(999));
+    assert_eq!((reason().await, files.asked().len()), (json!(null), 1000));
+    files.answers(pages(usize::MAX));
+    assert_eq!((reason().await, files.asked().len()), (json!("upstream_unavailable"), 2000));
+    let items = |count: usize| {
+        move |_: &Ask| {
+            let items: Vec<_> =
+                (0..count).map(|n| json!({"uri": format!("file:///{n}"), "name": "n"})).collect();
+            Ok(result(&json!({"resources": items})))
+        }
+    };
+    files.answers(items(20_000));
+    assert_eq!(reason().await, json!(null));
+    files.answers(items(20_001));
+    assert_eq!(reason().await, "upstream_unavailable");
+}
+
+#[tokio::test]
+async fn rule_26_a_client_that_calls_itself_something_else_each_time_has_no_list_fetched_anew() {
+    for path in ["/mcp", "/s/files/mcp"] {
+        let (doors, files) = doors(path).await;
+        files.set_ttl_ms(60_000);
+        let name = if path == "/mcp" { "files__list" } else { "list" };
+        for n in 0..5 {
+            let meta = json!({"io.modelcontextprotocol/clientInfo": {"name": format!("client {n}"), "version": "1"}});
+            let call = json!({"name": name, "arguments": {}, "_meta": meta});
+            let (_, called) = modern(&doors, "tools/call", call).await;
+            assert_ne!(called["result"]["isError"], json!(true), "{path}: {called}");
+        }
+        assert_eq!(files.times_listed(), 1, "{path}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn rule_07_a_server_that_hangs_is_waited_for_no_longer_than_its_time_and_hides_no_other() {
     let (good, slow) = (FakeUpstream::with_tools(&["list"]), FakeUpstream::with_tools(&["list"]));

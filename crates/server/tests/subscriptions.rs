@@ -151,6 +151,34 @@ async fn rule_14_a_policy_that_changes_silences_what_it_no_longer_allows() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn rule_14_prompts_that_change_for_a_second_are_told_five_times_and_the_last_of_it_too() {
+    for era in ["modern", "legacy"] {
+        let (doors, files) = doors("/s/files/mcp").await;
+        let mut stream = listens(&doors, era).await;
+        let busy = async {
+            for _ in 0..100 {
+                files.prompts_changed();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let mut told = 0;
+        tokio::pin!(busy);
+        loop {
+            tokio::select! {
+                biased;
+                message = stream.message() => {
+                    assert_eq!(message.unwrap()["method"], "notifications/prompts/list_changed", "{era}");
+                    told += 1;
+                }
+                () = &mut busy => break,
+            }
+        }
+        assert!((3..=5).contains(&told), "{era}: {told}");
+        assert_eq!(methods(&mut stream, 1).await, ["notifications/prompts/list_changed"], "{era}");
+    }
+}
+
 #[tokio::test]
 async fn a_stopped_persons_streams_end_at_once() {
     for path in ["/s/files/mcp", "/mcp"] {

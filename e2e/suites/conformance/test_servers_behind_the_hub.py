@@ -1,5 +1,6 @@
-"""The MCP conformance suite, pinned, at `/s/fixture/mcp`, with the fixture behind the hub: in the suite's era and in the
-other, over HTTP and as a process. And directly at the fixture, so that a fault of its own is not taken for the hub's."""
+"""The MCP conformance suite, pinned, at `/s/fixture/mcp`, with two fixtures behind the hub, one written by hand and one
+on the official Rust SDK: in the suite's era and in the other, over HTTP and as a process. And directly at the fixtures, so that
+a fault of their own is not taken for the hub's."""
 
 import json
 
@@ -19,6 +20,23 @@ RUNS = {
     "legacy-before-modern": (LEGACY, lambda: hub_before_fixture("modern"), "legacy-suite.yml"),
     "modern-before-modern-process": (MODERN, lambda: hub_before_fixture("modern", "stdio"), None),
     "legacy-before-legacy-process": (LEGACY, lambda: hub_before_fixture("legacy", "stdio"), "legacy-suite.yml"),
+    # And on the official Rust SDK: what passes directly passes through the hub, for it is held against the same file.
+    "sdk-modern-direct": (MODERN, lambda: fixture("modern", on_sdk=True), "sdk-modern.yml"),
+    "sdk-legacy-direct": (LEGACY, lambda: fixture("legacy", on_sdk=True), None),
+    "sdk-modern-before-modern": (MODERN, lambda: hub_before_fixture("modern", on_sdk=True), "sdk-modern.yml"),
+    "sdk-legacy-before-legacy": (LEGACY, lambda: hub_before_fixture("legacy", on_sdk=True), None),
+    "sdk-modern-before-modern-process": (
+        MODERN,
+        lambda: hub_before_fixture("modern", "stdio", on_sdk=True),
+        "sdk-modern.yml",
+    ),
+    "sdk-legacy-before-legacy-process": (LEGACY, lambda: hub_before_fixture("legacy", "stdio", on_sdk=True), None),
+    "sdk-modern-before-legacy": (
+        MODERN,
+        lambda: hub_before_fixture("legacy", on_sdk=True),
+        "modern-suite-legacy-fixture.yml",
+    ),
+    "sdk-legacy-before-modern": (LEGACY, lambda: hub_before_fixture("modern", on_sdk=True), None),
 }
 
 

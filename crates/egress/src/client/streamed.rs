@@ -1,5 +1,6 @@
 //! Answers that are read piece by piece, and may last. The same rules of where we may go hold as for a GET.
 
+use super::fresh::{Gone, gone};
 use super::{Ask, EgressError, HttpClient, failed, shown};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
@@ -15,6 +16,8 @@ pub(crate) struct Outgoing {
     pub(crate) body: Bytes,
     /// For the whole exchange, to the last byte of the answer.
     pub(crate) timeout: Duration,
+    /// Over a connection that carried nothing before and carries nothing after.
+    pub(crate) afresh: bool,
 }
 
 /// Why there is no answer, and whether the request may have arrived.
@@ -22,6 +25,8 @@ pub(crate) struct Outgoing {
 pub(crate) enum Undelivered {
     /// Nothing was sent.
     Before(EgressError),
+    /// The connection ended where the answer should have begun: it may have been one that the server had left already.
+    Unanswered(EgressError),
     /// Something was.
     After(EgressError),
 }
@@ -36,18 +41,20 @@ pub(crate) struct Streamed {
 impl HttpClient {
     /// Sends a request to an address of the config; resolves when the head of the answer is there. A redirect is an answer.
     pub(crate) async fn stream(&self, url: &Url, outgoing: Outgoing) -> Result<Streamed, Undelivered> {
-        let client = self.client_for(url, Ask::Configured).map_err(Undelivered::Before)?;
+        let pooled = self.client_for(url, Ask::Configured).map_err(Undelivered::Before)?;
+        let client = if outgoing.afresh { self.afresh(url).map_err(Undelivered::Before)? } else { pooled };
         let request = client
             .request(outgoing.method, url.clone())
             .headers(outgoing.headers)
             .body(outgoing.body)
             .timeout(outgoing.timeout);
         let response = request.send().await.map_err(|error| {
-            let is_before = error.is_connect() || error.is_builder();
-            match failed(url, error) {
-                error @ EgressError::NotAllowed { .. } => Undelivered::Before(error),
-                error if is_before => Undelivered::Before(error),
-                error => Undelivered::After(error),
+            let gone = gone(&error);
+            match (failed(url, error), gone) {
+                (error @ EgressError::NotAllowed { .. }, _) => Undelivered::Before(error),
+                (error, Gone::BeforeItWasSent) => Undelivered::Before(error),
+                (error, Gone::BeforeTheAnswer) => Undelivered::Unanswered(error),
+                (error, Gone::Otherwise) => Undelivered::After(error),
             }
         })?;
         if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {

@@ -71,6 +71,7 @@ fn wish(method: &str, params: Value) -> Ask {
         client: ClientSide::default(),
         principal: "alice".to_owned(),
         timeout: Duration::from_secs(5),
+        changes_nothing: false,
         trace: None,
     }
 }

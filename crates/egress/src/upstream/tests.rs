@@ -6,6 +6,7 @@ mod legacy;
 mod listening;
 mod misbehaving;
 mod modern;
+mod restarted;
 mod secrets;
 mod server;
 mod stdio;

@@ -72,6 +72,7 @@ impl ServerLane {
             client: relay.client().clone(),
             principal: server.principal(&ready.caller().principal()),
             timeout: remaining,
+            changes_nothing: repeats(ready, passing),
             trace: trace.cloned(),
         };
         let (told, mut tells) = mpsc::channel::<Told>(16);
@@ -87,6 +88,12 @@ impl ServerLane {
             Err(failure) => failed(ready, server, &failure),
         }
     }
+}
+
+/// Whether the server may be asked twice: for a plain read, that answers nothing it asked.
+fn repeats(ready: &Ready, passing: &Passing) -> bool {
+    // INVARIANT: no risky call is ever sent twice.
+    !ready.call().tool.class.is_risky() && passing.state.is_none() && passing.relay.answers().is_none()
 }
 
 /// What a reply says of the effect.

@@ -29,6 +29,9 @@ pub struct Ask {
     pub principal: String,
     /// How long the reply may take. Progress does not lengthen it.
     pub timeout: Duration,
+    /// It is a plain read: it changes nothing and sends nothing out, so that it may be sent once more where its connection
+    /// ended before a word of the answer. `false` for everything else: nothing that could have an effect goes twice.
+    pub changes_nothing: bool,
     /// The trace that it belongs to, if there is one. `_meta` in `params` says the same; over HTTP it goes into the headers,
     /// too.
     pub trace: Option<TraceContext>,

@@ -119,6 +119,7 @@ impl Server {
             client,
             principal: self.principal(&reach.caller().principal()),
             timeout: self.timeout,
+            changes_nothing: true,
             // Lists are kept for many, so they belong to nobody's trace.
             trace: None,
         }

@@ -2,7 +2,7 @@
 
 use super::meta::{self, Params};
 use super::version::Revision;
-use super::{HUB, INSTRUCTIONS, discover};
+use super::{HUB, INSTRUCTIONS, discover, tasks};
 use crate::jsonrpc::{Fault, code};
 use crate::relay::{NotAnObject, Object, raw};
 use serde_json::value::RawValue;
@@ -34,9 +34,20 @@ pub fn opening(params: &Params<'_>) -> Result<Opening, Fault> {
     Ok(Opening {
         revision: Revision::answering(&asked),
         label,
-        capabilities: object("capabilities").map_or_else(|| raw(&json!({})), ToOwned::to_owned),
+        capabilities: object("capabilities").map_or_else(|| raw(&json!({})), without_tasks),
         implementation: object("clientInfo").map(ToOwned::to_owned),
     })
+}
+
+/// What a client of the legacy era can do, told to a server of the modern one: a task would be nothing that it understands.
+fn without_tasks(capabilities: &RawValue) -> Box<RawValue> {
+    let Ok(mut members) = Object::parse(capabilities) else { return capabilities.to_owned() };
+    let named = members.replace("extensions", |extensions| {
+        let mut extensions = Object::parse(extensions).ok()?;
+        extensions.remove(tasks::EXTENSION)?;
+        Some(extensions.to_raw())
+    });
+    if named { members.to_raw() } else { capabilities.to_owned() }
 }
 
 /// The result for a session with one server: what `server/discover` says of it, in the words of the legacy era. Tasks of

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod meta;
 pub mod ours;
 pub mod progress;
+pub mod tasks;
 pub mod tools;
 pub mod version;
 

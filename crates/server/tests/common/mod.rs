@@ -144,7 +144,11 @@ impl Doors {
         for (key, value) in envelope.as_object().expect("object") {
             meta.as_object_mut().expect("object").entry(key.clone()).or_insert_with(|| value.clone());
         }
-        let name = if method == "resources/read" { "uri" } else { "name" };
+        let name = match method {
+            "resources/read" => "uri",
+            method if method.starts_with("tasks/") => "taskId",
+            _ => "name",
+        };
         let name = params.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
         let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
         if let Some(name) = &name {

@@ -45,6 +45,7 @@ async fn look(server: &Server, upstream: &dyn Upstream) -> Result<String, Failur
         client: ClientSide::default(),
         principal: PRINCIPAL.to_owned(),
         timeout: server.timeout,
+        changes_nothing: true,
         trace: None,
     };
     let (told, _) = mpsc::channel(1);

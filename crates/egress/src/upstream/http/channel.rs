@@ -2,7 +2,7 @@
 //! it is the address at which the server listens. The stream is the session: when it ends, so does that.
 
 use super::session::Session;
-use super::wire::{self, is_event_stream, lost};
+use super::wire::{self, Repeats, is_event_stream, lost};
 use super::{Inner, refusal};
 use crate::client::Streamed;
 use crate::upstream::call::{Event, Trouble, ended};
@@ -41,7 +41,8 @@ impl Channel {
         id: u64,
         body: String,
     ) -> Result<Event, Trouble> {
-        let streamed = wire::post(inner, Some(&self.place), principal, HeaderMap::new(), body).await?;
+        let streamed =
+            wire::post(inner, Some(&self.place), principal, HeaderMap::new(), body, Repeats::Never).await?;
         if !streamed.status().is_success() {
             return Err(refusal::failure(streamed.status()).into());
         }
@@ -99,7 +100,9 @@ impl Channel {
 }
 
 async fn open(inner: &Inner, principal: &str) -> Result<Channel, Trouble> {
-    let streamed = wire::send(inner, None, principal, Method::GET, HeaderMap::new(), Bytes::new()).await?;
+    let streamed =
+        wire::send(inner, None, principal, Method::GET, HeaderMap::new(), Bytes::new(), Repeats::Never)
+            .await?;
     let status = streamed.status();
     if status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 429) {
         return Err(refusal::failure(status).into());

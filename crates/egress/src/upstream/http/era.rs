@@ -2,6 +2,7 @@
 
 use super::Inner;
 use super::line::HttpLine;
+use super::wire::Repeats;
 use crate::upstream::call::{Era, Event, Line as _, Trouble};
 use deputy_hub::ports::upstream::{ClientSide, Failure, Reply};
 use deputy_protocol::asking::answer;
@@ -84,7 +85,7 @@ impl Inner {
         let (Ok(body), Ok(headers)) = (body, self.modern_headers(principal, "server/discover", None)) else {
             return Probed::Perhaps;
         };
-        let mut line = HttpLine::new(self, principal, (id, headers, body), None);
+        let mut line = HttpLine::new(self, principal, (id, headers, body), Repeats::Once, None);
         let answer = async {
             loop {
                 match line.next().await {

@@ -2,7 +2,7 @@
 //! `resources/subscribe` (legacy).
 
 use super::session::Session;
-use super::wire::{self, is_event_stream};
+use super::wire::{self, Repeats, is_event_stream};
 use super::{Inner, era};
 use crate::client::Streamed;
 use crate::upstream::call::Era;
@@ -157,7 +157,7 @@ async fn modern(
     );
     let body = body.map_err(|why| Failure::Untranslatable(why.to_string()))?;
     let headers = inner.modern_headers(principal, "subscriptions/listen", None)?;
-    let mut streamed = wire::post(inner, None, principal, headers, body).await?;
+    let mut streamed = wire::post(inner, None, principal, headers, body, Repeats::Once).await?;
     if !streamed.status().is_success() || !is_event_stream(streamed.headers()) {
         return Err(Failure::Unusable(format!("it does not let us listen (status {})", streamed.status())));
     }

@@ -2,6 +2,7 @@
 
 use super::Inner;
 use super::line::HttpLine;
+use super::wire::Repeats;
 use crate::upstream::call::{Era, OpenCall, Trouble, side};
 use deputy_hub::ports::upstream::{Ask, Failure, Reply, Told};
 use deputy_protocol::asking::answer;
@@ -37,7 +38,7 @@ impl Inner {
         let within = Some((Arc::clone(&session), aside));
         let mut headers = session.headers();
         crate::trace::tell(&mut headers, ask.trace.as_ref());
-        let line = HttpLine::new(self, &ask.principal, (id, headers, body), within);
+        let line = HttpLine::new(self, &ask.principal, (id, headers, body), Repeats::of(ask), within);
         let call = Box::new(OpenCall::new(Box::new(line), ask, declared, Era::Legacy));
         was_sent.store(true, Ordering::Relaxed);
         self.parked.carry(call, ask, told).await.inspect_err(|trouble| {

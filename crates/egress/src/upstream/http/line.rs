@@ -2,7 +2,7 @@
 //! beside it.
 
 use super::session::Session;
-use super::wire::{self, is_event_stream, lost};
+use super::wire::{self, Repeats, is_event_stream, lost};
 use super::{Inner, refusal};
 use crate::client::Streamed;
 use crate::upstream::call::{Asked, Event, Line, Trouble, ended, progress};
@@ -70,13 +70,16 @@ impl HttpLine {
         inner: &Arc<Inner>,
         principal: &str,
         (id, headers, body): (u64, HeaderMap, String),
+        repeats: Repeats,
         session: Option<(Arc<Session>, mpsc::Receiver<Event>)>,
     ) -> Self {
         let (session, aside) = session.unzip();
         let sending = {
             let (inner, principal) = (Arc::clone(inner), principal.to_owned());
             let place = session.as_ref().and_then(|session| session.place().cloned());
-            Box::pin(async move { wire::post(&inner, place.as_ref(), &principal, headers, body).await })
+            Box::pin(
+                async move { wire::post(&inner, place.as_ref(), &principal, headers, body, repeats).await },
+            )
         };
         let limits = &inner.settings.limits;
         Self {
@@ -205,7 +208,16 @@ impl HttpLine {
         headers.insert(wire::LAST_EVENT, place);
         self.state = State::Resuming(Box::pin(async move {
             tokio::time::sleep(wait).await;
-            wire::send(&inner, None, &principal, http::Method::GET, headers, bytes::Bytes::new()).await
+            wire::send(
+                &inner,
+                None,
+                &principal,
+                http::Method::GET,
+                headers,
+                bytes::Bytes::new(),
+                Repeats::Never,
+            )
+            .await
         }));
         Ok(())
     }

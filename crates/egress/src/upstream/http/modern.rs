@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::line::HttpLine;
-use super::wire;
+use super::wire::{self, Repeats};
 use crate::upstream::call::{Era, OpenCall, Trouble, side};
 use deputy_hub::ports::upstream::{Ask, ClientSide, Failure, Reply, Told};
 use deputy_protocol::asking::needs::Declared;
@@ -93,7 +93,7 @@ impl Inner {
         let body = body.map_err(|why| Failure::Untranslatable(format!("`params`: {why}")))?;
         let mut headers = self.modern_headers(&ask.principal, &ask.method, ask.params.as_deref())?;
         crate::trace::tell(&mut headers, ask.trace.as_ref());
-        let line = HttpLine::new(self, &ask.principal, (id, headers, body), None);
+        let line = HttpLine::new(self, &ask.principal, (id, headers, body), Repeats::of(ask), None);
         let call = Box::new(OpenCall::new(Box::new(line), ask, declared, Era::Modern));
         was_sent.store(true, Ordering::Relaxed);
         let reply = self.parked.carry(call, ask, told).await?;
@@ -156,6 +156,7 @@ impl Inner {
                 client: ClientSide { log_level: None, progress: false, ..ask.client.clone() },
                 principal: ask.principal.clone(),
                 timeout: Duration::MAX,
+                changes_nothing: true,
                 trace: None,
             };
             let declared = Declared::of(&list.client.capabilities);

@@ -1,7 +1,7 @@
 //! One session with a legacy server: its id, its open calls, and the stream that the server speaks on unasked.
 
 use super::line::HttpLine;
-use super::wire::{self, is_event_stream};
+use super::wire::{self, Repeats, is_event_stream};
 use super::{Inner, refusal};
 use crate::upstream::call::{Event, Line as _, Trouble, severity, shortened};
 use crate::upstream::open::{OpenCalls, Routed};
@@ -142,7 +142,8 @@ impl Session {
 
     /// Posts a notification or an answer of ours.
     pub(super) async fn say(&self, inner: &Inner, text: String) -> Result<(), Failure> {
-        let streamed = wire::post(inner, self.place(), &self.principal, self.headers(), text).await?;
+        let streamed =
+            wire::post(inner, self.place(), &self.principal, self.headers(), text, Repeats::Never).await?;
         let status = streamed.status();
         if status.is_success() {
             // Read to its end, so that the connection can be used again.
@@ -166,7 +167,8 @@ impl Session {
         let aside = self.begin(id, false, inner)?;
         let body = request::text(id, method, Some(params));
         let session = Some((Arc::clone(self), aside));
-        let mut line = HttpLine::new(inner, &self.principal, (id, self.headers(), body), session);
+        let mut line =
+            HttpLine::new(inner, &self.principal, (id, self.headers(), body), Repeats::Once, session);
         loop {
             match line.next().await? {
                 Event::Result(result) => return Ok(result),
@@ -233,7 +235,9 @@ impl Session {
         if let Some(place) = parser.last_id().and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(wire::LAST_EVENT, place);
         }
-        let opened = wire::send(inner, None, &self.principal, Method::GET, headers, Bytes::new()).await;
+        let opened =
+            wire::send(inner, None, &self.principal, Method::GET, headers, Bytes::new(), Repeats::Never)
+                .await;
         self.is_heard.cancel();
         let Ok(mut streamed) = opened else { return Ok(false) };
         let status = streamed.status();
@@ -281,7 +285,15 @@ impl Session {
         self.open.end("the session ended");
         if self.id.is_some() {
             let headers = self.headers();
-            let goodbye = wire::send(inner, None, &self.principal, Method::DELETE, headers, Bytes::new());
+            let goodbye = wire::send(
+                inner,
+                None,
+                &self.principal,
+                Method::DELETE,
+                headers,
+                Bytes::new(),
+                Repeats::Never,
+            );
             let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         }
     }

@@ -5,6 +5,7 @@ use super::Inner;
 use super::channel::Channel;
 use super::line::HttpLine;
 use super::session::Session;
+use super::wire::Repeats;
 use crate::upstream::call::{Event, Line as _, Trouble, shortened};
 use deputy_hub::ports::upstream::{ClientSide, Failure, Reply};
 use deputy_protocol::asking::request::{self, Side};
@@ -243,7 +244,10 @@ async fn initialize(
     let place = channel.as_ref().map(|channel| channel.place.clone());
     let (event, minted) = match channel {
         Some(channel) => (channel.ask(inner, principal, id, body).await.map_err(before_anything)?, None),
-        None => answered(HttpLine::new(inner, principal, (id, HeaderMap::new(), body), None)).await?,
+        None => {
+            answered(HttpLine::new(inner, principal, (id, HeaderMap::new(), body), Repeats::Once, None))
+                .await?
+        }
     };
     let result = match event {
         Event::Result(result) => result,

@@ -5,7 +5,7 @@ use crate::client::{EgressError, Outgoing, Streamed, Undelivered};
 use crate::upstream::settings::Challenge;
 use bytes::Bytes;
 use deputy_core::Secret;
-use deputy_hub::ports::upstream::Failure;
+use deputy_hub::ports::upstream::{Ask, Failure};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use std::time::Duration;
@@ -32,8 +32,25 @@ pub(super) async fn post(
     principal: &str,
     headers: HeaderMap,
     body: String,
+    repeats: Repeats,
 ) -> Result<Streamed, Failure> {
-    send(inner, place, principal, Method::POST, headers, Bytes::from(body)).await
+    send(inner, place, principal, Method::POST, headers, Bytes::from(body), repeats).await
+}
+
+/// Whether a request may be sent twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeats {
+    /// It may have had an effect, or it is not known whether it could have.
+    Never,
+    /// It changes nothing: if its connection ended where the answer should have begun (a server that was started anew leaves
+    /// us with such connections), it is sent once more over a connection of its own.
+    Once,
+}
+
+impl Repeats {
+    pub(super) fn of(ask: &Ask) -> Self {
+        if ask.changes_nothing { Self::Once } else { Self::Never }
+    }
 }
 
 /// Sends, to the server's address where it has named no other place; a refused credential is renewed once, if it can be.
@@ -44,6 +61,7 @@ pub(super) async fn send(
     method: Method,
     mut headers: HeaderMap,
     body: Bytes,
+    repeats: Repeats,
 ) -> Result<Streamed, Failure> {
     if method == Method::GET {
         headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
@@ -52,7 +70,7 @@ pub(super) async fn send(
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let url = place.unwrap_or(&inner.settings.url);
-    let mut is_renewed = false;
+    let (mut is_renewed, mut is_repeated) = (false, false);
     loop {
         let mut headers = headers.clone();
         let credential = inner.settings.credential.headers(principal).await?;
@@ -60,8 +78,20 @@ pub(super) async fn send(
             let (name, value) = credential_header(&name, &value)?;
             headers.insert(name, value);
         }
-        let outgoing = Outgoing { method: method.clone(), headers, body: body.clone(), timeout: NEVER };
-        let streamed = inner.settings.client.stream(url, outgoing).await.map_err(failure)?;
+        let outgoing = Outgoing {
+            method: method.clone(),
+            headers,
+            body: body.clone(),
+            timeout: NEVER,
+            afresh: is_repeated,
+        };
+        let streamed = match inner.settings.client.stream(url, outgoing).await {
+            Err(Undelivered::Unanswered(_)) if repeats == Repeats::Once && !is_repeated => {
+                is_repeated = true;
+                continue;
+            }
+            streamed => streamed.map_err(failure)?,
+        };
         let status = streamed.status();
         let is_refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         if !is_refused || is_renewed {
@@ -127,7 +157,7 @@ fn failure(undelivered: Undelivered) -> Failure {
     match undelivered {
         Undelivered::Before(error) => Failure::NotSent(error.to_string()),
         Undelivered::After(error @ EgressError::Encoded { .. }) => Failure::Unusable(error.to_string()),
-        Undelivered::After(error) => lost(error),
+        Undelivered::Unanswered(error) | Undelivered::After(error) => lost(error),
     }
 }
 

@@ -55,6 +55,7 @@ async fn ask(server: &Unreflecting) -> (Result<Reply, Failure>, Option<Told>) {
         client: deputy_hub::ports::upstream::ClientSide::default(),
         principal: "alice".to_owned(),
         timeout: std::time::Duration::from_secs(1),
+        changes_nothing: false,
         trace: None,
     };
     let (sender, mut heard) = mpsc::channel(4);

@@ -85,6 +85,11 @@ impl Conn {
         self.event(&json!({"jsonrpc": "2.0", "id": request.body["id"], "result": result})).await
     }
 
+    /// Which of its connections it is.
+    pub(super) fn number(&self) -> u16 {
+        self.0.peer_addr().unwrap().port()
+    }
+
     /// Resolves when the client has closed its end.
     pub(super) async fn closed(&mut self) {
         let _ = self.0.read(&mut [0; 64]).await;
@@ -125,7 +130,7 @@ impl Fixture {
                 serving.start_until_shutdown(async move {
                     let mut conn = Some(Conn(stream));
                     while let Some(mut open) = conn.take() {
-                        let Some(request) = read(&mut open.0).await else { return };
+                        let Some(request) = receive(&mut open.0).await else { return };
                         noted.requests.lock().unwrap().push(request.clone());
                         noted.more.notify_waiters();
                         conn = handler(request, open).await;
@@ -191,7 +196,7 @@ impl Drop for Fixture {
     }
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Request> {
+async fn receive(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -245,8 +250,14 @@ pub(super) fn ask(method: &str, params: Value) -> Ask {
         client: ClientSide::default(),
         principal: "alice".to_owned(),
         timeout: SOON,
+        changes_nothing: false,
         trace: None,
     }
+}
+
+/// The same, if it is a plain read.
+pub(super) fn read(ask: Ask) -> Ask {
+    Ask { changes_nothing: true, ..ask }
 }
 
 pub(super) fn call(tool: &str) -> Ask {

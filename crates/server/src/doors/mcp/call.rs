@@ -133,6 +133,11 @@ impl Bound {
         Self { principal: caller.principal(), name, arguments: *wish.arguments.digest() }
     }
 
+    /// Whose call it is.
+    pub(super) fn principal(&self) -> &str {
+        &self.principal
+    }
+
     fn parts(&self) -> [&[u8]; 4] {
         [self.principal.as_bytes(), b"tools/call", self.name.as_bytes(), self.arguments.as_bytes()]
     }

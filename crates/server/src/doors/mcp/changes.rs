@@ -96,6 +96,11 @@ pub(super) fn fingerprint_of(tools: Option<Vec<Arc<Tool>>>, changes: u64) -> Dig
     Digest::of_parts(&parts)
 }
 
+/// Another list of one server: whether it is this client's to see, and how often it changed.
+pub(super) fn fingerprint_of_list(may: bool, changes: u64) -> Digest {
+    if may { Digest::of_bytes(&changes.to_be_bytes()) } else { Digest::of_bytes(b"") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

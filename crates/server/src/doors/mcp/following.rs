@@ -1,7 +1,7 @@
 //! What one server tells whoever listens: its lists changed, its resources were updated. What the listener may no longer
 //! see, because a switch was thrown or the policy changed, is not told from then on, and not listened to either.
 
-use super::changes::{Changes, fingerprint_of};
+use super::changes::{Changes, Look, fingerprint_of, fingerprint_of_list};
 use super::sessions::Session;
 use super::stream::Outgoing;
 use deputy_hub::ports::upstream::Changed;
@@ -10,6 +10,7 @@ use deputy_protocol::jsonrpc::Id;
 use deputy_protocol::mcp::listen::{self, Filter};
 use deputy_protocol::relay::raw;
 use futures_util::StreamExt as _;
+use futures_util::future::select_all as select_first;
 use futures_util::stream::{BoxStream, SelectAll, select_all, unfold};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -27,9 +28,10 @@ pub(super) struct Heard {
     may: May,
     /// Counts up when what they may see may have changed.
     rights: watch::Receiver<u64>,
-    /// Has the list of tools looked at again.
+    /// Has the lists looked at again.
     nudge: watch::Sender<u64>,
-    tools: Option<Changes>,
+    /// What each list is of, and word of its changes.
+    changes: Vec<(&'static str, Changes)>,
     lists: watch::Receiver<Changed>,
     seen: Changed,
     resources: SelectAll<BoxStream<'static, Box<RawValue>>>,
@@ -88,12 +90,18 @@ pub(super) fn begin(
     let lists = server.upstream.changes(&server.principal(&reach.caller().principal()));
     let seen = *lists.borrow();
     let nudge = watch::Sender::new(0);
-    let tools = filter.tools_list_changed.then(|| {
-        let (hub, reach, server, lists) =
-            (Arc::clone(hub), Arc::clone(reach), Arc::clone(server), lists.clone());
-        let look = move || fingerprint_of(hub.seen_tools(&reach, &server), lists.borrow().tools);
-        Changes::new(nudge.subscribe(), Box::new(look), None)
-    });
+    let wanted = [
+        ("tools", filter.tools_list_changed),
+        ("prompts", filter.prompts_list_changed),
+        ("resources", filter.resources_list_changed),
+    ];
+    let changes = wanted
+        .into_iter()
+        .filter(|(_, is_wanted)| *is_wanted)
+        .map(|(what, _)| {
+            (what, Changes::new(nudge.subscribe(), look(what, hub, reach, server, lists.clone()), None))
+        })
+        .collect();
     let heard = Heard {
         hub: Arc::clone(hub),
         reach: Arc::clone(reach),
@@ -103,13 +111,34 @@ pub(super) fn begin(
         may,
         rights,
         nudge,
-        tools,
+        changes,
         lists,
         seen,
         ready: VecDeque::new(),
         session: None,
     };
     (filter, heard)
+}
+
+/// How a list looks to this client now. One that they may no longer see is empty, and that is a change, too.
+fn look(
+    what: &'static str,
+    hub: &Arc<Hub>,
+    reach: &Arc<Reach>,
+    server: &Arc<Server>,
+    lists: watch::Receiver<Changed>,
+) -> Look {
+    let (hub, reach, server) = (Arc::clone(hub), Arc::clone(reach), Arc::clone(server));
+    Box::new(move || {
+        let changed = *lists.borrow();
+        match what {
+            "prompts" => fingerprint_of_list(hub.may_look(&reach, &server, "prompts/list"), changed.prompts),
+            "resources" => {
+                fingerprint_of_list(hub.may_look(&reach, &server, "resources/list"), changed.resources)
+            }
+            _ => fingerprint_of(hub.seen_tools(&reach, &server), changed.tools),
+        }
+    })
 }
 
 fn updates(reach: &Reach, server: &Server, uris: &[String]) -> SelectAll<BoxStream<'static, Box<RawValue>>> {
@@ -153,16 +182,20 @@ impl Heard {
                     None => pending().await,
                 }
             };
-            let tools = async {
-                match &mut self.tools {
-                    Some(tools) => tools.next().await,
-                    None => pending().await,
+            let changes = &mut self.changes;
+            let list = async {
+                if changes.is_empty() {
+                    return pending().await;
                 }
+                let each = changes
+                    .iter_mut()
+                    .map(|(what, changes)| Box::pin(async move { changes.next().await.map(|_| *what) }));
+                select_first(each).await.0
             };
             tokio::select! {
                 Ok(()) = self.rights.changed() => {}
                 Ok(()) = self.lists.changed() => {}
-                Some(_) = tools => self.ready.push_back(News::List("tools")),
+                Some(what) = list => self.ready.push_back(News::List(what)),
                 params = updated => self.ready.push_back(News::Resource(params)),
                 Some((_, params)) = subscribed => self.ready.push_back(News::Resource(params)),
                 else => pending().await,
@@ -181,17 +214,8 @@ impl Heard {
         }
         let now = *self.lists.borrow_and_update();
         let seen = std::mem::replace(&mut self.seen, now);
-        if changed || now.tools != seen.tools {
+        if changed || now != seen || may != was {
             self.nudge.send_modify(|count| *count += 1);
-        }
-        // A list that they may no longer see is empty from now on, and that is a change, too.
-        let told = |was: bool, may: bool, has_changed: bool| was != may || (may && has_changed);
-        if self.filter.prompts_list_changed && told(was.prompts, may.prompts, now.prompts != seen.prompts) {
-            self.ready.push_back(News::List("prompts"));
-        }
-        let resources = told(was.resources, may.resources, now.resources != seen.resources);
-        if self.filter.resources_list_changed && resources {
-            self.ready.push_back(News::List("resources"));
         }
     }
 

@@ -7,6 +7,7 @@ use super::relay::{self, Looked};
 use super::reply::{self, Stage};
 use super::short;
 use super::stream::{self, Outgoing, Source};
+use super::tasks;
 use super::{McpDoor, Scope, Wire, listen};
 use axum::response::Response;
 use deputy_core::{Reason, SourceName, Tool};
@@ -16,8 +17,10 @@ use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Target, ToolAnswer, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::meta::Params;
+use deputy_protocol::mcp::tasks::is_method as is_task_method;
 use deputy_protocol::mcp::{approval, discover, headers, tools, version};
 use deputy_protocol::relay::raw;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -54,7 +57,11 @@ pub(super) async fn answer(
             door.list_all(caller, method, params).await.map(|looked| answered(&request.id, looked))
         }
         method if combined::is_routed(method) && door.has_servers(&caller) => {
-            routed(door, caller, wire, request, params).await
+            routed(door, caller, wire, request, params, combined::route(method, request.params)).await
+        }
+        method if is_task_method(method) && door.has_servers(&caller) => {
+            let route = tasks::route(&door.hub, &caller, params, request.params);
+            routed(door, caller, wire, request, params, route).await
         }
         _ => Err(Fault::new(code::METHOD_NOT_FOUND, "there is no such method here")),
     };
@@ -121,15 +128,16 @@ fn answered(id: &Id, looked: Looked) -> Response {
     }
 }
 
-/// A request for the server whose name or URI it has.
+/// A request for the server whose name, URI or task it has.
 async fn routed(
     door: &McpDoor,
     caller: Caller,
     wire: &Wire,
     request: &Request<'_>,
     params: &Params<'_>,
+    route: Result<(SourceName, Box<RawValue>), Fault>,
 ) -> Result<Response, Fault> {
-    let (source, own) = combined::route(&request.method, request.params)?;
+    let (source, own) = route?;
     let request = Request { id: request.id.clone(), method: request.method.clone(), params: Some(&own) };
     servers(door, caller, wire, &source, &request, params).await
 }
@@ -197,6 +205,8 @@ async fn carry(
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let kind = Kind::of(&wish);
     let renaming = door.renaming(&caller, &wish);
+    let is_of_task = wish.relay.as_ref().is_some_and(|relay| is_task_method(relay.method()));
+    let task = params.members().text("taskId").filter(|_| is_of_task);
     let served = wire.served(door, &mut wish, version::MODERN, params);
     let events = door.hub.call(caller, wish);
     let hub = Arc::clone(&door.hub);
@@ -209,6 +219,7 @@ async fn carry(
         events,
         kind,
         renaming,
+        task,
         tells,
         first: None,
         over: None,
@@ -271,6 +282,8 @@ struct Calling {
     events: Events,
     kind: Kind,
     renaming: Option<relay::Renaming>,
+    /// The task that it is about, under the id that the client knows.
+    task: Option<String>,
     /// Whether the client hears anything but the end.
     tells: bool,
     first: Option<Outgoing>,
@@ -309,10 +322,10 @@ impl Calling {
                     Err(refused) => Err(refused),
                 }
             }
-            CallEvent::Replied(Reply::Result(result)) => {
-                let result = relay::Renaming::result(self.renaming.as_ref(), result);
-                return (Over::Result, relayed(&self.id, Ok(&result)));
-            }
+            CallEvent::Replied(Reply::Result(result)) => match self.renamed(result) {
+                Ok(result) => return (Over::Result, relayed(&self.id, Ok(&result))),
+                Err(refused) => Err(refused),
+            },
             CallEvent::Replied(Reply::Fault { code, message, data }) => {
                 let error = relay::error_object(code, &message, data.as_deref());
                 return (Over::Error(code), relayed(&self.id, Err(&error)));
@@ -321,6 +334,18 @@ impl Calling {
             CallEvent::Progress { .. } | CallEvent::Told(_) => Err(Refused::new(Reason::Internal)),
         };
         self.ended(done)
+    }
+
+    /// A server's result, under the names, URIs and ids that the client knows.
+    fn renamed(&self, result: Box<RawValue>) -> Result<Box<RawValue>, Refused> {
+        match (&self.renaming, &self.task) {
+            (Some(renaming), Some(task)) => Ok(renaming.task(task, &result)),
+            (Some(renaming), None) if self.kind != Kind::Method => {
+                let result = relay::Renaming::result(Some(renaming), result);
+                tasks::handed_out(&self.hub, self.bound.principal(), renaming.source(), result)
+            }
+            (renaming, _) => Ok(relay::Renaming::result(renaming.as_ref(), result)),
+        }
     }
 
     fn ended(&self, done: Result<ToolAnswer, Refused>) -> (Over, Outgoing) {

@@ -9,9 +9,9 @@ use deputy_hub::traces::Trace;
 use deputy_hub::{Caller, Reach, Refused, Relay, Server, Target, Wish};
 use deputy_protocol::asking::param_headers::ParamHeaders;
 use deputy_protocol::jsonrpc::{Fault, code};
-use deputy_protocol::mcp::combined;
 use deputy_protocol::mcp::meta::{self, Params};
 use deputy_protocol::mcp::version;
+use deputy_protocol::mcp::{combined, tasks};
 use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -121,6 +121,16 @@ impl Renaming {
             Some(Self { source, method }) => combined::result(method, source, &result),
             None => result,
         }
+    }
+
+    /// Of a server's task, under the id that the client knows.
+    pub(super) fn task(&self, id: &str, result: &RawValue) -> Box<RawValue> {
+        tasks::answered(&self.source, id, result)
+    }
+
+    /// Whose it is.
+    pub(super) const fn source(&self) -> &SourceName {
+        &self.source
     }
 }
 
