@@ -100,6 +100,9 @@ pub struct TicketRecord {
     /// The provider's session, if the user's token named one (`sid`).
     #[serde(default)]
     pub provider_session: Option<String>,
+    /// The application's own name for the user's session, if it said one.
+    #[serde(default)]
+    pub app_session: Option<String>,
 }
 
 /// Single-use tickets.

@@ -292,6 +292,7 @@ impl Hub {
             Arc::clone(&journal),
             Arc::clone(&clock),
             Arc::clone(&thrown),
+            (Arc::clone(&tabs), Arc::clone(&sealer)),
         );
         let policies = Policies::new(
             engine,

@@ -5,8 +5,11 @@ use crate::catalog::App;
 use crate::journal::Journal;
 use crate::ports::{Clock, StoreError, TicketRecord, Tickets as Table};
 use crate::switches::Thrown;
-use deputy_core::{EventKind, Origin, Secret, SourceName, Timestamp};
+use crate::tabs::Tabs;
+use deputy_core::{EventKind, Origin, Secret, SourceName, Timestamp, User};
+use deputy_identity::seal::Sealer;
 use deputy_identity::secret_hash::Ticket;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +26,8 @@ pub struct TicketWish {
     pub origin: Origin,
     /// When the user's session in the app ends; never later than their token (A8).
     pub session_expires_at: Option<Timestamp>,
+    /// What the application calls the session, so that it can tell of its end; at most 200 letters.
+    pub session: Option<String>,
 }
 
 /// A ticket, to be shown once.
@@ -33,7 +38,21 @@ pub struct Issued {
     pub expires_at: Timestamp,
     /// When the tab's session will end.
     pub session_expires_at: Timestamp,
+    /// Whoever shows this ends the session: for the application's back end alone.
+    pub end: Secret<String>,
 }
+
+/// What the end of a session names.
+#[derive(Serialize, Deserialize)]
+struct Ends {
+    user: User,
+    app: SourceName,
+    session: Option<String>,
+}
+
+/// For how long a session's end can be told: longer than sessions last.
+const END_LIFETIME: Duration = Duration::from_secs(8 * 24 * 3600);
+const END: &str = "session-end";
 
 /// Why no ticket was issued.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -63,20 +82,35 @@ pub struct TicketOffice {
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
     thrown: Arc<Thrown>,
+    tabs: Arc<Tabs>,
+    sealer: Arc<Sealer>,
 }
 
 impl TicketOffice {
     /// For these apps.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         apps: HashMap<SourceName, Arc<App>>,
         authenticator: Arc<Authenticator>,
         table: Arc<dyn Table>,
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         thrown: Arc<Thrown>,
+        (tabs, sealer): (Arc<Tabs>, Arc<Sealer>),
     ) -> Self {
-        Self { apps, authenticator, table, journal, clock, thrown }
+        Self { apps, authenticator, table, journal, clock, thrown, tabs, sealer }
+    }
+
+    /// The application's back end tells that a user's session there has ended: its tabs close at once, and tickets of before
+    /// open none. `false`: what was shown was never given out, or is too old.
+    #[must_use]
+    pub fn end_session(&self, end: &str) -> bool {
+        let opened = self.sealer.open(END, &[], end, self.clock.now()).ok();
+        let Some(ends) = opened.and_then(|bytes| serde_json::from_slice::<Ends>(&bytes).ok()) else {
+            return false;
+        };
+        self.tabs.end_session(&ends.user, &ends.app, ends.session.as_deref());
+        true
     }
 
     /// Issues one for the user of `token`, which must be meant for this app.
@@ -100,6 +134,10 @@ impl TicketOffice {
         if session_expires_at <= now {
             return Err(TicketError::SessionEnded);
         }
+        let ends = Ends { user: claims.user.clone(), app: wish.app.clone(), session: wish.session.clone() };
+        let ends = serde_json::to_vec(&ends).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let end = self.sealer.seal(END, &[], &ends, now.plus(END_LIFETIME));
+        let end = Secret::new(end.map_err(|error| StoreError::Unavailable(error.to_string()))?);
         let ticket = Ticket::fresh().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let expires_at = now.plus(TICKET_LIFETIME).min(session_expires_at);
         let record = TicketRecord {
@@ -111,6 +149,7 @@ impl TicketOffice {
             expires_at,
             issued_at: Some(now),
             provider_session: claims.session.clone(),
+            app_session: wish.session,
         };
         let mut event = self.journal.event(EventKind::TicketIssued, &claims.user);
         event.client.clone_from(&claims.client);
@@ -121,7 +160,7 @@ impl TicketOffice {
             }
         }
         self.table.put_ticket(record, now, event).await?;
-        Ok(Issued { text: Secret::new(ticket.text().expose().clone()), expires_at, session_expires_at })
+        Ok(Issued { text: Secret::new(ticket.text().expose().clone()), expires_at, session_expires_at, end })
     }
 
     /// Drops tickets as they end, until the hub stops.

@@ -191,3 +191,37 @@ async fn a_hub_that_cannot_read_who_is_shut_out_does_not_start() {
     world.tables.set_unreadable(true);
     assert!(world.again(permit_all(), Vec::new()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_session_that_the_applications_back_end_ends_loses_its_tabs_and_tickets_and_no_other_does() {
+    let world = World::with_policy(permit_all()).await;
+    let issued = async |session: &str| {
+        let wish = deputy_hub::tickets::TicketWish {
+            app: deputy_testkit::APP.parse().unwrap(),
+            origin: deputy_testkit::ORIGIN.parse().unwrap(),
+            session_expires_at: None,
+            session: Some(session.to_owned()),
+        };
+        world.hub.tickets().issue(&world.id_token("alice"), wish).await.unwrap()
+    };
+    let open = async |text: &str| {
+        let document = deputy_core::DocumentId::fresh().unwrap();
+        FakeTab::connect(&world.hub, text, &document, deputy_testkit::ORIGIN).await
+    };
+    let (first, unused, other) = (issued("s1").await, issued("s1").await, issued("s2").await);
+    let mut one = open(first.text.expose()).await.unwrap();
+    let two = open(other.text.expose()).await.unwrap();
+    let bobs = world.tab("bob").await;
+    one.offer(&["note"]).await;
+    let mut events = world.hub.call(world.caller("alice").await, wish("note", &json!({})));
+    one.start_call().await;
+    assert!(world.hub.tickets().end_session(first.end.expose()));
+    let Some(CallEvent::Done(Err(refused))) = events.next().await else { panic!("it goes on") };
+    assert_eq!(refused.reason, Reason::OutcomeUnknown);
+    assert_eq!(one.closed().map(|(code, _)| code), Some(CloseCode::AuthFailed));
+    assert_eq!((two.closed(), bobs.closed()), (None, None));
+    assert!(open(unused.text.expose()).await.is_err(), "a ticket of before");
+    // What was never given out ends nothing.
+    assert!(!world.hub.tickets().end_session("made up"));
+    assert!(!world.hub.tickets().end_session(&other.text.expose().clone()));
+}

@@ -87,6 +87,11 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/oauth/revoke", Who::Anybody("the client proves itself in the form")),
     route("POST", "/oauth/register", Who::Anybody("where the operator allows it (RFC 7591)")),
     route("POST", "/api/tickets", Who::TokenInside),
+    route(
+        "POST",
+        "/api/tickets/end",
+        Who::Anybody("only with what came sealed with a ticket; else not found"),
+    ),
     route("OPTIONS", "/api/tickets", Who::Anybody("a browser's preflight carries no token")),
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
     route("GET", "/sdk/{*module}", Who::Anybody("pages load the SDK before anybody has signed in")),
@@ -137,6 +142,7 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
     let tabs = Router::new().route("/tab", get(tab::open)).with_state(TabDoor::new(Arc::clone(hub)));
     let open = Router::new()
         .route("/api/tickets", post(tickets::issue).options(tickets::preflight))
+        .route("/api/tickets/end", post(tickets::end))
         .route("/sdk/{*module}", get(sdk::module))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-protected-resource", get(well_known::mcp))

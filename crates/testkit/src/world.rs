@@ -392,6 +392,7 @@ impl World {
             app: APP.parse().unwrap(),
             origin: ORIGIN.parse().unwrap(),
             session_expires_at: None,
+            session: None,
         };
         let issued = self.hub.tickets().issue(&self.id_token(subject), wish).await.unwrap();
         issued.text.expose().clone()

@@ -84,6 +84,8 @@ pub struct Tabs {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
     thrown: Arc<Thrown>,
+    /// Sessions of which an application told that they ended, as long as a ticket of theirs could be about.
+    told: Mutex<HashMap<(User, SourceName, Option<String>), Timestamp>>,
     limits: Limits,
     heartbeat: Heartbeat,
 }
@@ -113,6 +115,7 @@ impl Tabs {
             clock,
             supervisor,
             thrown,
+            told: Mutex::default(),
             limits: Limits::default(),
             heartbeat: Heartbeat::default(),
         }
@@ -207,7 +210,7 @@ impl Tabs {
         if ticket.expires_at <= now || ticket.expires_at > now.plus(TICKET_LIFETIME) {
             return refuse(CloseCode::AuthFailed, "the ticket has expired", Reason::SessionEnded);
         }
-        if ticket.session_expires_at <= now {
+        if ticket.session_expires_at <= now || self.was_ended(ticket) {
             return refuse(CloseCode::AuthFailed, "the session has ended", Reason::SessionEnded);
         }
         if self.thrown.stops_tab(&ticket.user, &ticket.app) {
@@ -309,6 +312,35 @@ impl Tabs {
                 tab.close(CloseCode::Revoked, REVOKED);
             }
         }
+    }
+
+    /// The application's back end tells that a session of a user ended: its tabs close at once. Without a name all of the
+    /// user's in this application are meant.
+    pub(crate) fn end_session(&self, user: &User, app: &SourceName, session: Option<&str>) {
+        let now = self.clock.now();
+        {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.retain(|_, at| now.since(*at) < TICKET_LIFETIME);
+            told.insert((user.clone(), app.clone(), session.map(str::to_owned)), now);
+        }
+        for tab in self.of(user) {
+            let is_meant = session.is_none() || tab.app_session.as_deref() == session;
+            if tab.app.name == *app && is_meant {
+                tab.cancel_calls(Reason::SessionEnded);
+                self.end(&tab, Reason::SessionEnded);
+                tab.close(CloseCode::AuthFailed, "the session has ended");
+            }
+        }
+    }
+
+    /// Whether a ticket is of a session that has ended since it was made.
+    fn was_ended(&self, ticket: &TicketRecord) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = |session: Option<String>| {
+            let at = told.get(&(ticket.user.clone(), ticket.app.clone(), session));
+            at.is_some_and(|at| ticket.issued_at.is_none_or(|made| made <= *at))
+        };
+        ended(None) || (ticket.app_session.is_some() && ended(ticket.app_session.clone()))
     }
 
     /// Closes every socket because the hub restarts.

@@ -71,6 +71,8 @@ pub struct Tab {
     pub connected_at: Timestamp,
     /// When its ticket was made, and in which of the provider's sessions.
     ticket: (Option<Timestamp>, Option<String>),
+    /// What the application calls the session that it was opened in.
+    pub(crate) app_session: Option<String>,
     /// What the page says of itself; display data.
     pub page: Page,
     /// Calls running at once (P14).
@@ -110,6 +112,7 @@ impl Tab {
             origin: ticket.origin.clone(),
             connected_at: now,
             ticket: (ticket.issued_at, ticket.provider_session.clone()),
+            app_session: ticket.app_session.clone(),
             page: Page { url: clip(&hello.page.url, 2000), title: clip(&hello.page.title, 200) },
             slots: Arc::new(Semaphore::new(limits.calls_in_flight)),
             waiting: AtomicUsize::new(0),

@@ -25,6 +25,18 @@ struct Wish {
     origin: Origin,
     /// When the user's session ends, in seconds since 1970.
     session_expires_at: Option<u64>,
+    /// What the application calls the session.
+    session: Option<String>,
+}
+
+/// Letters of a session's name.
+const LONGEST_SESSION: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    /// What came with a ticket of the session.
+    end: String,
 }
 
 #[derive(Serialize)]
@@ -34,6 +46,9 @@ struct Ticket<'a> {
     expires_at: u64,
     /// Seconds since 1970.
     session_expires_at: u64,
+    /// For the back end: shown at `/api/tickets/end`, it ends the session. A page that asked by itself gets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<&'a str>,
 }
 
 pub(crate) async fn issue(State(hub): State<Arc<Hub>>, headers: HeaderMap, body: bytes::Bytes) -> Response {
@@ -43,6 +58,22 @@ pub(crate) async fn issue(State(hub): State<Arc<Hub>>, headers: HeaderMap, body:
         Err(problem) => problem.into_response(),
     };
     readable_by(browser.filter(|origin| is_known(&hub, origin)), answer)
+}
+
+/// `POST /api/tickets/end`: the application's back end tells that a session there has ended. Whoever shows what came with a
+/// ticket needs no token: that may have ended with the session.
+pub(crate) async fn end(State(hub): State<Arc<Hub>>, headers: HeaderMap, body: bytes::Bytes) -> Response {
+    if headers.contains_key(header::ORIGIN) {
+        return Problem::forbidden("this is for back ends, not for pages").into_response();
+    }
+    let wanted = deputy_core::canonical::parse_strict(&body)
+        .map_err(|error| error.to_string())
+        .and_then(|value| End::deserialize(value).map_err(|error| error.to_string()));
+    match wanted {
+        Ok(End { end }) if hub.tickets().end_session(&end) => StatusCode::NO_CONTENT.into_response(),
+        Ok(_) => Problem::not_found().into_response(),
+        Err(error) => Problem::bad_request(&error).into_response(),
+    }
 }
 
 /// `OPTIONS /api/tickets`: a configured origin may ask, with a bearer token and JSON (Fetch standard, CORS preflight).
@@ -63,6 +94,9 @@ fn wish<'a>(headers: &'a HeaderMap, body: &[u8]) -> Result<(&'a str, Wish), Prob
     let value = deputy_core::canonical::parse_strict(body)
         .map_err(|error| Problem::bad_request(&error.to_string()))?;
     let wish = Wish::deserialize(value).map_err(|error| Problem::bad_request(&error.to_string()))?;
+    if wish.session.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > LONGEST_SESSION) {
+        return Err(Problem::bad_request("`session` is empty or has more than 200 letters"));
+    }
     Ok((token, wish))
 }
 
@@ -74,6 +108,7 @@ async fn answer(hub: &Hub, token: &str, wish: Wish, browser: Option<&HeaderValue
         app: wish.app,
         origin: wish.origin,
         session_expires_at: wish.session_expires_at.map(Timestamp::from_seconds),
+        session: wish.session,
     };
     match hub.tickets().issue(token, wish).await {
         Ok(issued) => {
@@ -81,6 +116,7 @@ async fn answer(hub: &Hub, token: &str, wish: Wish, browser: Option<&HeaderValue
                 ticket: issued.text.expose(),
                 expires_at: issued.expires_at.seconds(),
                 session_expires_at: issued.session_expires_at.seconds(),
+                end: browser.is_none().then(|| issued.end.expose().as_str()),
             };
             (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(ticket)).into_response()
         }

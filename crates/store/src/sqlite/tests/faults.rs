@@ -8,6 +8,7 @@ pub(super) fn ticket(number: u8) -> TicketRecord {
     TicketRecord {
         issued_at: None,
         provider_session: None,
+        app_session: None,
         hash: Digest::from_bytes([number; 32]),
         user: user("alice"),
         app: SourceName::new("crm").expect("app"),
