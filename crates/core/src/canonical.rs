@@ -212,14 +212,34 @@ mod tests {
     /// Names and texts in which every rule of order and of escaping has a say.
     fn any_text() -> impl Strategy<Value = String> {
         let odd = prop::sample::select(vec![
-            '\0', '\u{8}', '\t', '\n', '\u{b}', '\u{c}', '\r', '\u{1f}', ' ', '"', '/', '\\', '\u{7f}', 'a', 'B', '\u{e9}',
-            '\u{2028}', '\u{20ac}', '\u{e000}', '\u{ffff}', '\u{1f600}',
+            '\0',
+            '\u{8}',
+            '\t',
+            '\n',
+            '\u{b}',
+            '\u{c}',
+            '\r',
+            '\u{1f}',
+            ' ',
+            '"',
+            '/',
+            '\\',
+            '\u{7f}',
+            'a',
+            'B',
+            '\u{e9}',
+            '\u{2028}',
+            '\u{20ac}',
+            '\u{e000}',
+            '\u{ffff}',
+            '\u{1f600}',
         ]);
         prop::collection::vec(prop_oneof![odd, any::<char>()], 0..6).prop_map(String::from_iter)
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let edge = prop::sample::select(vec![0, 1, -1, (1 << 53) - 1, 1 << 53, (1 << 53) + 1, i64::MAX, i64::MIN]);
+        let edge =
+            prop::sample::select(vec![0, 1, -1, (1 << 53) - 1, 1 << 53, (1 << 53) + 1, i64::MAX, i64::MIN]);
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),

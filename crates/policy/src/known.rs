@@ -8,7 +8,8 @@ use crate::set::Parsed;
 use crate::slices::Slice;
 use crate::world::{Given, World};
 use deputy_core::{
-    Agent, Call, Class, Client, Digest, Facts, Origin, SourceKind, SourceName, Timestamp, Tool, ToolName, User,
+    Agent, Call, Class, Client, Digest, Facts, Origin, SourceKind, SourceName, Timestamp, Tool, ToolName,
+    User,
 };
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};

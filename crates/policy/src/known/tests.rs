@@ -45,14 +45,24 @@ fn policies() -> impl Strategy<Value = String> {
 
 fn asked() -> impl Strategy<Value = Value> {
     let pick = |words: &[&'static str]| prop::sample::select(words.to_vec());
-    let who = (pick(&["alice", "bob"]), pick(&["default", "other"]), prop::sample::subsequence(vec!["finance", "staff"], 0..=2));
+    let who = (
+        pick(&["alice", "bob"]),
+        pick(&["default", "other"]),
+        prop::sample::subsequence(vec!["finance", "staff"], 0..=2),
+    );
     let what = (
         pick(&["get", "put"]),
         pick(&["app", "server"]),
         pick(&["read", "write"]),
         prop::option::of(pick(&["alice", "bob"])),
     );
-    let how = (pick(&["one", "two"]), prop::option::of(pick(&["n", "m"])), any::<bool>(), 1_998_u64..2_002, 0_i64..6);
+    let how = (
+        pick(&["one", "two"]),
+        prop::option::of(pick(&["n", "m"])),
+        any::<bool>(),
+        1_998_u64..2_002,
+        0_i64..6,
+    );
     (who, what, how).prop_map(|((subject, tenant, groups), (name, kind, class, owner), (client, agent, approved, now, n))| {
         json!({
             "principal": {"subject": subject, "tenant": tenant, "groups": groups},
@@ -63,7 +73,8 @@ fn asked() -> impl Strategy<Value = Value> {
 }
 
 fn said(set: &crate::PolicySet, question: &Question) -> (deputy_core::Verdict, bool, Answer) {
-    let Decided { verdict, answer, approved, .. } = Decided::of(set, &question.caller, &question.call, question.now);
+    let Decided { verdict, answer, approved, .. } =
+        Decided::of(set, &question.caller, &question.call, question.now);
     (verdict, approved, answer)
 }
 
@@ -93,7 +104,11 @@ fn count(text: &str, patches: &[Value]) -> usize {
 
 #[test]
 fn nothing_is_kept_where_policies_read_arguments_or_the_time() {
-    for when in ["context.now < 2000", "context.arguments.text.hasTag(\"a\")", "context.arguments.text.hasTag(resource.name)"] {
+    for when in [
+        "context.now < 2000",
+        "context.arguments.text.hasTag(\"a\")",
+        "context.arguments.text.hasTag(resource.name)",
+    ] {
         assert_eq!(count(&rule("a", "permit", when), &[json!({})]), 0, "{when}");
     }
 }
