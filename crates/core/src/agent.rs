@@ -66,7 +66,7 @@ impl Verification {
 }
 
 /// The software that asks. Its own words about itself are labels, not proof.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Agent {
     /// Its class.
     #[serde(rename = "type")]

@@ -14,18 +14,24 @@ use std::sync::Arc;
 /// there is no way to make or to change one.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    who: Arc<Who>,
+    agent: Arc<Agent>,
+    approved: Option<Approved>,
+    untrusted: bool,
+    trace: Option<TraceId>,
+    side: Option<Arc<Side>>,
+}
+
+/// What the token says, the same for all that one request does.
+#[derive(Debug)]
+struct Who {
     user: User,
-    agent: Agent,
     client: Client,
     groups: Vec<String>,
     expires_at: Timestamp,
     standing: Standing,
-    approved: Option<Approved>,
-    untrusted: bool,
     acting: Option<Value>,
     principal: Arc<str>,
-    trace: Option<TraceId>,
-    side: Option<Arc<Side>>,
 }
 
 /// What the client said of itself, and what tells it from another.
@@ -65,17 +71,20 @@ impl Caller {
     pub(crate) fn new(verified: &Verified<Claims>) -> Self {
         let claims = verified.claims();
         let client = claims.client.clone().unwrap_or_else(|| Client("unknown".to_owned()));
-        Self {
+        let who = Who {
             principal: principal(&claims.user, &client).into(),
             user: claims.user.clone(),
-            agent: Agent::default(),
             client,
             groups: claims.groups.clone(),
             expires_at: claims.expires_at,
             standing: Standing { issued_at: claims.issued_at, session: claims.session.clone(), grant: None },
+            acting: acting(claims),
+        };
+        Self {
+            who: Arc::new(who),
+            agent: Arc::default(),
             approved: None,
             untrusted: true,
-            acting: acting(claims),
             trace: None,
             side: None,
         }
@@ -87,10 +96,9 @@ impl Caller {
         grant: &Arc<AccessGrant>,
         login: &Login,
     ) -> Self {
-        Self {
+        let who = Who {
             principal: principal(&grant.user, &grant.client).into(),
             user: grant.user.clone(),
-            agent: Agent::default(),
             client: grant.client.clone(),
             // As the provider said last, not as they were when the token was made.
             groups: login.groups.clone(),
@@ -100,9 +108,13 @@ impl Caller {
                 session: login.provider_session.clone(),
                 grant: Some(Arc::clone(grant)),
             },
+            acting: None,
+        };
+        Self {
+            who: Arc::new(who),
+            agent: Arc::default(),
             approved: None,
             untrusted: true,
-            acting: None,
             trace: None,
             side: None,
         }
@@ -113,15 +125,16 @@ impl Caller {
     #[must_use]
     pub fn announced_as(mut self, name: &str) -> Self {
         let clean: String = name.chars().filter(|c| !c.is_control() && !is_direction(*c)).take(200).collect();
-        self.agent.name = if clean.trim().is_empty() { None } else { Some(clean.trim().to_owned()) };
+        let name = clean.trim();
+        Arc::make_mut(&mut self.agent).name = (!name.is_empty()).then(|| name.to_owned());
         self
     }
 
     /// The same caller, whose client said this of itself. Servers are told it, for lists too: some list only what this very
     /// client can use. Like a label it proves nothing and raises nothing.
     #[must_use]
-    pub fn speaking_through(mut self, client: ClientSide) -> Self {
-        let ClientSide { capabilities, implementation, .. } = client;
+    pub fn speaking_through(mut self, client: &ClientSide) -> Self {
+        let (capabilities, implementation) = (client.capabilities.clone(), client.implementation.clone());
         // What it calls itself is for people to read (MCP, `clientInfo`) and may be another at each request: no list is fetched
         // anew for it.
         let digest = Digest::of_bytes(capabilities.get().as_bytes());
@@ -177,19 +190,19 @@ impl Caller {
 
     /// Who acts in the user's place, if the token says so: `act` (RFC 8693 section 4.1) and `impersonator` (A16).
     #[must_use]
-    pub const fn acting(&self) -> Option<&Value> {
-        self.acting.as_ref()
+    pub fn acting(&self) -> Option<&Value> {
+        self.who.acting.as_ref()
     }
 
     /// On what they stand.
-    pub(crate) const fn standing_on(&self) -> &Standing {
-        &self.standing
+    pub(crate) fn standing_on(&self) -> &Standing {
+        &self.who.standing
     }
 
     /// The agent's permission, where the hub itself gave it; a token of the provider's own has none.
     #[must_use]
     pub fn grant(&self) -> Option<&AccessGrant> {
-        self.standing.grant.as_deref()
+        self.who.standing.grant.as_deref()
     }
 
     /// Whether the agent's permission reaches a source. A token of the provider's own reaches all: policy alone decides.
@@ -206,14 +219,14 @@ impl Caller {
 
     /// When the token that proved this caller ends.
     #[must_use]
-    pub const fn expires_at(&self) -> Timestamp {
-        self.expires_at
+    pub fn expires_at(&self) -> Timestamp {
+        self.who.expires_at
     }
 
     /// What a continuation handle is bound to (R3): the person and the client, injective.
     #[must_use]
-    pub fn principal(&self) -> String {
-        self.principal.as_ref().to_owned()
+    pub fn principal(&self) -> Arc<str> {
+        Arc::clone(&self.who.principal)
     }
 }
 
@@ -223,19 +236,19 @@ fn principal(user: &User, client: &Client) -> String {
 
 impl Facts for Caller {
     fn user(&self) -> &User {
-        &self.user
+        &self.who.user
     }
     fn agent(&self) -> &Agent {
         &self.agent
     }
     fn client(&self) -> &Client {
-        &self.client
+        &self.who.client
     }
     fn groups(&self) -> &[String] {
-        &self.groups
+        &self.who.groups
     }
     fn impersonated(&self) -> bool {
-        self.acting.is_some()
+        self.who.acting.is_some()
     }
     fn untrusted(&self) -> bool {
         self.untrusted

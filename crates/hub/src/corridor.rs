@@ -6,6 +6,8 @@ mod gates;
 mod servers;
 mod traced;
 
+pub(crate) use servers::Telling;
+
 use crate::answers::{Answers, Paging};
 use crate::approvals::{Approvals, Slot};
 use crate::caller::Caller;
@@ -180,7 +182,10 @@ impl Corridor {
             Ok((authorized, Some(passing))) => {
                 self.pass_on(authorized, &passing, (events, cancel), &trace).await
             }
-            Ok((authorized, None)) => CallEvent::Done(self.act(authorized, (events, cancel), &trace).await),
+            Ok((authorized, None)) => {
+                // Boxed: the other way of a call does not carry it along.
+                CallEvent::Done(Box::pin(self.act(authorized, (events, cancel), &trace)).await)
+            }
             Err(Stop::Logged(refused)) => CallEvent::Done(Err(refused)),
             Err(Stop::Faulted(reply)) => CallEvent::Replied(reply),
             Err(Stop::Parked(event)) => event,
@@ -231,7 +236,7 @@ impl Corridor {
         let asked = wish.approval.is_some();
         let caller = match wish.approval {
             Some(approval) => {
-                self.with_approval(caller, &call, &approval, slot.as_ref(), trace, cancel).await?
+                Box::pin(self.with_approval(caller, &call, &approval, slot.as_ref(), trace, cancel)).await?
             }
             None => caller,
         };
@@ -262,7 +267,7 @@ impl Corridor {
         let authorized = match self.engine.decide(caller, call, self.clock.now()) {
             Ok(authorized) => authorized,
             Err(refusal) if refusal.verdict == Verdict::Ask => {
-                self.ask(*refusal, slot, trace, cancel).await?
+                Box::pin(self.ask(*refusal, slot, trace, cancel)).await?
             }
             Err(refusal) => return Err(self.stop(&refusal).await),
         };

@@ -9,7 +9,7 @@ use crate::journal::Journal;
 use crate::ports::{Pin, PinScope, PinnedBy, Pins as Table, StoreError};
 use crate::servers::{Server, Trust};
 use crate::tabs::{Held, Offer, Tab};
-use deputy_core::{Event, EventKind, Issuer, SourceName, Subject, TenantId, ToolName, User};
+use deputy_core::{Digest, Event, EventKind, Issuer, SourceName, Subject, TenantId, ToolName, User};
 use deputy_protocol::tab::Pinned;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -115,8 +115,11 @@ impl Pins {
             event.source = Some(server.name.clone());
             event.with_detail("origin", server.origin.as_str())
         };
-        let (mut offered, mut unknown): (Vec<Offer>, Vec<Offer>) =
-            registered.into_iter().partition(|offer| counts(offer, &pins, false));
+        let counted: HashSet<(&ToolName, &Digest)> =
+            pins.iter().filter(|pin| is_counted(pin, false)).map(|pin| (&pin.tool, &pin.hash)).collect();
+        let (mut offered, mut unknown): (Vec<Offer>, Vec<Offer>) = registered
+            .into_iter()
+            .partition(|offer| counted.contains(&(&offer.definition.name, &offer.hash)));
         if server.trust == Trust::FirstUse {
             let (first, rest) = unknown.into_iter().partition(|offer| is_first(offer, &pins));
             let (pinned, late) = self.pin_first(&scope, first, event(EventKind::DefinitionPinned)).await?;
@@ -186,12 +189,16 @@ fn everybody(tenant: &TenantId, server: &SourceName) -> Result<User, StoreError>
 /// Whether a definition counts by what is pinned already.
 fn counts(offer: &Offer, pins: &[Pin], has_manifest: bool) -> bool {
     let name = &offer.definition.name;
-    pins.iter().filter(|pin| pin.tool == *name && pin.hash == offer.hash).any(|pin| match pin.by {
+    pins.iter().any(|pin| pin.tool == *name && pin.hash == offer.hash && is_counted(pin, has_manifest))
+}
+
+const fn is_counted(pin: &Pin, has_manifest: bool) -> bool {
+    match pin.by {
         PinnedBy::Admin | PinnedBy::Person => true,
         // A manifest that is configured is the app's word; before that the first use was all there was.
         PinnedBy::Manifest => has_manifest,
         PinnedBy::FirstUse => !has_manifest,
-    })
+    }
 }
 
 /// Whether nothing of this name counts for the user or the tenant yet.

@@ -79,6 +79,12 @@ impl Relay {
         arguments.map_err(|why| RelayError::Arguments { member, why })
     }
 
+    /// The name that it has, if it is a text.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.params.read("name")
+    }
+
     /// The state that an earlier answer gave, if the client brings one.
     #[must_use]
     pub fn state(&self) -> Option<String> {

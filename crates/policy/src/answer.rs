@@ -6,7 +6,7 @@ use cedar_policy::{AuthorizationError, Authorizer, Decision, EvaluationError, Re
 use deputy_core::PolicyId;
 
 /// What Cedar said to one request.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) allowed: bool,
     /// The policies that decided; those that errored, if any did.

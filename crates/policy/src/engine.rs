@@ -1,9 +1,9 @@
 //! The live policy set and the decisions it makes.
 
 use crate::answer::Answer;
+use crate::known::Asking;
 use crate::proof::{Authorized, Refusal};
 use crate::set::PolicySet;
-use crate::world::{Given, World};
 use deputy_core::{ApprovalRule, Call, Digest, Facts, Reason, Timestamp, Verdict};
 use std::sync::{PoisonError, RwLock};
 
@@ -93,19 +93,15 @@ pub(crate) struct Decided {
 impl Decided {
     pub(crate) fn of<C: Facts>(set: &PolicySet, caller: &C, call: &Call, now: Timestamp) -> Self {
         let parsed = set.parsed();
-        let given = Given::Arguments(call.arguments.value());
-        let world = match World::new(parsed, caller, &call.tool, &given, now) {
-            Ok(world) => world,
-            Err(error) => return Self::plain(Verdict::Deny, Answer::error(error)),
-        };
-        let unasked = Answer::to(parsed, &world, false);
+        let mut asking = Asking::about(parsed, caller, call, now);
+        let unasked = asking.answer(false);
         if unasked.allowed {
             return Self::plain(Verdict::Allow, unasked);
         }
         if !unasked.errors.is_empty() {
             return Self::plain(Verdict::Deny, unasked);
         }
-        let asked = Answer::to(parsed, &world, true);
+        let asked = asking.answer(true);
         if !asked.errors.is_empty() {
             return Self::plain(Verdict::Deny, asked);
         }

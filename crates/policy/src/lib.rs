@@ -11,6 +11,7 @@ mod error;
 pub mod explain;
 #[cfg(test)]
 mod fixture;
+mod known;
 mod proof;
 mod reads;
 mod set;

@@ -2,6 +2,7 @@
 
 use crate::asking;
 use crate::error::{PolicyError, Position};
+use crate::known::Known;
 use crate::reads::Reads;
 use crate::slices::Slices;
 use crate::world::Vocabulary;
@@ -22,6 +23,7 @@ pub struct PolicySet(Arc<Parsed>);
 pub(crate) struct Parsed {
     pub(crate) cedar: cedar_policy::PolicySet,
     pub(crate) slices: Slices,
+    pub(crate) known: Known,
     pub(crate) ids: Vec<PolicyId>,
     rules: BTreeMap<String, ApprovalRule>,
     pub(crate) reads: Reads,
@@ -48,6 +50,7 @@ impl PolicySet {
         let slices = Slices::of(&loading.cedar).map_err(|error| PolicyError::Schema(error.to_string()))?;
         Ok(Self(Arc::new(Parsed {
             slices,
+            known: Known::default(),
             cedar: loading.cedar,
             ids: loading.ids,
             rules: loading.rules,

@@ -32,21 +32,24 @@ pub(crate) struct Slice {
     groups: Option<BTreeSet<String>>,
     /// Whether no policy here reads what is one tool's own: its name, its definition, that it is this very tool.
     pub(crate) takes_tools_alike: bool,
+    /// Whether a policy here may read what time it is.
+    pub(crate) reads_time: bool,
 }
 
 impl Slice {
     fn of(chosen: Vec<Policy>) -> Result<Self, Box<PolicySetError>> {
         let (mut reads, mut groups) = (Reads::default(), Some(BTreeSet::new()));
-        let mut takes_tools_alike = true;
+        let (mut takes_tools_alike, mut reads_time) = (true, false);
         for policy in &chosen {
             reads.add(policy);
             let json = policy.to_json().ok();
             takes_tools_alike &= json.as_ref().is_some_and(reads_no_tools_own);
+            reads_time |= !json.as_ref().is_some_and(reads_no_time);
             let named = json.as_ref().and_then(groups_in);
             groups = groups.zip(named).map(|(all, more)| &all | &more);
         }
         let policies = PolicySet::from_policies(chosen).map_err(Box::new)?;
-        Ok(Self { policies, reads, groups, takes_tools_alike })
+        Ok(Self { policies, reads, groups, takes_tools_alike, reads_time })
     }
 
     /// Whether it may matter that somebody is in this group.
@@ -101,6 +104,20 @@ fn reads_no_tools_own(json: &Value) -> bool {
     let is_resource = members.get("Var").is_some_and(|name| name == "resource");
     let is_a_tool = members.get("type").is_some_and(|kind| kind == "Deputy::Tool");
     !is_resource && !is_a_tool && members.values().all(reads_no_tools_own)
+}
+
+/// Whether a policy reads of the context only members that are not the time. What is not understood reads everything.
+fn reads_no_time(json: &Value) -> bool {
+    let Value::Object(members) = json else {
+        return json.as_array().is_none_or(|items| items.iter().all(reads_no_time));
+    };
+    let of_context = |part: &&Value| part.pointer("/left/Var").is_some_and(|name| name == "context");
+    if let Some(read) = members.get(".").or_else(|| members.get("has")).filter(of_context) {
+        let attribute = read.get("attr").and_then(Value::as_str);
+        return members.len() == 1 && attribute.is_some_and(|name| name != "now");
+    }
+    let is_context = members.get("Var").is_some_and(|name| name == "context");
+    !is_context && members.values().all(reads_no_time)
 }
 
 /// The groups that a policy names, wherever. `None`: it cannot be told.

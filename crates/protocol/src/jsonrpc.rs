@@ -72,6 +72,10 @@ pub struct Notification<'a> {
 /// # Errors
 /// The fault to answer with, and the request's id where one could be read.
 pub fn parse(bytes: &[u8]) -> Result<Body<'_>, Fault> {
+    // Looked through once, where it is one good message.
+    if let Ok(members) = Members::of_body(bytes, RESERVED) {
+        return of_members(&members).map(Body::One);
+    }
     let raw: &RawValue =
         serde_json::from_slice(bytes).map_err(|_| Fault::new(code::PARSE, "the body is not JSON"))?;
     if !raw.get().trim_start().starts_with('[') {
@@ -129,6 +133,10 @@ pub fn notification(method: &str, params: Value) -> Value {
 fn message(raw: &RawValue) -> Result<Message<'_>, Fault> {
     let members =
         Members::parse(raw, RESERVED).map_err(|why| Fault::new(code::INVALID_REQUEST, why.to_string()))?;
+    of_members(&members)
+}
+
+fn of_members<'a>(members: &Members<'a>) -> Result<Message<'a>, Fault> {
     let id = members.raw("id").map(|id| id.get().parse::<Id>()).transpose();
     let id = id.map_err(|()| Fault::new(code::INVALID_REQUEST, "`id` must be a string or an integer"))?;
     let invalid = |words: &str| Fault::new(code::INVALID_REQUEST, words).answering(id.as_ref());

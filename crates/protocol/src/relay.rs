@@ -3,9 +3,12 @@
 //! A relay that re-encodes loses something sooner or later (the order of members, `1.0`, big numbers, what it does not
 //! know). [`Object`] keeps each member's text and the members' order.
 
-use serde::de::{Error as _, MapAccess, Visitor};
+pub(crate) mod skim;
+
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 
 /// One JSON object, one level deep: names in order, values as text. A member that is there twice stays there twice;
@@ -87,6 +90,132 @@ impl Object {
         raw(self)
     }
 }
+
+/// The same as [`Object`], borrowed from the text that was sent: for what is written once, at once.
+#[derive(Debug, Default)]
+pub struct Borrowed<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
+
+impl<'a> Borrowed<'a> {
+    /// Takes an object apart.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn parse(raw: &'a RawValue) -> Result<Self, NotAnObject> {
+        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+        deserializer.deserialize_map(Borrower).map_err(|error| NotAnObject(error.to_string()))
+    }
+
+    /// The text of a member as it was sent: of one that is there twice the last.
+    #[must_use]
+    pub fn sent(&self, name: &str) -> Option<&'a RawValue> {
+        match self.0.iter().rev().find(|(known, _)| known == name)? {
+            (_, Cow::Borrowed(sent)) => Some(sent),
+            (_, Cow::Owned(_)) => None,
+        }
+    }
+
+    /// Puts a member in its place, or at the end.
+    pub fn set(&mut self, name: &'a str, value: Cow<'a, RawValue>) {
+        match self.0.iter_mut().rev().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((Cow::Borrowed(name), value)),
+        }
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
+    /// Keeps the members that `keep` names.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.0.retain(|(name, _)| keep(name));
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As text again: members in order, their values as they were.
+    #[must_use]
+    pub fn to_raw(&self) -> Box<RawValue> {
+        raw(self)
+    }
+}
+
+impl Serialize for Borrowed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value.as_ref())?;
+        }
+        map.end()
+    }
+}
+
+struct Borrower;
+
+impl<'de> Visitor<'de> for Borrower {
+    type Value = Borrowed<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Borrowed<'de>, A::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some(Name(name)) = map.next_key()? {
+            if members.len() >= MAXIMUM {
+                return Err(A::Error::custom("an object has too many members"));
+            }
+            members.push((name, Cow::Borrowed(map.next_value::<&'de RawValue>()?)));
+        }
+        Ok(Borrowed(members))
+    }
+}
+
+/// The texts of some members of an object, without taking the rest apart; of one that is there twice the last, as
+/// [`Object::get`] has it.
+///
+/// # Errors
+/// It is something else than an object.
+pub fn members<'a, const N: usize>(
+    raw: &'a RawValue,
+    names: [&str; N],
+) -> Result<[Option<&'a RawValue>; N], NotAnObject> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    deserializer.deserialize_map(Wanted(names)).map_err(|error| NotAnObject(error.to_string()))
+}
+
+struct Wanted<'n, const N: usize>([&'n str; N]);
+
+impl<'de, const N: usize> Visitor<'de> for Wanted<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(Name(name)) = map.next_key()? {
+            let place = self.0.iter().position(|wanted| *wanted == name);
+            match place.and_then(|place| found.get_mut(place)) {
+                Some(member) => *member = Some(map.next_value()?),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A name that borrows where it can.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Any value as raw JSON. What cannot be written (it never is for values of ours) becomes `null`.
 #[must_use]

@@ -8,6 +8,7 @@ use deputy_protocol::asking::{answer, message, request};
 use deputy_protocol::jsonrpc::Fault;
 use deputy_protocol::relay::{Object, raw};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -133,13 +134,15 @@ impl OpenCall {
                 }
                 Event::Result(result) => {
                     self.is_finished = true;
-                    let result = match self.era {
+                    let told = match self.era {
                         Era::Modern => answer::modern(&self.method, &result, self.declared.extensions),
-                        Era::Legacy => answer::legacy(&self.method, &result),
+                        Era::Legacy => answer::legacy(&self.method, &result).map(Cow::Owned),
                     };
-                    return Ok(Said::Reply(Reply::Result(
-                        result.map_err(|why| Failure::Unusable(why.to_string()))?,
-                    )));
+                    let told = match told.map_err(|why| Failure::Unusable(why.to_string()))? {
+                        Cow::Owned(told) => told,
+                        Cow::Borrowed(_) => result,
+                    };
+                    return Ok(Said::Reply(Reply::Result(told)));
                 }
                 Event::Error { code, message, data } => {
                     self.is_finished = true;

@@ -15,9 +15,34 @@ use deputy_policy::Authorized;
 use deputy_protocol::jsonrpc::code;
 use deputy_protocol::relay::{Object, raw};
 use deputy_protocol::schema::Schema;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+
+/// Lets out what a server tells on the way.
+pub(crate) struct Telling<'a> {
+    corridor: &'a Corridor,
+    ready: &'a Ready,
+    events: &'a mpsc::Sender<CallEvent>,
+    /// Whether the intent is on disk, once that is known.
+    durable: Option<bool>,
+}
+
+impl Telling<'_> {
+    /// INVARIANT: nothing is let out before the intent is on disk.
+    pub(crate) async fn tell(&mut self, step: CallEvent) {
+        let durable = match self.durable {
+            Some(durable) => durable,
+            None => *self.durable.insert(self.ready.on_disk().await.is_ok()),
+        };
+        if durable {
+            let caller = self.ready.caller();
+            self.corridor.taint.mark(caller.user(), caller.client());
+            // A slow reader loses what is told on the way, never the end.
+            let _ = self.events.try_send(step);
+        }
+    }
+}
 
 impl Corridor {
     /// The server that a name leads to, of those that this caller's tenant has.
@@ -179,31 +204,19 @@ impl Corridor {
         (events, cancel): Listener<'_>,
         trace: &Trace,
     ) -> Relayed {
-        let (steps, mut moving) = mpsc::channel::<CallEvent>(64);
         let still = || self.still(ready);
-        let (cancel, ended) = (cancel.child_token(), CancellationToken::new());
-        let perform = async {
-            let relayed =
-                self.server_lane.perform(ready, passing, trace.context(), steps, (&cancel, &still)).await;
-            ended.cancel();
-            relayed
-        };
-        let forward = async {
-            let mut durable = None;
-            while let Some(step) = moving.recv().await {
-                let durable = match durable {
-                    Some(durable) => durable,
-                    None => *durable.insert(ready.on_disk().await.is_ok()),
-                };
-                if durable {
-                    self.taint.mark(ready.caller().user(), ready.caller().client());
-                    // A slow reader loses what is told on the way, never the end.
-                    let _ = events.try_send(step);
-                }
+        let cancel = cancel.child_token();
+        let telling = Telling { corridor: self, ready, events, durable: None };
+        let mut relayed =
+            pin!(self.server_lane.perform(ready, passing, trace.context(), telling, (&cancel, &still)));
+        // A switch cancels it, and it ends in its own time.
+        let relayed = tokio::select! {
+            relayed = relayed.as_mut() => relayed,
+            () = self.thrown.until_stopped(ready.caller(), &ready.call().tool) => {
+                cancel.cancel();
+                relayed.await
             }
         };
-        let stopped = self.cancel_when_stopped(ready, &cancel, &ended);
-        let (relayed, (), ()) = tokio::join!(perform, forward, stopped);
         Relayed {
             reply: relayed.reply.map_err(|refused| self.said_by_whom(ready, relayed.outcome, refused)),
             ..relayed

@@ -26,7 +26,7 @@ pub struct Finder {
     catalog: Arc<Catalog>,
     servers: Arc<Servers>,
     tabs: Arc<Tabs>,
-    ready: Mutex<HashMap<String, Arc<Ready>>>,
+    ready: Mutex<HashMap<Arc<str>, Arc<Ready>>>,
 }
 
 impl Finder {

@@ -1,7 +1,7 @@
 //! The open, the key and the exchange lane: an MCP server, asked over its own connection (DESIGN section 1).
 
 use super::Still;
-use crate::corridor::MAXIMUM_TIMEOUT;
+use crate::corridor::{MAXIMUM_TIMEOUT, Telling};
 use crate::events::{CallEvent, Refused};
 use crate::intent::Ready;
 use crate::ports::Clock;
@@ -9,8 +9,9 @@ use crate::ports::upstream::{Ask, Failure, Reply, Told};
 use crate::relay::Relay;
 use crate::servers::{Server, refused};
 use deputy_core::{Outcome, Reason};
-use deputy_protocol::relay::Object;
+use deputy_protocol::relay::members;
 use deputy_protocol::trace::{TraceContext, carried};
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,7 @@ impl ServerLane {
         ready: &Ready,
         passing: &Passing,
         trace: Option<&TraceContext>,
-        steps: mpsc::Sender<CallEvent>,
+        mut telling: Telling<'_>,
         (cancel, still): (&CancellationToken, Still<'_>),
     ) -> Relayed {
         let Passing { server, relay, state, .. } = passing;
@@ -75,11 +76,11 @@ impl ServerLane {
             changes_nothing: repeats(ready, passing),
             trace: trace.cloned(),
         };
-        let (told, mut tells) = mpsc::channel::<Told>(16);
+        let (told, mut tells) = mpsc::channel::<Told>(64);
         let asked = server.upstream.ask(ask, told, cancel);
         let forward = async {
             while let Some(told) = tells.recv().await {
-                let _ = steps.try_send(CallEvent::Told(told.in_its_own_voice()));
+                telling.tell(CallEvent::Told(told.in_its_own_voice())).await;
             }
         };
         let (reply, ()) = tokio::join!(asked, forward);
@@ -99,11 +100,15 @@ fn repeats(ready: &Ready, passing: &Passing) -> bool {
 /// What a reply says of the effect.
 fn outcome(reply: &Reply) -> Outcome {
     let Reply::Result(result) = reply else { return Outcome::Failed };
-    let Ok(members) = Object::parse(result) else { return Outcome::Failed };
-    if members.read::<String>("resultType").as_deref() == Some("input_required") {
+    let Ok([kind, error]) = members(result, ["resultType", "isError"]) else { return Outcome::Failed };
+    if read::<String>(kind).as_deref() == Some("input_required") {
         return Outcome::InputRequired;
     }
-    if members.read::<bool>("isError") == Some(true) { Outcome::Failed } else { Outcome::Succeeded }
+    if read::<bool>(error) == Some(true) { Outcome::Failed } else { Outcome::Succeeded }
+}
+
+fn read<T: serde::de::DeserializeOwned>(member: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(member?.get()).ok()
 }
 
 fn failed(ready: &Ready, server: &Server, failure: &Failure) -> Relayed {

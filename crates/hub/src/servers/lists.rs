@@ -1,14 +1,16 @@
 //! Tools of servers, kept for a moment for each client of a principal (gateway rules 3 and 12), and judged by the pins.
 
 use super::offers::{self, ServerTools};
-use super::{Server, Servers};
+use super::{Listed, Server, Servers};
 use crate::events::Refused;
 use crate::intent::Reach;
 use crate::ports::upstream::{Changed, Reply};
-use deputy_core::{Reason, SourceName, ToolName};
+use deputy_core::{Digest, Reason, SourceName, ToolName};
 use deputy_protocol::mcp::version;
+use deputy_protocol::relay::Object;
+use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex as Turn, watch};
 
@@ -29,7 +31,65 @@ pub enum Freshness {
 }
 
 #[derive(Default)]
-pub(super) struct Lists(Mutex<HashMap<(SourceName, String), Arc<Kept>>>);
+pub(super) struct Lists {
+    kept: Mutex<HashMap<Key, Arc<Kept>>>,
+    /// What each server said last, to whomever: most are told the same.
+    said: Mutex<HashMap<SourceName, Arc<Said>>>,
+}
+
+/// The largest list whose text is kept.
+const TEXT_BYTES: usize = 1024 * 1024;
+
+/// A list of tools, as a server said it and as it was read.
+struct Said {
+    /// If it was one page, and not too long to be kept.
+    text: Option<Box<RawValue>>,
+    tools: Vec<offers::Offered>,
+    rest: Object,
+    refused: Vec<String>,
+    /// What the pins made of it, where all of it counts. INVARIANT: what counts for a tenant ceases to only by what
+    /// [`Servers::forget_lists`] is told of, and that forgets this, too.
+    judged: OnceLock<Arc<ServerTools>>,
+}
+
+impl Said {
+    /// What was read before, to the last byte, is not read again.
+    fn read(server: &Server, listed: Listed, text: Option<Box<RawValue>>, before: Option<&Self>) -> Self {
+        let known: HashMap<&str, &offers::Offered> = before
+            .map(|before| before.tools.iter().map(|offered| (offered.raw.get(), offered)).collect())
+            .unwrap_or_default();
+        let mut said =
+            Self { text, tools: Vec::new(), rest: listed.rest, refused: Vec::new(), judged: OnceLock::new() };
+        let mut names: HashSet<ToolName> = HashSet::new();
+        for item in listed.items {
+            let read = match known.get(item.get()) {
+                Some(same) => Ok((*same).clone()),
+                None => offers::read(server, (*item).to_owned()),
+            };
+            match read {
+                Ok(offered) if names.insert(offered.offer.definition.name.clone()) => {
+                    said.tools.push(offered)
+                }
+                Ok(twice) => {
+                    said.refused.push(format!("`{}`: it is there twice", twice.offer.definition.name));
+                }
+                Err(why) => said.refused.push(why),
+            }
+        }
+        if !said.refused.is_empty() {
+            tracing::warn!(server = %server.name, refused = ?said.refused, "tools of a server are of no use");
+        }
+        said
+    }
+}
+
+/// Whose list it is: a server of the legacy era is told once what its client can do, and may list only that.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    server: SourceName,
+    side: Option<Digest>,
+    principal: Arc<str>,
+}
 
 /// One list; the lock is held while it is fetched, so that a hundred calls fetch it once.
 struct Kept {
@@ -78,7 +138,7 @@ impl Servers {
         {
             return Ok(Arc::clone(&last.tools));
         }
-        let tools = Arc::new(self.fetch(reach, server, fetched.as_ref()).await?);
+        let tools = self.fetch(reach, server).await?;
         *kept.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tools));
         let fresh = fresh(server, &tools);
         *fetched = Some(Fetched { tools: Arc::clone(&tools), at: now, fresh, changed });
@@ -93,7 +153,7 @@ impl Servers {
     /// The caller's servers that were asked for their tools: what was fetched last, and how often they changed since they
     /// are listened to.
     pub(crate) fn seen(&self, reach: &Reach) -> Vec<Seen> {
-        let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lists = self.lists.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let own = self.all(&reach.user().tenant).filter_map(|server| {
             let kept = lists.get(&key(reach, server))?;
             Some((Arc::clone(server), kept.seen(), kept.changes.borrow().tools))
@@ -103,7 +163,7 @@ impl Servers {
 
     /// What was fetched last of one server.
     pub(crate) fn seen_of(&self, reach: &Reach, server: &Server) -> Option<Arc<ServerTools>> {
-        let lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lists = self.lists.kept.lock().unwrap_or_else(PoisonError::into_inner);
         lists.get(&key(reach, server))?.seen()
     }
 
@@ -133,13 +193,13 @@ impl Servers {
 
     /// Forgets what was read of one server: pins changed.
     pub(crate) fn forget_lists(&self, server: &SourceName) {
-        self.lists.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _), _| name != server);
+        self.lists.said.lock().unwrap_or_else(PoisonError::into_inner).remove(server);
+        self.lists.kept.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| key.server != *server);
     }
 
     fn kept(&self, reach: &Reach, server: &Server) -> Arc<Kept> {
-        let principal = server.principal(&reach.caller().principal());
         let now = self.clock.elapsed();
-        let mut lists = self.lists.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.lists.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(reach, server);
         if lists.len() >= KEPT && !lists.contains_key(&key) {
             let used = |kept: &Kept| *kept.used_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,8 +208,10 @@ impl Servers {
             let middle = all.get(all.len() / 2).copied().unwrap_or_default();
             lists.retain(|_, kept| used(kept) > middle);
         }
-        let is_new = !lists.contains_key(&key);
+        let mut is_new = false;
         let kept = lists.entry(key).or_insert_with(|| {
+            is_new = true;
+            let principal = server.principal(&reach.caller().principal());
             Arc::new(Kept {
                 fetched: Turn::default(),
                 last: Mutex::default(),
@@ -165,58 +227,63 @@ impl Servers {
         kept
     }
 
-    async fn fetch(
-        &self,
-        reach: &Reach,
-        server: &Arc<Server>,
-        last: Option<&Fetched>,
-    ) -> Result<ServerTools, Refused> {
-        let listed = match self.list(reach, server, "tools/list").await? {
-            Ok(listed) => listed,
+    async fn fetch(&self, reach: &Reach, server: &Arc<Server>) -> Result<Arc<ServerTools>, Refused> {
+        let first = match self.page(reach, server, "tools/list", None).await? {
+            Reply::Result(first) => first,
             // A server without tools is none that is broken.
-            Err(Reply::Fault { code: -32601, .. }) => return Ok(ServerTools::default()),
-            Err(Reply::Fault { message, .. }) => {
+            Reply::Fault { code: -32601, .. } => return Ok(Arc::default()),
+            fault @ Reply::Fault { .. } => {
+                let Reply::Fault { message, .. } = fault.in_its_own_voice() else {
+                    return Err(Refused::new(Reason::Internal));
+                };
                 let words = format!("the server `{}` does not list its tools: {message}", server.name);
                 return Err(Refused::because(Reason::UpstreamUnavailable, words));
             }
-            Err(Reply::Result(_)) => return Err(Refused::new(Reason::Internal)),
         };
-        let mut tools = ServerTools { rest: listed.rest, ..ServerTools::default() };
-        let mut names: HashSet<ToolName> = HashSet::new();
-        let mut registered = Vec::new();
-        let known: HashMap<&str, &offers::Offered> = last
-            .map(|last| last.tools.tools.iter().map(|offered| (offered.raw.get(), offered)).collect())
-            .unwrap_or_default();
-        for item in listed.items {
-            let read = match known.get(item.get()) {
-                // Compiled before, and the same to the last byte.
-                Some(same) => Ok((*same).clone()),
-                None => offers::read(server, (*item).to_owned()),
-            };
-            match read {
-                Ok(offered) if names.insert(offered.offer.definition.name.clone()) => {
-                    registered.push(offered)
-                }
-                Ok(twice) => {
-                    tools.refused.push(format!("`{}`: it is there twice", twice.offer.definition.name))
-                }
-                Err(why) => tools.refused.push(why),
-            }
+        let said = self.read(reach, server, first).await?;
+        if let Some(judged) = said.judged.get() {
+            return Ok(Arc::clone(judged));
         }
-        let offers = registered.iter().map(|offered| offered.offer.clone()).collect();
+        let offers = said.tools.iter().map(|offered| offered.offer.clone()).collect();
         let judged = self.pins.judge_server(server, reach.user(), offers).await.map_err(|error| {
             tracing::error!(%error, server = %server.name, "which definitions count cannot be read");
             Refused::new(Reason::AuditUnavailable)
         })?;
         let counts: HashSet<_> = judged.offered.iter().map(|offer| offer.hash).collect();
-        registered.retain(|offered| counts.contains(&offered.offer.hash));
-        tools.tools = registered;
+        let counted = said.tools.iter().filter(|offered| counts.contains(&offered.offer.hash));
         let name = |held: crate::tabs::Held| (held.offer.definition.name.clone(), held.was_known);
-        tools.held = judged.held.into_iter().map(name).collect();
-        if !tools.refused.is_empty() {
-            tracing::warn!(server = %server.name, refused = ?tools.refused, "tools of a server are of no use");
+        let tools = Arc::new(ServerTools {
+            tools: counted.cloned().collect(),
+            rest: said.rest.clone(),
+            held: judged.held.into_iter().map(name).collect(),
+            refused: said.refused.clone(),
+        });
+        if tools.held.is_empty() && tools.tools.len() == said.tools.len() {
+            // Whoever was quicker judged the same.
+            let _ = said.judged.set(Arc::clone(&tools));
         }
         Ok(tools)
+    }
+
+    /// A list that begins with this page, read; not again where it is the same text that was read last.
+    async fn read(
+        &self,
+        reach: &Reach,
+        server: &Arc<Server>,
+        first: Box<RawValue>,
+    ) -> Result<Arc<Said>, Refused> {
+        let said = || self.lists.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = said().get(&server.name).cloned();
+        let is_text = |last: &Said| last.text.as_ref().is_some_and(|text| text.get() == first.get());
+        if let Some(same) = last.as_ref().filter(|last| is_text(last)) {
+            return Ok(Arc::clone(same));
+        }
+        let (text, first) = (first.clone(), first);
+        let (listed, pages) = self.followed(reach, server, "tools/list", first).await?;
+        let text = Some(text).filter(|text| pages == 1 && text.get().len() <= TEXT_BYTES);
+        let read = Arc::new(Said::read(server, listed, text, last.as_deref()));
+        said().insert(server.name.clone(), Arc::clone(&read));
+        Ok(read)
     }
 }
 
@@ -229,9 +296,7 @@ fn fresh(server: &Server, tools: &ServerTools) -> Duration {
     ttl.map_or(FRESH, |ttl| ttl.clamp(FRESH_AT_LEAST, FRESH))
 }
 
-/// Whose list it is: a server of the legacy era is told once what its client can do, and may list only that.
-fn key(reach: &Reach, server: &Server) -> (SourceName, String) {
-    let principal = server.principal(&reach.caller().principal());
-    let side = reach.caller().side().map(|digest| digest.to_string()).unwrap_or_default();
-    (server.name.clone(), format!("{side}\0{principal}"))
+fn key(reach: &Reach, server: &Server) -> Key {
+    let caller = reach.caller();
+    Key { server: server.name.clone(), side: caller.side(), principal: caller.principal() }
 }

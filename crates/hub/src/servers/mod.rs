@@ -201,10 +201,22 @@ impl Servers {
         params: Option<Box<RawValue>>,
         client: ClientSide,
     ) -> Result<Reply, Refused> {
+        self.said(reach, server, method, params, client).await.map(Reply::in_its_own_voice)
+    }
+
+    /// What a server says: nobody outside is told it like this.
+    async fn said(
+        &self,
+        reach: &Reach,
+        server: &Server,
+        method: &str,
+        params: Option<Box<RawValue>>,
+        client: ClientSide,
+    ) -> Result<Reply, Refused> {
         let (told, _) = mpsc::channel::<Told>(1);
         let never = CancellationToken::new();
         let reply = server.upstream.ask(server.ask(reach, method, params, client), told, &never).await;
-        reply.map(Reply::in_its_own_voice).map_err(|failure| refused(&server.name, &failure))
+        reply.map_err(|failure| refused(&server.name, &failure))
     }
 
     /// Ends their processes and sessions.

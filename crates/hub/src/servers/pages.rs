@@ -83,19 +83,45 @@ impl Servers {
         server: &Server,
         method: &str,
     ) -> Result<Result<Listed, Reply>, Refused> {
+        match self.page(reach, server, method, None).await? {
+            Reply::Result(first) => {
+                self.followed(reach, server, method, first).await.map(|(listed, _)| Ok(listed))
+            }
+            fault @ Reply::Fault { .. } => Ok(Err(fault.in_its_own_voice())),
+        }
+    }
+
+    /// One page, as the server says it.
+    pub(super) async fn page(
+        &self,
+        reach: &Reach,
+        server: &Server,
+        method: &str,
+        cursor: Option<&str>,
+    ) -> Result<Reply, Refused> {
+        let params = cursor.map(|cursor| raw(&json!({"cursor": cursor})));
+        self.said(reach, server, method, params, reach.caller().client_side()).await
+    }
+
+    /// The whole list that begins with this page, and how many pages it has.
+    pub(super) async fn followed(
+        &self,
+        reach: &Reach,
+        server: &Server,
+        method: &str,
+        first: Box<RawValue>,
+    ) -> Result<(Listed, usize), Refused> {
         let member = items_of(method).unwrap_or("items");
         let unusable = |why: &str| {
             Refused::because(Reason::UpstreamUnavailable, format!("the server `{}`: {why}", server.name))
         };
-        let (mut listed, mut cursor, mut seen) = (Listed::default(), None::<String>, HashSet::new());
-        let client = || reach.caller().client_side();
+        let (mut listed, mut seen) = (Listed::default(), HashSet::new());
+        let mut reply = Reply::Result(first);
         for page in 0..PAGES {
-            let params = cursor.as_ref().map(|cursor| raw(&json!({"cursor": cursor})));
-            let result = match self.look(reach, server, method, params, client()).await? {
+            let result = match reply.in_its_own_voice() {
                 Reply::Result(result) => result,
                 // Of a later page: the list would be cut without a word.
-                Reply::Fault { message, .. } if page > 0 => return Err(unusable(&message)),
-                fault @ Reply::Fault { .. } => return Ok(Err(fault)),
+                Reply::Fault { message, .. } => return Err(unusable(&message)),
             };
             let mut members = Object::parse(&result).map_err(|error| unusable(&error.to_string()))?;
             let items =
@@ -111,13 +137,13 @@ impl Servers {
             if listed.items.len() > ITEMS {
                 return Err(unusable(&format!("its list has more than {ITEMS} items")));
             }
-            cursor = next.and_then(|next| serde_json::from_str::<Option<String>>(next.get()).ok().flatten());
-            match &cursor {
-                None => return Ok(Ok(listed)),
-                // It does not advance: what there is, is all that there will be.
-                Some(next) if !seen.insert(next.clone()) => return Ok(Ok(listed)),
-                Some(_) => {}
-            }
+            let next =
+                next.and_then(|next| serde_json::from_str::<Option<String>>(next.get()).ok().flatten());
+            // One that does not advance: what there is, is all that there will be.
+            let Some(next) = next.filter(|next| seen.insert(next.clone())) else {
+                return Ok((listed, page + 1));
+            };
+            reply = self.page(reach, server, method, Some(&next)).await?;
         }
         Err(unusable(&format!("its list has more than {PAGES} pages")))
     }

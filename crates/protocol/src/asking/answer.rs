@@ -2,13 +2,11 @@
 
 use crate::jsonrpc::code;
 use crate::mcp::{meta, version};
-use crate::relay::{Object, raw};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use crate::relay::{Object, raw, skim};
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 /// An old code for an unknown resource; now [`code::INVALID_PARAMS`].
 const RESOURCE_NOT_FOUND: i64 = -32002;
@@ -35,13 +33,17 @@ pub enum Useless {
 ///
 /// # Errors
 /// It is none that the client can understand.
-pub fn modern(method: &str, result: &RawValue, has_extensions: bool) -> Result<Box<RawValue>, Useless> {
+pub fn modern<'a>(
+    method: &str,
+    result: &'a RawValue,
+    has_extensions: bool,
+) -> Result<Cow<'a, RawValue>, Useless> {
     let marks = Marks::of(result)?;
     match marks.result_type.as_deref() {
         None | Some("complete") => {}
-        Some("input_required") if may_ask_back(method) => return Ok(result.to_owned()),
+        Some("input_required") if may_ask_back(method) => return Ok(Cow::Borrowed(result)),
         Some("input_required") => return Err(Useless::NoInputHere(shortened(method))),
-        Some(_) if has_extensions => return Ok(result.to_owned()),
+        Some(_) if has_extensions => return Ok(Cow::Borrowed(result)),
         Some(other) => return Err(Useless::UnknownType(shortened(other))),
     }
     let mut missing = String::new();
@@ -80,7 +82,7 @@ pub fn legacy(method: &str, result: &RawValue) -> Result<Box<RawValue>, Useless>
     } else {
         r#","resultType":"complete""#
     };
-    Ok(with(result, &marks, missing))
+    Ok(with(result, &marks, missing).into_owned())
 }
 
 /// What `initialize` told, as `server/discover` tells it.
@@ -136,17 +138,17 @@ pub fn is_cacheable(method: &str) -> bool {
 }
 
 /// The object with these members (`,"name":value` each) at its end.
-fn with(result: &RawValue, marks: &Marks<'_>, members: &str) -> Box<RawValue> {
+fn with<'a>(result: &'a RawValue, marks: &Marks<'_>, members: &str) -> Cow<'a, RawValue> {
     let text = result.get();
     let Some(body) = text.strip_suffix('}').filter(|_| !members.is_empty()) else {
-        return result.to_owned();
+        return Cow::Borrowed(result);
     };
     let members = if marks.is_empty { members.trim_start_matches(',') } else { members };
     let mut whole = String::with_capacity(text.len() + members.len());
     whole.push_str(body.trim_end());
     whole.push_str(members);
     whole.push('}');
-    RawValue::from_string(whole).unwrap_or_else(|_| result.to_owned())
+    RawValue::from_string(whole).map_or(Cow::Borrowed(result), Cow::Owned)
 }
 
 fn shortened(text: &str) -> String {
@@ -164,48 +166,32 @@ struct Marks<'a> {
 
 impl<'a> Marks<'a> {
     fn of(result: &'a RawValue) -> Result<Self, Useless> {
-        serde_json::from_str(result.get()).map_err(|_| Useless::NoObject)
-    }
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Marks<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Reader)
-    }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Marks<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Marks<'de>, A::Error> {
-        let mut marks =
-            Marks { is_empty: true, has_type: false, result_type: None, has_ttl: false, has_scope: false };
-        while let Some(Text(name)) = map.next_key()? {
-            marks.is_empty = false;
+        let members = skim::members(result).ok_or(Useless::NoObject)?;
+        let mut marks = Marks {
+            is_empty: members.is_empty(),
+            has_type: false,
+            result_type: None,
+            has_ttl: false,
+            has_scope: false,
+        };
+        for (name, value) in members {
             match name.as_ref() {
                 "resultType" => {
-                    marks.has_type = true;
-                    marks.result_type = Some(map.next_value::<Text<'de>>()?.0);
-                    continue;
+                    let Text(text) = serde_json::from_str(value).map_err(|_| Useless::NoObject)?;
+                    (marks.has_type, marks.result_type) = (true, Some(text));
                 }
                 "ttlMs" => marks.has_ttl = true,
                 "cacheScope" => marks.has_scope = true,
                 _ => {}
             }
-            map.next_value::<IgnoredAny>()?;
         }
         Ok(marks)
     }
 }
+
+/// Borrows where it can.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests;

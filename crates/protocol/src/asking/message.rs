@@ -72,6 +72,10 @@ pub enum NoMessage {
 /// # Errors
 /// Not JSON, or no message at all.
 pub fn read(bytes: &[u8]) -> Result<Vec<Message<'_>>, NoMessage> {
+    // Looked through once, where it is one good message.
+    if let Some(message) = serde_json::from_slice(bytes).ok().and_then(of_parts) {
+        return Ok(vec![message]);
+    }
     let raw: &RawValue = serde_json::from_slice(bytes).map_err(|_| NoMessage::NotJson)?;
     if !raw.get().starts_with('[') {
         return one(raw).map(|message| vec![message]).ok_or(NoMessage::NotJsonRpc);
@@ -82,7 +86,10 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Message<'_>>, NoMessage> {
 }
 
 fn one(raw: &RawValue) -> Option<Message<'_>> {
-    let parts: Parts<'_> = serde_json::from_str(raw.get()).ok()?;
+    serde_json::from_str(raw.get()).ok().and_then(of_parts)
+}
+
+fn of_parts(parts: Parts<'_>) -> Option<Message<'_>> {
     if parts.version.as_deref() != Some("2.0") {
         return None;
     }

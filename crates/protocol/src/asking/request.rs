@@ -1,9 +1,10 @@
 //! What we send to servers, as text: requests under our own ids (gateway rule 13), notifications, and our answers.
 
 use crate::mcp::{HUB, meta};
-use crate::relay::{NotAnObject, Object, raw};
+use crate::relay::{Borrowed, NotAnObject, Object, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// What a client said of itself on one request.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +43,18 @@ pub fn modern(
     version: &str,
 ) -> Result<String, NotAnObject> {
     let (mut params, mut meta) = taken_apart(params)?;
-    meta.set(meta::PROTOCOL_VERSION, raw(version));
-    meta.set(meta::CLIENT_CAPABILITIES, side.capabilities.to_owned());
+    meta.set(meta::PROTOCOL_VERSION, Cow::Owned(raw(version)));
+    meta.set(meta::CLIENT_CAPABILITIES, Cow::Borrowed(side.capabilities));
     // Who does not say who it is, is asked for by the hub.
-    let own = raw(&HUB.to_value());
-    meta.set(meta::CLIENT_INFO, side.implementation.unwrap_or(&own).to_owned());
+    let implementation = side.implementation.map(Cow::Borrowed);
+    meta.set(meta::CLIENT_INFO, implementation.unwrap_or_else(|| Cow::Owned(raw(&HUB.to_value()))));
     if let Some(level) = side.log_level {
-        meta.set(LOG_LEVEL, raw(level));
+        meta.set(LOG_LEVEL, Cow::Owned(raw(level)));
     }
     if side.progress {
-        meta.set(meta::PROGRESS_TOKEN, raw(&id));
+        meta.set(meta::PROGRESS_TOKEN, Cow::Owned(raw(&id)));
     }
-    params.set("_meta", meta.to_raw());
+    params.set("_meta", Cow::Owned(meta.to_raw()));
     Ok(text(id, method, Some(&params.to_raw())))
 }
 
@@ -72,12 +73,12 @@ pub fn legacy(
     params.remove("inputResponses");
     params.remove("requestState");
     if side.progress {
-        meta.set(meta::PROGRESS_TOKEN, raw(&id));
+        meta.set(meta::PROGRESS_TOKEN, Cow::Owned(raw(&id)));
     }
     if meta.is_empty() {
         params.remove("_meta");
     } else {
-        params.set("_meta", meta.to_raw());
+        params.set("_meta", Cow::Owned(meta.to_raw()));
     }
     let params = (there_were_params || !params.is_empty()).then(|| params.to_raw());
     Ok(text(id, method, params.as_deref()))
@@ -139,9 +140,10 @@ pub fn refusal(id: &RawValue, code: i64, message: &str) -> String {
 }
 
 /// The parameters and their `_meta`, without what belongs to one hop. `traceparent` and what we do not know stay.
-fn taken_apart(params: Option<&RawValue>) -> Result<(Object, Object), NotAnObject> {
-    let params = params.map(Object::parse).transpose()?.unwrap_or_default();
-    let mut meta = params.get("_meta").map(Object::parse).transpose()?.unwrap_or_default();
+fn taken_apart(params: Option<&RawValue>) -> Result<(Borrowed<'_>, Borrowed<'_>), NotAnObject> {
+    let Some(params) = params else { return Ok(Default::default()) };
+    let params = Borrowed::parse(params)?;
+    let mut meta = params.sent("_meta").map(Borrowed::parse).transpose()?.unwrap_or_default();
     meta.retain(|name| !OF_ONE_HOP.contains(&name));
     Ok((params, meta))
 }

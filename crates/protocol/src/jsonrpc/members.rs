@@ -22,12 +22,25 @@ impl<'a> Members<'a> {
     /// Not an object, a member twice, or a reserved one in another case.
     pub fn parse(raw: &'a RawValue, reserved: &[&str]) -> Result<Self, Malformed> {
         let members: Self = serde_json::from_str(raw.get()).map_err(|error| Malformed(error.to_string()))?;
-        for (name, _) in &members.0 {
+        members.with(reserved)
+    }
+
+    /// The same from a whole body.
+    ///
+    /// # Errors
+    /// As [`Members::parse`], or not JSON.
+    pub(super) fn of_body(body: &'a [u8], reserved: &[&str]) -> Result<Self, Malformed> {
+        let members: Self = serde_json::from_slice(body).map_err(|error| Malformed(error.to_string()))?;
+        members.with(reserved)
+    }
+
+    fn with(self, reserved: &[&str]) -> Result<Self, Malformed> {
+        for (name, _) in &self.0 {
             if reserved.iter().any(|known| known.eq_ignore_ascii_case(name) && known != name) {
                 return Err(Malformed("a reserved member is written in another case".to_owned()));
             }
         }
-        Ok(members)
+        Ok(self)
     }
 
     /// The text of a member; `null` is there, too.

@@ -60,3 +60,28 @@ proptest! {
         prop_assert_eq!(passed.get(), text);
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn members_looked_up_alone_are_those_of_the_whole_object(
+        names in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "\\u0061", "c", ""]), 0..6),
+        values in proptest::collection::vec(proptest::sample::select(vec!["1", "null", "[1, 2]", "{\"a\":{}}", "\"x\""]), 6),
+    ) {
+        let members: Vec<String> = names.iter().zip(&values).map(|(name, value)| format!("\"{name}\" : {value}")).collect();
+        let text = RawValue::from_string(format!("{{{}}}", members.join(","))).expect("json");
+        let whole = Object::parse(&text).expect("an object");
+        let [a, b] = super::members(&text, ["a", "b"]).expect("an object");
+        proptest::prop_assert_eq!(a.map(RawValue::get), whole.get("a").map(RawValue::get));
+        proptest::prop_assert_eq!(b.map(RawValue::get), whole.get("b").map(RawValue::get));
+    }
+}
+
+#[test]
+fn members_are_looked_up_in_objects_alone() {
+    for text in ["[1]", "null", "\"a\"", "1"] {
+        assert!(
+            super::members(&RawValue::from_string(text.to_owned()).expect("json"), ["a"]).is_err(),
+            "{text}"
+        );
+    }
+}

@@ -34,7 +34,7 @@ pub(crate) fn for_writing(database: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(5))
         // What every commit touches stays in memory, and a page that many commits change is folded once, not each time.
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-4096")
         .pragma("wal_autocheckpoint", "8192")
         .statement_cache_capacity(256)
 }

@@ -39,6 +39,7 @@ impl Inner {
         let mut headers = session.headers();
         crate::trace::tell(&mut headers, ask.trace.as_ref());
         let line = HttpLine::new(self, &ask.principal, (id, headers, body), Repeats::of(ask), within);
+        let line = if ask.method == "tools/list" { line.for_a_list() } else { line };
         let call = Box::new(OpenCall::new(Box::new(line), ask, declared, Era::Legacy));
         was_sent.store(true, Ordering::Relaxed);
         self.parked.carry(call, ask, told).await.inspect_err(|trouble| {

@@ -44,6 +44,8 @@ pub(super) struct HttpLine {
     fruitless: u32,
     minted: Option<HeaderValue>,
     is_answered: bool,
+    /// Whether the answer may be one that was read before.
+    is_list: bool,
 }
 
 enum State {
@@ -95,7 +97,14 @@ impl HttpLine {
             fruitless: 0,
             minted: None,
             is_answered: false,
+            is_list: false,
         }
+    }
+
+    /// The same for a request for a list.
+    pub(super) const fn for_a_list(mut self) -> Self {
+        self.is_list = true;
+        self
     }
 
     /// The session that the answer opened.
@@ -165,6 +174,12 @@ impl HttpLine {
             self.state = State::Aside;
             return Ok(());
         }
+        let is_list = self.is_list && status.is_success();
+        if let Some(result) = is_list.then(|| self.inner.repeated.result(self.id, &body)).flatten() {
+            self.is_answered = true;
+            self.events.push_back(Event::Result(result));
+            return Ok(());
+        }
         let messages = message::read(&body);
         if status.is_success() {
             let none = |why: String| Failure::Unusable(why);
@@ -175,6 +190,11 @@ impl HttpLine {
                     why.to_string()
                 })
             })?;
+            if let ([Message::Response { outcome: message::Outcome::Result(result), .. }], true) =
+                (messages.as_slice(), is_list)
+            {
+                self.inner.repeated.keep(self.id, &body, result);
+            }
             for message in messages {
                 self.message(message);
             }

@@ -7,6 +7,7 @@ mod legacy;
 mod line;
 mod modern;
 mod refusal;
+mod repeated;
 mod session;
 mod sessions;
 mod wire;
@@ -24,6 +25,7 @@ use deputy_hub::ports::upstream::{Ask, Changed, Failure, Health, Reply, Told};
 use deputy_protocol::asking::needs::Declared;
 use era::Eras;
 use modern::Marked;
+use repeated::Repeated;
 use serde_json::value::RawValue;
 use sessions::Sessions;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ struct Inner {
     listeners: Listeners,
     parked: Arc<Parked>,
     marked: Marked,
+    repeated: Repeated,
     noted: Noted,
     ids: AtomicU64,
     stop: CancellationToken,
@@ -61,6 +64,7 @@ impl HttpUpstream {
             listeners: Listeners::default(),
             parked,
             marked: Marked::default(),
+            repeated: Repeated::default(),
             noted: Noted::new(Arc::clone(&settings.clock)),
             ids: AtomicU64::new(1),
             stop: settings.supervisor.stopping().child_token(),

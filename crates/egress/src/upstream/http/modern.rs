@@ -11,7 +11,7 @@ use deputy_protocol::asking::request;
 use deputy_protocol::jsonrpc::code;
 use deputy_protocol::mcp::headers::{encode, named_by};
 use deputy_protocol::mcp::version::MODERN;
-use deputy_protocol::relay::{Object, raw};
+use deputy_protocol::relay::{Object, members, raw};
 use http::{HeaderMap, HeaderName};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -33,11 +33,16 @@ pub(super) struct Marked(Mutex<ByPrincipal>);
 type ByPrincipal = HashMap<String, HashMap<String, ParamHeaders>>;
 
 impl Marked {
-    fn headers(&self, principal: &str, params: &Object) -> Vec<(String, String)> {
+    fn headers(
+        &self,
+        principal: &str,
+        name: Option<&str>,
+        arguments: Option<&RawValue>,
+    ) -> Vec<(String, String)> {
         let all = self.lock();
         let Some(tools) = all.get(principal) else { return Vec::new() };
-        let of_tool = params.read::<String>("name").and_then(|name| tools.get(&name));
-        of_tool.map(|of_tool| of_tool.values(params.get("arguments"))).unwrap_or_default()
+        let of_tool = name.and_then(|name| tools.get(name));
+        of_tool.map(|of_tool| of_tool.values(arguments)).unwrap_or_default()
     }
 
     fn learn(&self, principal: &str, marked: Vec<(String, ParamHeaders)>, is_first_page: bool) {
@@ -94,6 +99,7 @@ impl Inner {
         let mut headers = self.modern_headers(&ask.principal, &ask.method, ask.params.as_deref())?;
         crate::trace::tell(&mut headers, ask.trace.as_ref());
         let line = HttpLine::new(self, &ask.principal, (id, headers, body), Repeats::of(ask), None);
+        let line = if ask.method == "tools/list" { line.for_a_list() } else { line };
         let call = Box::new(OpenCall::new(Box::new(line), ask, declared, Era::Modern));
         was_sent.store(true, Ordering::Relaxed);
         let reply = self.parked.carry(call, ask, told).await?;
@@ -116,12 +122,14 @@ impl Inner {
         headers.insert(wire::VERSION, wire::value(MODERN)?);
         headers.insert(wire::METHOD, wire::value(&encode(method))?);
         let Some(named_by) = named_by(method) else { return Ok(headers) };
-        let params = params.and_then(|params| Object::parse(params).ok()).unwrap_or_default();
-        if let Some(name) = params.read::<String>(named_by) {
-            headers.insert(wire::NAME, wire::value(&encode(&name))?);
+        let found = params.and_then(|params| members(params, [named_by, "arguments"]).ok());
+        let [name, arguments] = found.unwrap_or_default();
+        let name: Option<String> = name.and_then(|name| serde_json::from_str(name.get()).ok());
+        if let Some(name) = &name {
+            headers.insert(wire::NAME, wire::value(&encode(name))?);
         }
         if method == "tools/call" {
-            for (name, value) in self.marked.headers(principal, &params) {
+            for (name, value) in self.marked.headers(principal, name.as_deref(), arguments) {
                 let name = HeaderName::from_bytes(name.as_bytes())
                     .map_err(|_| Failure::Untranslatable(format!("`{name}` is no header name")))?;
                 headers.insert(name, wire::value(&value)?);

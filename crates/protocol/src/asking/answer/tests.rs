@@ -75,7 +75,7 @@ proptest! {
         method in prop::sample::select(vec!["tools/call", "tools/list", "resources/read"]),
     ) {
         let text = raw(&members);
-        for result in [modern(method, &text, false), legacy(method, &text)] {
+        for result in [modern(method, &text, false).map(Cow::into_owned), legacy(method, &text)] {
             let value: Value = serde_json::from_str(result.expect("object").get()).expect("json");
             prop_assert_eq!(value["resultType"].as_str(), Some("complete"));
             prop_assert_eq!(value.get("ttlMs").is_some(), is_cacheable(method));

@@ -53,7 +53,7 @@ pub(super) async fn answer(
     }
     let streams = calls.iter().any(|held| held.token.is_some());
     match gathered(wire, streams, Steps::of(ready, calls)).await {
-        Gathered::Over(answers) => reply::message(&raw(&answers)),
+        Gathered::Over(answers) => reply::message(raw(&answers)),
         Gathered::Goes(steps) => stream::answer(steps),
     }
 }

@@ -10,6 +10,7 @@ use deputy_protocol::mcp::progress;
 use deputy_protocol::mcp::tools::{Asked, Ending, Entry, Missing, Tab};
 use deputy_protocol::relay::{Object, raw};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a sealed state is for (R3).
@@ -117,7 +118,7 @@ pub(super) fn moved(token: Option<&Id>, event: &CallEvent) -> Option<Outgoing> {
 /// What a state is bound to: whose it is, and exactly which call (R3).
 #[derive(Debug, Clone)]
 pub(super) struct Bound {
-    principal: String,
+    principal: Arc<str>,
     name: String,
     arguments: Digest,
 }

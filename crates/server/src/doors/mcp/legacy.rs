@@ -45,7 +45,7 @@ pub(super) async fn open(door: &McpDoor, caller: Caller, id: &Id, params: &Param
         let fault = Fault::new(code::INTERNAL, "no session can be opened now").answering(Some(id));
         return reply::fault(&fault, Stage::Busy);
     };
-    let mut answer = reply::message(&relayed(id, Ok(&result)));
+    let mut answer = reply::message(relayed(id, Ok(&result)));
     answer.headers_mut().insert(SESSION, named);
     answer
 }
@@ -101,7 +101,7 @@ pub(super) async fn answer(
         Err((fault, stage)) => return reply::fault(&fault.answering(Some(&request.id)), stage),
     };
     let held = match begin(door, caller, wire, &session, request, params).await {
-        Begun::Answered(answer) => return reply::message(&answer),
+        Begun::Answered(answer) => return reply::message(answer),
         Begun::Held(held) => held,
     };
     let streams = held.token.is_some() && matches!(held.wish.target, Target::Public(_));
@@ -111,7 +111,7 @@ pub(super) async fn answer(
             let lost = || Fault::new(code::INTERNAL, "the call ended without an answer");
             let answer =
                 answers.pop().unwrap_or_else(|| raw(&lost().answering(Some(&request.id)).response()));
-            reply::message(&answer)
+            reply::message(answer)
         }
     }
 }

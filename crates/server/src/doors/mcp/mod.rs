@@ -96,7 +96,7 @@ impl McpDoor {
     /// Whose sessions: a session of one address is none of another.
     fn holder(&self, caller: &Caller) -> String {
         match &self.scope {
-            Scope::All => caller.principal(),
+            Scope::All => caller.principal().as_ref().to_owned(),
             Scope::Server(server) => format!("{} /s/{server}", caller.principal()),
         }
     }
@@ -211,7 +211,8 @@ impl McpDoor {
             Ok(Body::One(Message::Request(request))) => self.request(caller, wire, request).await,
             Ok(Body::One(Message::Notification(notification))) => self.notified(&caller, wire, &notification),
             Ok(Body::One(Message::Response(response))) => legacy::responded(self, &caller, wire, &response),
-            Ok(Body::Batch(messages)) => batch::answer(self, &caller, wire, messages).await,
+            // Boxed: what is rare does not make every request larger.
+            Ok(Body::Batch(messages)) => Box::pin(batch::answer(self, &caller, wire, messages)).await,
             Err(fault) => reply::fault(&fault, Stage::Envelope),
         }
     }
@@ -225,8 +226,8 @@ impl McpDoor {
         };
         match era::of(&request.method, &params, has_session, wire.routing.version.value()) {
             Ok(Era::Modern) => modern::answer(self, caller, wire, &request, &params).await,
-            Ok(Era::Opening) => legacy::open(self, caller, &request.id, &params).await,
-            Ok(Era::Legacy) => legacy::answer(self, caller, wire, &request, &params).await,
+            Ok(Era::Opening) => Box::pin(legacy::open(self, caller, &request.id, &params)).await,
+            Ok(Era::Legacy) => Box::pin(legacy::answer(self, caller, wire, &request, &params)).await,
             Err(fault) => refused(fault),
         }
     }

@@ -11,7 +11,7 @@ use super::tasks;
 use super::{McpDoor, Scope, Wire, listen};
 use axum::response::Response;
 use deputy_core::{Reason, SourceName, Tool};
-use deputy_hub::ports::upstream::Reply;
+use deputy_hub::ports::upstream::{ClientSide, Reply};
 use deputy_hub::servers::items_of;
 use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Target, ToolAnswer, Wish};
@@ -39,29 +39,32 @@ pub(super) async fn answer(
         Some(label) => caller.announced_as(&label),
         None => caller,
     };
-    let caller =
-        if door.has_servers(&caller) { caller.speaking_through(relay::client_side(params)) } else { caller };
+    let client = relay::client_side(params);
+    let caller = if door.has_servers(&caller) { caller.speaking_through(&client) } else { caller };
     if let Scope::Server(server) = &door.scope {
-        let done = servers(door, caller, wire, server, request, params).await;
+        let done = servers(door, (caller, client), wire, server, request, params).await;
         return done.unwrap_or_else(|fault| refused(fault, Stage::Modern));
     }
     let done = match request.method.as_str() {
         "server/discover" => {
             let result = discover::result(door.has_servers(&caller));
-            Ok(reply::message(&raw(&response(&request.id, result))))
+            Ok(reply::message(raw(&response(&request.id, result))))
         }
-        "tools/list" => list(door, caller, wire, &request.id, params).await,
+        // Boxed, like what follows below: a call does not carry along what lists need.
+        "tools/list" => Box::pin(list(door, caller, wire, &request.id, params)).await,
         "tools/call" => call(door, caller, wire, request, params).await,
         "subscriptions/listen" => listen::modern(door, caller, &request.id, params),
         method if combined::is_list(method) && door.has_servers(&caller) => {
-            door.list_all(caller, method, params).await.map(|looked| answered(&request.id, looked))
+            let looked = Box::pin(door.list_all(caller, method, params)).await;
+            looked.map(|looked| answered(&request.id, looked))
         }
         method if combined::is_routed(method) && door.has_servers(&caller) => {
-            routed(door, caller, wire, request, params, combined::route(method, request.params)).await
+            let route = combined::route(method, request.params);
+            Box::pin(routed(door, caller, wire, request, params, route)).await
         }
         method if is_task_method(method) && door.has_servers(&caller) => {
             let route = tasks::route(&door.hub, &caller, params, request.params);
-            routed(door, caller, wire, request, params, route).await
+            Box::pin(routed(door, caller, wire, request, params, route)).await
         }
         _ => Err(Fault::new(code::METHOD_NOT_FOUND, "there is no such method here")),
     };
@@ -84,16 +87,16 @@ fn envelope(wire: &Wire, method: &str, params: &Params<'_>) -> Result<(), Fault>
 /// A request to one server.
 async fn servers(
     door: &McpDoor,
-    caller: Caller,
+    (caller, client): (Caller, ClientSide),
     wire: &Wire,
     name: &SourceName,
     request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Response, Fault> {
-    let (server, client) = (door.server(&caller, name)?, relay::client_side(params));
+    let server = door.server(&caller, name)?;
     let looked = match request.method.as_str() {
-        "server/discover" => door.discover(&door.hub.reach(caller), &server, client).await?,
-        method if items_of(method).is_some() => door.list(caller, &server, method, params).await?,
+        "server/discover" => Box::pin(door.discover(&door.hub.reach(caller), &server, client)).await?,
+        method if items_of(method).is_some() => Box::pin(door.list(caller, &server, method, params)).await?,
         "subscriptions/listen" => return listen::modern(door, caller, &request.id, params),
         // The modern era has none of these.
         "initialize" | "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
@@ -123,8 +126,8 @@ async fn servers(
 
 fn answered(id: &Id, looked: Looked) -> Response {
     match looked {
-        Looked::Result(result) => reply::message(&relayed(id, Ok(&result))),
-        Looked::Error { code, error } => reply::relayed_error(code, &relayed(id, Err(&error)), Stage::Modern),
+        Looked::Result(result) => reply::message(relayed(id, Ok(&result))),
+        Looked::Error { code, error } => reply::relayed_error(code, relayed(id, Err(&error)), Stage::Modern),
     }
 }
 
@@ -139,7 +142,8 @@ async fn routed(
 ) -> Result<Response, Fault> {
     let (source, own) = route?;
     let request = Request { id: request.id.clone(), method: request.method.clone(), params: Some(&own) };
-    servers(door, caller, wire, &source, &request, params).await
+    let client = relay::client_side(params);
+    servers(door, (caller, client), wire, &source, &request, params).await
 }
 
 async fn list(
@@ -154,7 +158,7 @@ async fn list(
     if wire.short {
         listed = short::list(&door.hub, listed);
     }
-    Ok(reply::message(&relayed(id, Ok(&tools::modern_list(&call::entries(&listed), &missing)))))
+    Ok(reply::message(relayed(id, Ok(&tools::modern_list(&call::entries(&listed), &missing)))))
 }
 
 async fn call(
@@ -169,7 +173,7 @@ async fn call(
     let (id, asked) = (&request.id, tools::asked(&own)?);
     if short::finds(&asked.name) {
         let found = short::find(&door.hub, &door.hub.reach(caller), &asked.arguments).await;
-        return Ok(reply::message(&raw(&response(id, call::ending(found).modern()))));
+        return Ok(reply::message(raw(&response(id, call::ending(found).modern()))));
     }
     // What is called by way of `deputy__call_tool` was not called by its own definition.
     if let Some(Cow::Borrowed(_)) = &meant
@@ -200,7 +204,7 @@ async fn carry(
     bound: Bound,
 ) -> Response {
     let Some(place) = door.calls.take(caller.principal()) else {
-        return reply::message(&raw(&response(id, call::busy(&door.hub).modern())));
+        return reply::message(raw(&response(id, call::busy(&door.hub).modern())));
     };
     let token = params.progress_token().filter(|_| wire.takes_stream);
     let kind = Kind::of(&wish);
@@ -239,9 +243,9 @@ async fn carry(
             stream::answer(calling)
         }
         (Some(last), Some(Over::Error(code))) => {
-            reply::relayed_error(code, &last.unwrap_or_else(|| calling.lost()), Stage::Modern)
+            reply::relayed_error(code, last.unwrap_or_else(|| calling.lost()), Stage::Modern)
         }
-        (Some(last), Some(Over::Result)) => reply::message(&last.unwrap_or_else(|| calling.lost())),
+        (Some(last), Some(Over::Result)) => reply::message(last.unwrap_or_else(|| calling.lost())),
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Places {
     per_principal: usize,
-    taken: Mutex<HashMap<String, usize>>,
+    taken: Mutex<HashMap<Arc<str>, usize>>,
 }
 
 /// A place; dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
-    principal: String,
+    principal: Arc<str>,
 }
 
 impl Places {
@@ -24,9 +24,10 @@ impl Places {
     }
 
     /// `None`: all of this principal's are taken.
-    pub(super) fn take(self: &Arc<Self>, principal: String) -> Option<Place> {
+    pub(super) fn take(self: &Arc<Self>, principal: impl Into<Arc<str>>) -> Option<Place> {
+        let principal = principal.into();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(principal.clone()).or_default();
+        let count = taken.entry(Arc::clone(&principal)).or_default();
         if *count >= self.per_principal {
             return None;
         }

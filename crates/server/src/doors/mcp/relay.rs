@@ -39,7 +39,8 @@ pub(super) fn client_side(params: &Params<'_>) -> ClientSide {
     }
 }
 
-/// A request for a server, as the corridor takes it.
+/// A request for a server, as the corridor takes it. `params` went through [`Params::parse`]: none of its members is there
+/// twice, so what is read here is what every other reader reads.
 pub(super) fn wish(
     server: &SourceName,
     method: &str,
@@ -50,9 +51,7 @@ pub(super) fn wish(
     let relay = Relay::new(method, params, client).map_err(|error| wrong(error.to_string()))?;
     let arguments = relay.decided().map_err(|error| wrong(error.to_string()))?;
     let target = if relay.is_tool_call() {
-        let members = Params::parse(params)?;
-        let name =
-            members.members().text("name").ok_or_else(|| wrong("`name` must be a string".to_owned()))?;
+        let name = relay.name().ok_or_else(|| wrong("`name` must be a string".to_owned()))?;
         ToolName::new(name.clone())
             .ok()
             .filter(|name| !name.is_method())

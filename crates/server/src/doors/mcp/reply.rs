@@ -30,11 +30,11 @@ pub(super) fn fault(fault: &Fault, stage: Stage) -> Response {
         Stage::NoSession => StatusCode::NOT_FOUND,
         Stage::Busy => StatusCode::SERVICE_UNAVAILABLE,
     };
-    json(status, &raw(&fault.response()))
+    json(status, raw(&fault.response()))
 }
 
 /// A response that holds an error of a server's.
-pub(super) fn relayed_error(code: i64, answer: &RawValue, stage: Stage) -> Response {
+pub(super) fn relayed_error(code: i64, answer: Box<RawValue>, stage: Stage) -> Response {
     let status = match (stage, code) {
         (Stage::Modern, code::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
         (Stage::Modern, code::MISSING_CAPABILITY) => StatusCode::BAD_REQUEST,
@@ -43,7 +43,7 @@ pub(super) fn relayed_error(code: i64, answer: &RawValue, stage: Stage) -> Respo
     json(status, answer)
 }
 
-pub(super) fn message(value: &RawValue) -> Response {
+pub(super) fn message(value: Box<RawValue>) -> Response {
     json(StatusCode::OK, value)
 }
 
@@ -52,8 +52,9 @@ pub(super) fn accepted() -> Response {
     StatusCode::ACCEPTED.into_response()
 }
 
-fn json(status: StatusCode, value: &RawValue) -> Response {
-    let mut answer = (status, value.get().to_owned()).into_response();
+fn json(status: StatusCode, value: Box<RawValue>) -> Response {
+    let text: Box<str> = value.into();
+    let mut answer = (status, String::from(text)).into_response();
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

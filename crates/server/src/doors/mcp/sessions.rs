@@ -130,7 +130,7 @@ impl Session {
 
     /// The caller under the name that the client gave itself, and with what it can do.
     pub(super) fn named(&self, caller: Caller) -> Caller {
-        let caller = caller.speaking_through(self.client_side(false));
+        let caller = caller.speaking_through(&self.client_side(false));
         match &self.label {
             Some(label) => caller.announced_as(label),
             None => caller,
