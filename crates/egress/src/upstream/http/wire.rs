@@ -48,7 +48,7 @@ pub(super) enum Repeats {
 }
 
 impl Repeats {
-    pub(super) fn of(ask: &Ask) -> Self {
+    pub(super) const fn of(ask: &Ask) -> Self {
         if ask.changes_nothing { Self::Once } else { Self::Never }
     }
 }
