@@ -60,13 +60,27 @@ class Callback:
             self.answer.set_result({name: values[0] for name, values in parse_qs(urlsplit(path).query).items()})
 
 
+async def decide(person, page, decision="allow", most=None, shot=None):
+    """Through the identity provider, and a yes or no on the hub's consent page, if that comes."""
+    await person.through_the_identity_provider(page)
+    if urlsplit(page.url).netloc != urlsplit(person.world.hub_url).netloc:
+        return False
+    if shot:
+        await page.screenshot(path=shot, full_page=True)
+    if most:
+        await page.check(f'input[name="most"][value="{most}"]')
+    await page.click(f'button[value="{decision}"]')
+    return True
+
+
 def oauth(person, storage, back):
     """OAuth by the 401 challenge; the person's browser goes where the client asks it to."""
 
     async def redirect(url):
         page = await person.context.new_page()
         await page.goto(url)
-        await person.through_the_identity_provider(page)
+        await decide(person, page)
+        await asyncio.wait_for(asyncio.shield(back.answer), 10)
         await page.close()
 
     async def callback():

@@ -4,18 +4,19 @@ import signal
 import sys
 import time
 
-from small_world import PEOPLE, ROOT, SmallWorld, alone
+from chain import DemoWorld
+from small_world import PEOPLE, ROOT, alone
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     held = alone(ROOT / ".deputy/demo.lock")
     state = ROOT / ".deputy/demo"
-    print("starting the identity provider, the hub and the CRM …")
-    with SmallWorld(state, ports=(7070, 7071, 7072)) as world:
+    print("starting the identity provider, the hub, the guard of the ledger and the CRM …")
+    with DemoWorld(state, ports=(7070, 7071, 7072), guard_port=7073) as world:
         print(introduction(world))
         try:
-            while not (ended := [p for p in (world.idp, world.hub, world.crm) if p.process.poll() is not None]):
+            while not (ended := [p for p in (world.idp, world.hub, world.guard, world.crm) if p.process.poll() is not None]):
                 time.sleep(0.5)
         except KeyboardInterrupt:
             print("\nending everything …")
@@ -32,6 +33,8 @@ def introduction(world):
   CRM                {world.crm_url}     sign in here, and leave the tab open
   hub                {world.hub_url}
   identity provider  {world.issuer}
+  ledger             {world.resource}     an MCP server that knows no identity, behind its guard
+  your agents        {world.hub_url}/login     which agents may act for you, and their end
 
   People (any password):
 {people}

@@ -11,10 +11,11 @@ import sys
 import time
 import traceback
 
-from agents import agent, data, reason, tool_names, words
+from agents import Memory, agent, data, reason, tool_names, words
 from approvals import Desk
 from people import Person, chromium, follow
-from small_world import ROOT, SmallWorld, alone
+from chain import DemoWorld
+from small_world import ROOT, alone, ask, wait_until
 
 STATE = ROOT / ".deputy/demo"
 
@@ -25,7 +26,7 @@ class Story:
     def __init__(self, world, browser, stack):
         self.world, self.browser, self.stack = world, browser, stack
         self.steps = []
-        self.pages, self.agents, self.people, self.desks = {}, {}, {}, {}
+        self.pages, self.agents, self.people, self.desks, self.tokens = {}, {}, {}, {}, {}
         self.screenshots = STATE / "screenshots"
         self.screenshots.mkdir(parents=True, exist_ok=True)
 
@@ -56,12 +57,14 @@ class Story:
 
     async def connects(self, name):
         """An MCP client for that person, signed in through their browser."""
-        self.agents[name] = await self.stack.enter_async_context(agent(self.people[name]))
+        self.tokens[name] = Memory()
+        alone = agent(self.people[name], storage=self.tokens[name])
+        self.agents[name] = await self.stack.enter_async_context(alone)
         return f"MCP {self.agents[name].protocol_version}"
 
     async def lists(self, name):
         names = await tool_names(self.agents[name])
-        expect(names == TOOLS, names)
+        expect(names == sorted(TOOLS), names)
         return f"{len(names)} tools"
 
     async def reads(self, name, organisation_contact):
@@ -104,10 +107,32 @@ class Story:
         self.people["bob"] = person
         await self.connects("bob")
         names = await tool_names(self.agents["bob"])
-        expect(names == [], names)
+        expect(names == LEDGER, names)
         result = await self.agents["bob"].call_tool("crm__list_contacts", {})
         expect(result.is_error and reason(result) == "tool_unknown", (reason(result), words(result)))
-        return "Bob's agent sees no tool, and a guessed name is unknown"
+        return "Bob's agent sees no tool of the CRM, and a guessed name is unknown"
+
+    async def reads_the_ledger(self):
+        """A server that knows no identity: by ID-JAG and its guard it hears who asks, and nobody saw a page or a key."""
+        pages = len(self.people["alice"].context.pages)
+        result = await self.agents["alice"].call_tool("ledger__list_entries", {})
+        expect(not result.is_error, words(result))
+        expect(data(result)["looking"] == "alice", data(result))
+        expect(len(self.people["alice"].context.pages) == pages, "a page opened")
+        return "the ledger heard `alice`, by a token for her that the hub exchanged, without a page"
+
+    async def is_disabled(self):
+        """An administrator disables Carol at the provider: her agent is out at the hub within a second."""
+        token = self.tokens["carol"].tokens.access_token
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        hub = f"{self.world.hub_url}/mcp"
+        status, _ = await asyncio.to_thread(ask, "POST", hub, ping, token)
+        expect(status == 200, status)
+        begin = time.monotonic()
+        status, answer = await asyncio.to_thread(ask, "POST", f"{self.world.issuer}/admin/disable?person=carol")
+        expect(status == 204, (status, answer))
+        await asyncio.to_thread(wait_until, "Carol being out", lambda: ask("POST", hub, ping, token)[0] == 401, 1)
+        return f"her agent got 401 after {(time.monotonic() - begin) * 1000:.0f} ms"
 
     async def signs_in_beside(self):
         """Bob signs in in Alice's browser, on a page without the SDK. Her tab must not act with his cookies."""
@@ -140,7 +165,8 @@ class Story:
         return next(line for line in said if line.startswith("ok")).removeprefix("ok").strip()
 
 
-TOOLS = sorted(
+LEDGER = ["ledger__add_entry", "ledger__list_entries"]
+TOOLS = LEDGER + sorted(
     f"crm__{name}"
     for name in ("list_contacts", "find_contact", "update_contact", "add_note", "delete_contact", "slow_report")
 )
@@ -153,7 +179,7 @@ def expect(condition, otherwise):
 
 
 async def play():
-    world = SmallWorld(STATE)
+    world = DemoWorld(STATE)
     try:
         async with contextlib.AsyncExitStack() as stack:
             browser = await stack.enter_async_context(chromium())
@@ -178,10 +204,12 @@ async def tell(story):
     await step("It lists her tools", lambda: story.lists("alice"))
     await step("It reads", lambda: story.reads("alice", "Greta Lindqvist"), "alice")
     await step("It asks and changes a contact", story.changes_a_phone_number, "alice")
+    await step("It reads the ledger", story.reads_the_ledger)
     await step("Carol signs in", lambda: story.signs_in("carol"), "carol")
     await step("Her agent connects too", lambda: story.connects("carol"))
     await step("It may not write", story.may_not_write, "carol")
     await step("Bob sees nothing of the others", story.sees_nothing)
+    await step("Carol is disabled at the provider", story.is_disabled)
     await step("Bob signs in beside Alice", story.signs_in_beside, "alice")
     await step("Alice signs out", story.signs_out, "alice")
     await step("The audit log verifies", story.log_holds)

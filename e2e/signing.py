@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-from urllib.parse import urlsplit
-
 import httpx2
-from agents import Callback, Memory
+from agents import Callback, Memory, decide
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
@@ -21,25 +19,30 @@ class SigningWorld(SmallWorld):
     """The identity provider, the hub as an authorization server in front of it, the CRM, and a server with a memory."""
 
     registration = "true"
-    more = ""
+    # What is allowed; `None` is what ships.
+    policy = POLICY
+    has_memory = True
 
     def _config(self, hub):
-        (self.state / "policy").mkdir(exist_ok=True)
-        (self.state / "policy/all.cedar").write_text(POLICY)
         (self.state / "idp.secret").write_text(SECRET)
         text = super()._config(hub).replace(
             "[[identity_provider]]\n",
             f'[[identity_provider]]\nclient = {{ id = "deputy", secret = {{ file = "{self.state}/idp.secret" }} }}\n',
         )
-        command = ", ".join(f'"{part}"' for part in of_npm("memory"))
-        return f"""{text}
+        text += f"""
 [sign_in]
 scopes = ["profile", "groups"]
 dynamic_registration = {self.registration}
-{self.more}
-[policy]
-dir = "{self.state}/policy"
+"""
+        if self.policy:
+            (self.state / "policy").mkdir(exist_ok=True)
+            (self.state / "policy/all.cedar").write_text(self.policy)
+            text += f'\n[policy]\ndir = "{self.state}/policy"\n'
+        return text + self._memory() if self.has_memory else text
 
+    def _memory(self):
+        command = ", ".join(f'"{part}"' for part in of_npm("memory"))
+        return f"""
 [[server]]
 name = "memory"
 command = [{command}]
@@ -50,19 +53,6 @@ read_graph = ["read"]
 create_entities = ["write"]
 delete_entities = ["destructive"]
 """
-
-
-async def decide(person, page, decision="allow", most=None, shot=None):
-    """Says yes or no on the consent page, if it comes."""
-    await person.through_the_identity_provider(page)
-    if urlsplit(page.url).netloc != urlsplit(person.world.hub_url).netloc:
-        return False
-    if shot:
-        await page.screenshot(path=shot, full_page=True)
-    if most:
-        await page.check(f'input[name="most"][value="{most}"]')
-    await page.click(f'button[value="{decision}"]')
-    return True
 
 
 @contextlib.asynccontextmanager
