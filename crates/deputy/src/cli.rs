@@ -4,6 +4,7 @@ mod approve;
 mod audit;
 mod check;
 mod connect;
+mod guard;
 mod policy;
 mod progress;
 mod reference;
@@ -56,6 +57,7 @@ enum Command {
     Stop(stop::StopArguments),
     Resume(stop::ResumeArguments),
     Connect(connect::Arguments),
+    Guard(guard::Arguments),
     /// Print a page of the reference
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -169,6 +171,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<(), Failure> {
         Command::Stop(arguments) => Box::pin(stop::stop(arguments, terminal)).await,
         Command::Resume(arguments) => Box::pin(stop::resume(arguments, terminal)).await,
         Command::Connect(arguments) => connect::run(&arguments, terminal),
+        Command::Guard(arguments) => Box::pin(guard::run(arguments, terminal)).await,
         Command::Reference(arguments) => reference::run(&arguments, terminal),
     }
 }
