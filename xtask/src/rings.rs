@@ -18,6 +18,7 @@ const RINGS: &[(&str, u8)] = &[
     ("deputy-store", 3),
     ("deputy-egress", 3),
     ("deputy-server", 3),
+    ("deputy-guard", 3),
     ("deputy", 4),
 ];
 
@@ -134,6 +135,7 @@ mod tests {
             ("deputy-policy", "deputy-hub"),
             ("deputy-policy", "deputy-identity"),
             ("deputy-server", "deputy-store"),
+            ("deputy-guard", "deputy-egress"),
             ("deputy-hub", "deputy-testkit"),
         ] {
             assert_eq!(against_rings(&one(from, to)).len(), 1, "{from} -> {to}");

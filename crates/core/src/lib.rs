@@ -2,6 +2,7 @@
 //!
 //! Ring 0: no IO, no clock. Time comes as an argument; identifiers may draw their own randomness.
 
+pub mod address;
 pub mod agent;
 pub mod approval;
 pub mod call;

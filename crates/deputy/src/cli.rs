@@ -4,6 +4,7 @@ mod approve;
 mod audit;
 mod check;
 mod connect;
+mod guard;
 mod policy;
 mod progress;
 mod reference;
@@ -58,6 +59,7 @@ enum Command {
     Resume(stop::ResumeArguments),
     Revoke(revoke::RevokeArguments),
     Connect(connect::Arguments),
+    Guard(guard::Arguments),
     /// Print a page of the reference
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -172,6 +174,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<(), Failure> {
         Command::Resume(arguments) => Box::pin(stop::resume(arguments, terminal)).await,
         Command::Revoke(arguments) => Box::pin(revoke::revoke(arguments, terminal)).await,
         Command::Connect(arguments) => connect::run(&arguments, terminal),
+        Command::Guard(arguments) => Box::pin(guard::run(arguments, terminal)).await,
         Command::Reference(arguments) => reference::run(&arguments, terminal),
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod environment;
 mod fault;
+mod guard;
 mod later;
 mod located;
 mod meaning;
@@ -19,8 +20,9 @@ mod tests;
 
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, SettingsError};
+pub use guard::{GuardClient, GuardClientKeys, GuardSettings};
 pub use network::{AddressError, PublicUrl, address};
-pub use schema::schema_text;
+pub use schema::{guard_schema_text, schema_text};
 pub use secret::{SecretError, SecretSource};
 
 use crate::publish::Target;
@@ -281,16 +283,20 @@ pub enum PolicySource {
     Directory(PathBuf),
 }
 
+fn text_of(path: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => SettingsError::Missing(path.to_owned()),
+        _ => SettingsError::Unreadable { path: path.to_owned(), error },
+    })
+}
+
 impl Settings {
     /// Reads and checks a file. Relative paths in it are relative to the file.
     ///
     /// # Errors
     /// No such file, not readable, or everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => SettingsError::Missing(path.to_owned()),
-            _ => SettingsError::Unreadable { path: path.to_owned(), error },
-        })?;
+        let text = text_of(path)?;
         Self::parse(&text, path).map_err(SettingsError::Faults)
     }
 

@@ -4,7 +4,6 @@
 //! and reads no more than it was told to (R6, B1). [`KeyFetcher`] brings identity providers' keys with it;
 //! [`Bucket`] takes what is written once; [`SpanExporter`] carries spans to a collector; [`OpenApiUpstream`] calls servers that are described by an OpenAPI document.
 
-mod address;
 mod bucket;
 mod client;
 mod endpoints;

@@ -1,9 +1,9 @@
 //! Names to addresses, once: what was checked is what is connected to, so a name that changes its mind in between
 //! (rebinding) gains nothing.
 
-use crate::address::{Nearness, nearness};
 use crate::client::NamedHosts;
 use async_trait::async_trait;
+use deputy_core::address::{Nearness, nearness};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

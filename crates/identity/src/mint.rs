@@ -3,9 +3,11 @@
 
 mod access_token;
 mod key;
+mod user_assertion;
 
 pub use access_token::{AccessToken, IssuedAccess, MAX_ACCESS_TOKEN_LIFETIME, Minted, OwnKeys};
 pub use key::SigningKey;
+pub use user_assertion::{USER_ASSERTION_LIFETIME, UserAssertion};
 
 use deputy_core::{Agent, CallId, Client, Digest, Issuer, Origin, SourceName, Timestamp, ToolName, User};
 use serde_json::{Value, json};

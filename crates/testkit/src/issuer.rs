@@ -58,7 +58,9 @@ impl TestIssuer {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    fn set(&self) -> Value {
+    /// Its key set.
+    #[must_use]
+    pub fn set(&self) -> Value {
         let point = self.pair.public_key().as_ref();
         json!({ "keys": [{
             "kty": "EC", "crv": "P-256", "kid": "k1", "alg": "ES256", "use": "sig",

@@ -2,7 +2,7 @@
 
 use super::terminal::Terminal;
 use super::{CommandLine, EXIT_CODES, Failure};
-use crate::settings::schema_text;
+use crate::settings::{guard_schema_text, schema_text};
 use clap::{Args, CommandFactory as _, ValueEnum};
 use std::fmt::Write as _;
 
@@ -16,6 +16,8 @@ pub(super) struct Arguments {
 enum Page {
     /// docs/reference/deputy.schema.json
     Schema,
+    /// docs/reference/guard.schema.json
+    GuardSchema,
     /// docs/reference/cli.md
     Cli,
 }
@@ -23,6 +25,7 @@ enum Page {
 pub(super) fn run(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
     let page = match arguments.page {
         Page::Schema => schema_text(),
+        Page::GuardSchema => guard_schema_text(),
         Page::Cli => cli_page(),
     };
     terminal.line(page.trim_end())
@@ -59,5 +62,12 @@ mod tests {
     fn the_page_of_the_command_line_is_current() {
         let committed = include_str!("../../../../docs/reference/cli.md");
         assert!(committed == cli_page(), "run `deputy reference cli > docs/reference/cli.md`");
+    }
+
+    #[test]
+    fn the_schema_of_a_guard_is_current() {
+        let committed = include_str!("../../../../docs/reference/guard.schema.json");
+        let now = guard_schema_text();
+        assert!(committed == now, "run `deputy reference guard-schema > docs/reference/guard.schema.json`");
     }
 }

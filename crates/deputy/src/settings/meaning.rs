@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod guard;
 mod limit;
 mod provider;
 mod server;
@@ -10,11 +11,15 @@ mod telemetry;
 mod vault;
 
 use super::fault::{Collector, Faults};
+use super::guard::GuardSettings;
 use super::located::Located;
 use super::network::{self, Wrong};
+use super::raw::guard::GuardFile;
 use super::raw::{self, File};
 use super::{Hub, IdentityProvider, PolicySource, Settings, schema, shape, span};
 use deputy_core::{IdError, SourceName, TenantId};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -27,6 +32,20 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// All checks, from the text to the settings.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Settings, Faults> {
+    read(text, path, &schema::schema(), |mut meaning, file: &File| meaning.settings(file))
+}
+
+/// The same for a guard's file.
+pub(super) fn parse_guard(text: &str, path: &Path) -> Result<GuardSettings, Faults> {
+    read(text, path, &schema::guard_schema(), |mut meaning, file: &GuardFile| meaning.guard(file))
+}
+
+fn read<F: DeserializeOwned, S>(
+    text: &str,
+    path: &Path,
+    schema: &Value,
+    mean: impl FnOnce(Meaning<'_, '_>, &F) -> Option<S>,
+) -> Result<S, Faults> {
     let mut faults = Collector::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -34,11 +53,11 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Settings, Faults> {
         faults.add(error.span().unwrap_or(0..0), format!("this is not TOML: {}", error.message()), mend);
     }
     if errors.is_empty() {
-        shape::check(&table, &schema::schema(), &mut faults);
-        match toml::from_str::<File>(text) {
+        shape::check(&table, schema, &mut faults);
+        match toml::from_str::<F>(text) {
             Ok(file) => {
                 let folder = path.parent().unwrap_or_else(|| Path::new(""));
-                let settings = Meaning { folder, faults: &mut faults }.settings(&file);
+                let settings = mean(Meaning { folder, faults: &mut faults }, &file);
                 if let (true, Some(settings)) = (faults.is_empty(), settings) {
                     return Ok(settings);
                 }

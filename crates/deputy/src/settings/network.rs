@@ -141,6 +141,11 @@ pub(super) fn collector_address(text: &str) -> Result<Url, Wrong> {
     Ok(url)
 }
 
+/// The address of a server on the inside: plain http may go to other machines there, but what is public has to be https.
+pub(super) fn inside_address(text: &str) -> Result<Url, Wrong> {
+    address_where(text, |_| true)
+}
+
 /// Whether a name can only mean this machine (RFC 6761 section 6.3).
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -3,6 +3,7 @@
 //!
 //! Doc comments here are the descriptions in the schema, so they speak to whoever writes the file.
 
+pub(super) mod guard;
 mod sign_in;
 mod sources;
 

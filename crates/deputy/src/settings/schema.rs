@@ -1,14 +1,26 @@
-//! The JSON schema of `deputy.toml`: published as `docs/reference/deputy.schema.json`, and what [`super::shape`] checks by.
+//! The JSON schemas of `deputy.toml` and `guard.toml`: published as `docs/reference/*.schema.json`, and what
+//! [`super::shape`] checks by.
 
 use super::raw::File;
+use super::raw::guard::GuardFile;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use serde_json::Value;
 
 /// The schema as a value.
 pub(super) fn schema() -> Value {
+    of::<File>()
+}
+
+/// The same of `guard.toml`.
+pub(super) fn guard_schema() -> Value {
+    of::<GuardFile>()
+}
+
+fn of<F: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<File>();
+    let mut schema = generator.into_root_schema_for::<F>();
     Closed.transform(&mut schema);
     schema.to_value()
 }
@@ -18,6 +30,12 @@ pub(super) fn schema() -> Value {
 pub fn schema_text() -> String {
     // A `Value` always serializes; the empty text would fail the test that compares it with the committed file.
     serde_json::to_string_pretty(&schema()).map(|text| text + "\n").unwrap_or_default()
+}
+
+/// The schema of `guard.toml`, likewise.
+#[must_use]
+pub fn guard_schema_text() -> String {
+    serde_json::to_string_pretty(&guard_schema()).map(|text| text + "\n").unwrap_or_default()
 }
 
 /// No table has room for unknown keys, and TOML has no null.

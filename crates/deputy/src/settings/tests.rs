@@ -2,6 +2,7 @@
 
 mod audit;
 mod faults;
+mod guard;
 mod limits;
 mod presets;
 mod secrets;

@@ -125,7 +125,7 @@ impl Meaning<'_, '_> {
     }
 
     #[expect(clippy::option_option, reason = "written wrong, not written and written right are three cases")]
-    fn algorithms(
+    pub(super) fn algorithms(
         &mut self,
         written: Option<&Located<Vec<raw::Algorithm>>>,
     ) -> Option<Option<BTreeSet<Algorithm>>> {
@@ -179,7 +179,7 @@ fn provider_name(error: ProviderError) -> Wrong {
 }
 
 /// OpenID Connect Discovery 1.0 section 4: no query, no fragment; a slash at the end is part of it.
-fn issuer(text: &str) -> Result<Issuer, Wrong> {
+pub(super) fn issuer(text: &str) -> Result<Issuer, Wrong> {
     let url = network::web_address(text)?;
     if url.query().is_some() {
         return Err((format!("`{text}` has a query (`?`)"), "copy the issuer without it".to_owned()));

@@ -118,12 +118,7 @@ impl Meaning<'_, '_> {
         let words: Vec<Option<String>> = command.iter().map(|word| self.word(word, "command")).collect();
         let mut environment: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &block.env {
-            let is_name = !name.is_empty() && !name.contains(['=', '\0']);
-            if !is_name {
-                let mend = "write `NAME = \"value\"`";
-                self.faults.add(value.span(), format!("`{name}` cannot be the name of a variable"), mend);
-            }
-            environment.insert(name.clone(), self.word(value, "env")?);
+            environment.insert(name.clone(), self.variable(name, value)?);
         }
         Some(Way::Command {
             words: words.into_iter().collect::<Option<Vec<String>>>()?,
@@ -136,7 +131,16 @@ impl Meaning<'_, '_> {
         })
     }
 
-    fn word(&mut self, word: &Located<String>, key: &str) -> Option<String> {
+    /// The value of a variable of a program's environment.
+    pub(super) fn variable(&mut self, name: &str, value: &Located<String>) -> Option<String> {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let mend = "write `NAME = \"value\"`";
+            self.faults.add(value.span(), format!("`{name}` cannot be the name of a variable"), mend);
+        }
+        self.word(value, "env")
+    }
+
+    pub(super) fn word(&mut self, word: &Located<String>, key: &str) -> Option<String> {
         self.located(word, |text| {
             if text.contains('\0') {
                 return Err((format!("`{key}` has a NUL in it"), "remove it".to_owned()));

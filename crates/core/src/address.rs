@@ -1,10 +1,10 @@
-//! Which addresses may be connected to. Forms of IPv6 that carry an IPv4 address are judged by what they carry.
+//! How near an address is, so that whoever connects can tell what may be reached. Forms of IPv6 that carry an IPv4 address are judged by what they carry.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How near an address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Nearness {
+pub enum Nearness {
     /// Anywhere on the internet.
     Public,
     /// Inside: only for hosts that the operator's config names.
@@ -15,7 +15,9 @@ pub(crate) enum Nearness {
     Never,
 }
 
-pub(crate) fn nearness(address: IpAddr) -> Nearness {
+/// How near this one is.
+#[must_use]
+pub fn nearness(address: IpAddr) -> Nearness {
     match address {
         IpAddr::V4(address) => of_v4(address),
         IpAddr::V6(address) => of_v6(address),
