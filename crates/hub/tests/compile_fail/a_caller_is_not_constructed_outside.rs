@@ -1,9 +1,10 @@
 //! Invariant 5: a caller comes from verified claims alone.
-use deputy_core::{Agent, Client, User};
+use deputy_core::Agent;
 use deputy_hub::Caller;
+use std::sync::Arc;
 
-fn forge(user: User) -> Caller {
-    Caller { user, agent: Agent::default(), client: Client(String::new()), groups: Vec::new() }
+fn forge(agent: Arc<Agent>) -> Caller {
+    Caller { agent, untrusted: false }
 }
 
 fn main() {}
