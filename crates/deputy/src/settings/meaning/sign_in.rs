@@ -20,7 +20,7 @@ impl Meaning<'_, '_> {
     ) -> Option<Option<SignIn>> {
         let Some(written) = written else { return Some(None) };
         let providers = self.through(written, providers);
-        let scopes = self.scopes(written.scopes.as_ref());
+        let scopes = self.asked_scopes(written.scopes.as_ref());
         let session = self.duration(written.session.as_ref(), HALF_A_DAY, 5 * MINUTE..=7 * DAY, "session");
         let grant = self.duration(written.grant.as_ref(), 30 * MINUTE, MINUTE..=DAY, "grant");
         let token = self.duration(written.token.as_ref(), 5 * MINUTE, 30 * SECOND..=60 * MINUTE, "token");
@@ -91,7 +91,7 @@ impl Meaning<'_, '_> {
         right.then_some(through)
     }
 
-    fn scopes(&mut self, written: Option<&Located<Vec<Located<String>>>>) -> Option<Vec<String>> {
+    fn asked_scopes(&mut self, written: Option<&Located<Vec<Located<String>>>>) -> Option<Vec<String>> {
         let mut scopes = vec!["openid".to_owned()];
         let Some(written) = written else {
             scopes.push("profile".to_owned());
