@@ -270,7 +270,10 @@ async fn a_stopped_person_gets_no_ticket_no_tab_and_no_sign_in_and_a_stopped_app
         let token = world.id_token(subject);
         let hub = world.hub.clone();
         async move {
-            hub.tickets().issue(&token, TicketWish { app, origin, session_expires_at: None, session: None }).await.err()
+            hub.tickets()
+                .issue(&token, TicketWish { app, origin, session_expires_at: None, session: None })
+                .await
+                .err()
         }
     };
     assert!(matches!(ticket("alice").await, Some(TicketError::Denied(Denied::Refused))));

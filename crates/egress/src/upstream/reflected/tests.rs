@@ -158,7 +158,7 @@ async fn vlt_11_a_server_is_not_asked_while_nobody_can_tell_what_must_not_come_b
     let says = Says(Mutex::new(Some(Ok(Reply::Result(raw(&json!({"said": SECRET})))))), json!(null));
     let server = Unreflecting::new(Arc::new(says), Arc::new(Late::default()), Supervisor::default());
     let (reply, told) = ask(&server).await;
-    assert!(matches!(reply, Err(Failure::NotSent(why)) if why == "not now"));
+    assert!(matches!(reply, Err(Failure::NoCredential { words, .. }) if words == "not now"));
     assert!(told.is_none());
     let (reply, _) = ask(&server).await;
     let Ok(Reply::Result(result)) = reply else { panic!("it is asked the second time") };

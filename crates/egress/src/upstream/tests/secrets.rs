@@ -65,7 +65,7 @@ async fn vlt_09_a_secret_is_opened_for_one_request_and_the_next_one_has_the_one_
         stored.becomes(None);
         let asked = fixture.requests().len();
         let refused = reply(&upstream, call("echo")).await;
-        assert!(matches!(refused, Err(Failure::NotSent(_))), "{refused:?}");
+        assert!(matches!(refused, Err(Failure::NoCredential { .. })), "{refused:?}");
         assert_eq!(fixture.requests().len(), asked, "nothing is sent without it");
     }
 }
