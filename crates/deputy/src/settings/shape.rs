@@ -217,8 +217,10 @@ fn example(place: &Place, schema: &Value) -> String {
 fn toml_text(value: &Value) -> String {
     match value {
         Value::Object(members) => {
-            let members: Vec<String> =
-                members.iter().map(|(key, value)| format!("{key} = {}", toml_text(value))).collect();
+            let members: Vec<String> = members
+                .iter()
+                .map(|(key, value)| format!("{} = {}", toml_key(key), toml_text(value)))
+                .collect();
             format!("{{ {} }}", members.join(", "))
         }
         Value::Array(items) => {
@@ -226,4 +228,10 @@ fn toml_text(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// A key as it can stand there: quoted, if it is not bare (a dot would make it two).
+fn toml_key(key: &str) -> String {
+    let is_bare = key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if is_bare { key.to_owned() } else { format!("{key:?}") }
 }

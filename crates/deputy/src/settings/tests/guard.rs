@@ -99,6 +99,10 @@ fn every_fault_names_its_culprit_and_its_mend() {
         (changed(env, "sessions = 0"), &["`sessions` cannot be 0", "1 to 10000"]),
         (changed(env, "idle = \"1s\""), &["out of bounds", "10s"]),
         (changed("[scopes]\n\"files.read\"  = [\"read_file\"]", "[scopes]"), &["no scope is configured"]),
+        (
+            changed("[scopes]\n\"files.read\"  = [\"read_file\"]", ""),
+            &["lacks `scopes`", "scopes = { \"files.read\" = [\"read_file\"] }"],
+        ),
         (changed("\"files.read\" ", "\"files read\" "), &["is not a scope"]),
         (format!("{GOOD}[methods]\n\"files.reed\" = [\"*\"]\n"), &["there is no scope `files.reed`"]),
         (
