@@ -143,6 +143,9 @@ impl Servers {
             let Some(next) = next.filter(|next| seen.insert(next.clone())) else {
                 return Ok((listed, page + 1));
             };
+            if page + 1 == PAGES {
+                break;
+            }
             reply = self.page(reach, server, method, Some(&next)).await?;
         }
         Err(unusable(&format!("its list has more than {PAGES} pages")))
