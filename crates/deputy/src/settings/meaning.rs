@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod credential;
 mod guard;
 mod limit;
 mod provider;
@@ -90,7 +91,8 @@ impl Meaning<'_, '_> {
             None => PolicySource::Shipped,
         };
         let audit = self.audit(file.audit.as_ref(), &tenants);
-        let servers = self.servers(&file.server, &apps, &tenants);
+        let servers =
+            self.servers(&file.server, &apps, &tenants, (&identity_providers, file.sign_in.is_some()));
         let sources: Vec<SourceName> = apps
             .iter()
             .map(|app| app.name.clone())
