@@ -133,7 +133,6 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         access: Arc::<Memory>::clone(&tables),
         switches: tables,
         sign_in: None,
-        connections: Vec::new(),
         endpoints: Arc::new(deputy_testkit::FakeEndpoints::default()),
         operator_groups: Vec::new(),
         keys: Arc::new(KeyFetcher::new(client)),

@@ -2,16 +2,15 @@
 
 use crate::settings::{Credential, Document, Server, Settings, Way};
 use async_trait::async_trait;
-use deputy_core::{IdError, Issuer, Origin, Secret, SourceName, Subject, TenantId, User};
+use deputy_core::{IdError, Origin, Secret, SourceName, TenantId};
 use deputy_egress::upstream::{
     self, HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream, Unreflecting,
 };
 use deputy_egress::{DocumentAt, HttpClient, OpenApiUpstream, Served};
-use deputy_hub::exchange::Exchange;
 use deputy_hub::ports::{Clock, Upstream};
 use deputy_hub::{Right, Supervisor, Vault};
 use deputy_protocol::openapi::Options;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -30,52 +29,6 @@ pub struct Around {
     pub clock: Arc<dyn Clock>,
     /// Where tasks run.
     pub supervisor: Supervisor,
-    /// Where servers' tokens are had, as soon as there is a hub.
-    pub desk: Desk,
-}
-
-/// The hub's exchange of tokens: servers are made before the hub that has it.
-pub type Desk = Arc<OnceLock<Arc<Exchange>>>;
-
-/// A token for this server and whoever asks, had anew at each request unless one is kept.
-struct Bearer {
-    desk: Desk,
-    server: SourceName,
-}
-
-impl Bearer {
-    /// The desk, and the person. What names nobody gets nothing.
-    fn whose(&self, principal: &str) -> Result<(&Arc<Exchange>, User), upstream::NoHeaders> {
-        let desk = self.desk.get().ok_or_else(|| upstream::NoHeaders::unavailable("the hub is starting"))?;
-        let parts: (TenantId, Issuer, Subject, String) = serde_json::from_str(principal)
-            .map_err(|_| upstream::NoHeaders::unavailable("nobody is asking for it"))?;
-        let (tenant, issuer, subject, _) = parts;
-        Ok((desk, User { tenant, issuer, subject }))
-    }
-}
-
-#[async_trait]
-impl upstream::Credential for Bearer {
-    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, upstream::NoHeaders> {
-        let (desk, user) = self.whose(principal)?;
-        let token = desk.token(&self.server, &user).await;
-        let token = token.map_err(|none| upstream::NoHeaders { reason: none.reason, words: none.words })?;
-        Ok(vec![("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose())))])
-    }
-
-    async fn names(&self) -> Vec<String> {
-        vec!["authorization".to_owned()]
-    }
-
-    /// D7: a token that is refused is exchanged once more; what is missing in scope is never widened.
-    async fn refused(&self, principal: &str, challenge: &upstream::Challenge) -> bool {
-        let Ok((desk, user)) = self.whose(principal) else { return false };
-        if challenge.status != 401 {
-            return false;
-        }
-        desk.forget(&self.server, &user).await;
-        true
-    }
 }
 
 /// What the vault has for one server. Opened at the socket's edge, at each request, and kept nowhere: a secret that was
@@ -124,13 +77,12 @@ fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hu
         origin: origin(server)?,
         classes: server.classes.clone().into_iter().collect(),
         trust: server.trust,
-        right: match &server.credential {
+        right: match server.credential {
             Credential::Open => Right::Open,
             Credential::Vault => Right::Key,
-            Credential::Exchanged(exchanged) => exchanged.kind.right(),
         },
         timeout: server.timeout,
-        upstream: match &server.credential {
+        upstream: match server.credential {
             Credential::Open => upstream(server, around, Arc::new(NoCredential)),
             Credential::Vault => {
                 let (vault, tenant, server_name) =
@@ -138,11 +90,6 @@ fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hu
                 let sealed = Arc::new(Sealed { vault, tenant, server: server_name });
                 let opened = upstream(server, around, Arc::<Sealed>::clone(&sealed));
                 Arc::new(Unreflecting::new(opened, sealed, around.supervisor.clone()))
-            }
-            Credential::Exchanged(_) => {
-                let bearer = Arc::new(Bearer { desk: Arc::clone(&around.desk), server: server.name.clone() });
-                let opened = upstream(server, around, Arc::<Bearer>::clone(&bearer));
-                Arc::new(Unreflecting::new(opened, bearer, around.supervisor.clone()))
             }
         },
     })
@@ -172,7 +119,7 @@ pub fn upstream(
         stream_line_bytes: server.answer_bytes,
         ..Limits::default()
     };
-    let Around { client, clock, supervisor, .. } = around.clone();
+    let Around { client, clock, supervisor } = around.clone();
     let name = server.name.to_string();
     match &server.way {
         Way::Address(url) => Arc::new(HttpUpstream::new(HttpSettings {

@@ -27,9 +27,8 @@ pub use secret::{SecretError, SecretSource};
 
 use crate::publish::Target;
 use deputy_audit::arguments::Recording;
-use deputy_core::{Class, Client, Effect, Issuer, Origin, SourceName, TenantId, ToolName};
+use deputy_core::{Class, Client, Effect, Origin, SourceName, TenantId, ToolName};
 use deputy_hub::Trust;
-pub use deputy_hub::exchange::Kind as ExchangeKind;
 use deputy_hub::limits::Limit;
 use deputy_hub::traces::Sample;
 use deputy_identity::provider::KeysAt;
@@ -132,8 +131,8 @@ pub struct IdentityProvider {
     pub client: Option<ProviderClient>,
 }
 
-/// The hub's own client at an identity provider, or at a server's authorization server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The hub's own client at an identity provider.
+#[derive(Debug, Clone)]
 pub struct ProviderClient {
     /// Its `client_id`.
     pub id: String,
@@ -258,35 +257,12 @@ pub enum Document {
 }
 
 /// By which right a server is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
     /// It needs none.
     Open,
     /// By what the vault has for it.
     Vault,
-    /// By a token that is had from an identity provider or an authorization server.
-    Exchanged(Box<Exchanged>),
-}
-
-/// How a server's token is had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exchanged {
-    /// By which exchange.
-    pub kind: ExchangeKind,
-    /// The identity provider that exchanges; `None` where the hub acts as the service.
-    pub provider: Option<ProviderName>,
-    /// The server's own authorization server.
-    pub authorization_server: Option<Issuer>,
-    /// Its token endpoint, if that is pinned.
-    pub token_endpoint: Option<Url>,
-    /// The identifier of the server.
-    pub resource: String,
-    /// The target, where the resource is not it.
-    pub audience: Option<String>,
-    /// The most that is asked for.
-    pub scopes: Vec<String>,
-    /// The hub's own client at the authorization server.
-    pub client: Option<ProviderClient>,
 }
 
 /// Where an application's manifest is.
@@ -362,15 +338,6 @@ impl Settings {
                 document.into_iter().chain(base_url.clone()).collect()
             }
         });
-        let of_exchanges = self.servers.iter().flat_map(|server| match &server.credential {
-            Credential::Exchanged(exchanged) => {
-                let server = exchanged.authorization_server.as_ref();
-                let server = server.and_then(|issuer| Url::parse(issuer.as_str()).ok());
-                server.into_iter().chain(exchanged.token_endpoint.clone()).collect()
-            }
-            Credential::Open | Credential::Vault => Vec::new(),
-        });
-        let of_providers = of_providers.chain(of_exchanges);
         let of_providers = of_providers.chain(manifests).chain(servers).chain(self.agent_addresses());
         of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).chain(webhooks).collect()
     }

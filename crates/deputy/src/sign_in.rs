@@ -1,10 +1,9 @@
 //! From `[sign_in]` to the hub as a relying party and an authorization server.
 
 use crate::settings::secret::SecretError;
-use crate::settings::{Credential, ProviderClient, Settings};
+use crate::settings::{ProviderClient, Settings};
 use deputy_core::Client;
 use deputy_egress::{EndpointClient, HttpClient, NamedHosts};
-use deputy_hub::exchange::Connection;
 use deputy_hub::sign_in::{ApprovedAgent, OwnClient, SignInSetup};
 use deputy_identity::client_assertion::AssertionAudience;
 use deputy_identity::client_authentication::ClientAuthentication;
@@ -68,37 +67,6 @@ pub fn sign_in(settings: &Settings) -> Result<Option<SignInSetup>, SignInError> 
             })
             .collect(),
     }))
-}
-
-/// How servers' tokens are had.
-///
-/// # Errors
-/// Names the server whose client cannot be used.
-pub fn connections(settings: &Settings) -> Result<Vec<Connection>, SignInError> {
-    let mut connections = Vec::new();
-    for server in &settings.servers {
-        let Credential::Exchanged(own) = &server.credential else { continue };
-        let client = match &own.client {
-            Some(client) => {
-                let authentication = authentication(server.name.as_str(), client)?;
-                Some(OwnClient { id: Client(client.id.clone()), authentication })
-            }
-            None => None,
-        };
-        connections.push(Connection {
-            server: server.name.clone(),
-            tenant: server.tenant.clone(),
-            kind: own.kind,
-            provider: own.provider.clone(),
-            authorization_server: own.authorization_server.clone(),
-            token_endpoint: own.token_endpoint.clone(),
-            resource: own.resource.clone(),
-            scopes: own.scopes.clone(),
-            client,
-            audience: own.audience.clone(),
-        });
-    }
-    Ok(connections)
 }
 
 /// How the hub shows a provider which client it is: by a signed assertion where it has a key, else by a secret in the header,

@@ -3,9 +3,9 @@
 use crate::keys::{Keys, KeysError};
 use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
-use crate::servers::{Around, Desk, servers};
+use crate::servers::{Around, servers};
 use crate::settings::{App, PolicySource, Settings};
-use crate::sign_in::{SignInError, connections, endpoints, sign_in};
+use crate::sign_in::{SignInError, endpoints, sign_in};
 use crate::telemetry::traces::{Carrier, traces};
 use crate::vault::vault;
 use deputy_core::{Client, Issuer, Timestamp};
@@ -104,12 +104,8 @@ impl Running {
         )));
         let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let supervisor = Supervisor::new(stop);
-        let around = Around {
-            client: client.clone(),
-            clock: Arc::clone(&clock),
-            supervisor: supervisor.clone(),
-            desk: Desk::default(),
-        };
+        let around =
+            Around { client: client.clone(), clock: Arc::clone(&clock), supervisor: supervisor.clone() };
         let (tracing, spans) = settings.telemetry.as_ref().map(traces).transpose()?.unzip();
         let vault = Arc::new(vault(settings, Arc::<SqliteStore>::clone(&store)));
         let hub = Hub::new(Setup {
@@ -134,7 +130,6 @@ impl Running {
             switches: Arc::<SqliteStore>::clone(&store),
             access: Arc::<SqliteStore>::clone(&store),
             sign_in: sign_in(settings)?,
-            connections: connections(settings)?,
             endpoints: Arc::new(endpoints(settings, client.clone())),
             operator_groups: settings.hub.operator_groups.clone(),
             pins: store,
@@ -150,8 +145,6 @@ impl Running {
             },
             call_limits: CallLimits { default_timeout: settings.hub.call_deadline, ..CallLimits::default() },
         });
-        // Nobody else has it: it is empty until now.
-        let _ = around.desk.set(Arc::clone(hub.exchange()));
         hub.start().await?;
         if let PolicySource::Directory(directory) = &settings.policy {
             hub.supervisor().start_until_shutdown(watch(Arc::clone(&hub), directory.clone()));

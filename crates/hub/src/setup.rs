@@ -13,7 +13,6 @@ use crate::catalog::Catalog;
 use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
 use crate::definitions::Definitions;
-use crate::exchange::{Connection, Exchange};
 use crate::finding::{Finder, Finding};
 use crate::journal::Journal;
 use crate::lanes::{PageLane, ServerLane, SessionLane};
@@ -90,8 +89,6 @@ pub struct Setup {
     pub access: Arc<dyn ports::AccessTable>,
     /// How people and agents sign in at the hub; `None`: they do not.
     pub sign_in: Option<SignInSetup>,
-    /// How servers' tokens are had.
-    pub connections: Vec<Connection>,
     /// Asks endpoints of identity providers, and documents of clients.
     pub endpoints: Arc<dyn ports::Endpoints>,
     /// The groups whose people may turn switches over the API. None: nobody can there.
@@ -136,7 +133,6 @@ pub struct Hub {
     access: Arc<Access>,
     revocations: Arc<Revocations>,
     authorization: Option<Arc<AuthorizationServer>>,
-    exchange: Arc<Exchange>,
     traces: Arc<Traces>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
@@ -270,15 +266,6 @@ impl Hub {
                 sources: sources.into_iter().collect(),
             }))
         });
-        let exchange = Arc::new(Exchange::new(crate::exchange::Parts {
-            connections: setup.connections,
-            logins: authorization.as_ref().map(|server| Arc::clone(server.logins())),
-            access: Arc::clone(&access),
-            endpoints: setup.endpoints,
-            journal: Arc::clone(&journal),
-            clock: Arc::clone(&clock),
-            sign_in: format!("{}/login", setup.public_url),
-        }));
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),
@@ -340,7 +327,6 @@ impl Hub {
             access,
             revocations,
             authorization,
-            exchange,
             traces: Traces::new(setup.tracing, Arc::clone(&clock)),
             clock,
             supervisor,

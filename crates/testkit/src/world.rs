@@ -6,7 +6,6 @@ use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantI
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
-use deputy_hub::exchange::Connection;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
@@ -56,8 +55,6 @@ struct Parts {
     sign_in: Option<SignInSetup>,
     /// What the hub asks over HTTP.
     endpoints: Arc<FakeEndpoints>,
-    /// How servers' tokens are had.
-    connections: Vec<Connection>,
 }
 
 impl Default for Parts {
@@ -72,7 +69,6 @@ impl Default for Parts {
             tracing: None,
             sign_in: None,
             endpoints: Arc::new(FakeEndpoints::new()),
-            connections: Vec::new(),
         }
     }
 }
@@ -171,14 +167,6 @@ impl World {
         world
     }
 
-    /// In which people sign in at the hub, and tokens for servers are had by these connections.
-    pub async fn exchanging(sign_in: SignInSetup, connections: Vec<Connection>) -> Self {
-        let parts = Parts { sign_in: Some(sign_in), connections, ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
     /// The hub's own client at [`TestIssuer`], and short lives.
     #[must_use]
     pub fn sign_in() -> SignInSetup {
@@ -248,8 +236,7 @@ impl World {
     }
 
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
-        let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, connections } =
-            parts;
+        let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints } = parts;
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -319,7 +306,6 @@ impl World {
             switches: Arc::<Memory>::clone(&tables),
             access: Arc::<Memory>::clone(&tables),
             sign_in,
-            connections,
             endpoints: Arc::<FakeEndpoints>::clone(&endpoints),
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),

@@ -117,7 +117,6 @@ fn around(settings: &Settings) -> Result<Around, Failure> {
         client: client.map_err(|error| Failure::Fault(error.to_string()))?,
         clock: Arc::new(SystemClock),
         supervisor: Supervisor::default(),
-        desk: crate::servers::Desk::default(),
     })
 }
 

@@ -2,7 +2,6 @@
 
 mod app;
 mod audit;
-mod credential;
 mod guard;
 mod limit;
 mod provider;
@@ -91,8 +90,7 @@ impl Meaning<'_, '_> {
             None => PolicySource::Shipped,
         };
         let audit = self.audit(file.audit.as_ref(), &tenants);
-        let servers =
-            self.servers(&file.server, &apps, &tenants, (&identity_providers, file.sign_in.is_some()));
+        let servers = self.servers(&file.server, &apps, &tenants);
         let sources: Vec<SourceName> = apps
             .iter()
             .map(|app| app.name.clone())

@@ -9,7 +9,6 @@ use crate::catalog::Listed;
 use crate::corridor::Wish;
 use crate::definitions::Definitions;
 use crate::events::{Events, Refused};
-use crate::exchange::Exchange;
 use crate::finding::Finding;
 use crate::intent::Reach;
 use crate::meter::Meter;
@@ -279,12 +278,6 @@ impl Hub {
         true
     }
 
-    /// Tokens for servers.
-    #[must_use]
-    pub const fn exchange(&self) -> &Arc<Exchange> {
-        &self.exchange
-    }
-
     /// Takes rights away.
     #[must_use]
     pub const fn revocations(&self) -> &Arc<Revocations> {
@@ -309,7 +302,6 @@ impl Hub {
     pub fn jwks(&self) -> serde_json::Value {
         let mut set = self.assertions.jwks();
         let own = self.authorization.iter().flat_map(|server| server.logins().own_keys());
-        let own = own.chain(self.exchange.own_keys());
         if let Some(keys) = set.get_mut("keys").and_then(serde_json::Value::as_array_mut) {
             keys.extend(own);
         }

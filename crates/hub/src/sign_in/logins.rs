@@ -334,13 +334,8 @@ impl Logins {
         }
     }
 
-    pub(crate) fn provider(&self, name: &ProviderName) -> Result<Arc<Provider>, LoginFault> {
+    fn provider(&self, name: &ProviderName) -> Result<Arc<Provider>, LoginFault> {
         self.authenticator.provider(name).ok_or_else(|| LoginFault::Provider(name.to_string()))
-    }
-
-    /// Where a provider's discovery document is.
-    pub(crate) fn discovery_place(provider: &Provider) -> Result<Url, String> {
-        discovery_address(provider)
     }
 
     pub(crate) async fn discovery(&self, provider: &Provider) -> Result<Arc<Discovery>, LoginFault> {

@@ -1,6 +1,5 @@
 //! `[[server]]`.
 
-use super::credential::Providers;
 use super::{MINUTE, Meaning, SECOND};
 use crate::settings::located::Located;
 use crate::settings::network;
@@ -22,7 +21,6 @@ impl Meaning<'_, '_> {
         blocks: &[raw::Server],
         apps: &[App],
         tenants: &[TenantId],
-        providers: Providers<'_>,
     ) -> Vec<Server> {
         let mut names: HashSet<&str> = apps.iter().map(|app| app.name.as_str()).collect();
         for block in blocks {
@@ -31,15 +29,10 @@ impl Meaning<'_, '_> {
                 self.twice(&block.name, "server", mend);
             }
         }
-        blocks.iter().filter_map(|block| self.server(block, tenants, providers)).collect()
+        blocks.iter().filter_map(|block| self.server(block, tenants)).collect()
     }
 
-    fn server(
-        &mut self,
-        block: &raw::Server,
-        tenants: &[TenantId],
-        providers: Providers<'_>,
-    ) -> Option<Server> {
+    fn server(&mut self, block: &raw::Server, tenants: &[TenantId]) -> Option<Server> {
         let name = self.name(&block.name, SourceName::new);
         if block.name.as_str() == deputy_hub::answers::SOURCE {
             let mend = "give the server another name; tools named `deputy__…` are the hub's own";
@@ -52,10 +45,12 @@ impl Meaning<'_, '_> {
         let classes = self.classes(&block.class);
         let says =
             |said: Option<&Located<String>>, word: &str| said.is_some_and(|said| said.as_str() == word);
-        let credential = self.credential(block, way.as_ref(), providers);
+        let credential =
+            if says(block.credential.as_ref(), "vault") { Credential::Vault } else { Credential::Open };
         let trust = if says(block.trust.as_ref(), "review") { Trust::Review } else { Trust::FirstUse };
-        let is_sent = credential.as_ref().is_some_and(|credential| *credential != Credential::Open);
-        if let (true, Some(Way::Command { .. }), Some(said)) = (is_sent, &way, &block.credential) {
+        if let (Credential::Vault, Some(Way::Command { .. }), Some(said)) =
+            (credential, &way, &block.credential)
+        {
             let mend = "remove `credential`; give the program what it needs in `[server.env]`";
             self.faults.add(said.span(), "a program is sent no headers".to_owned(), mend);
             return None;
@@ -64,7 +59,7 @@ impl Meaning<'_, '_> {
             name: name?,
             tenant: tenant?,
             way: way?,
-            credential: credential?,
+            credential,
             trust,
             timeout: timeout?,
             answer_bytes: answer_bytes?,

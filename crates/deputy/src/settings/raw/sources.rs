@@ -75,34 +75,10 @@ pub(in crate::settings) struct Server {
     #[serde(default)]
     #[schemars(extend("examples" = [["deleteEverything"]]))]
     pub(in crate::settings) exclude: Vec<Located<String>>,
-    /// By which right it is called. `open`: it needs none. `vault`: by headers sealed with `deputy vault put`; it then acts as
-    /// that service account. `client_credentials`: by a token for the hub itself; it acts as the service. The others by a token
-    /// for the user, from the identity provider: `id_jag`, `token_exchange`, `entra_obo`, `google_sts`. By default `open`.
-    #[schemars(extend("enum" = CREDENTIAL_WORDS, "examples" = ["id_jag"]))]
+    /// By which right it is called: `open`, it needs none; `vault`, by headers sealed with `deputy vault put`: it then acts
+    /// as that service account. By default `open`.
+    #[schemars(extend("enum" = ["open", "vault"], "examples" = ["vault"]))]
     pub(in crate::settings) credential: Option<Located<String>>,
-    /// The issuer of the server's own authorization server, byte for byte: pinned here, never learned from the server. For
-    /// `id_jag` and `client_credentials`.
-    #[schemars(extend("examples" = ["https://ledger.acme.example"]))]
-    pub(in crate::settings) authorization_server: Option<Located<String>>,
-    /// Its token endpoint. By default its metadata says, at the same origin; for `google_sts` Google's.
-    #[schemars(extend("examples" = ["https://ledger.acme.example/oauth/token"]))]
-    pub(in crate::settings) token_endpoint: Option<Located<String>>,
-    /// The identifier of the server (`resource`), as its authorization server knows it. By default its `url`.
-    #[schemars(extend("examples" = ["https://ledger.acme.example/mcp"]))]
-    pub(in crate::settings) resource: Option<Located<String>>,
-    /// The target of the exchange (`audience`) where the resource is not it: for `token_exchange` the target's client id, for
-    /// `google_sts` the pool's provider.
-    #[schemars(extend("examples" = ["ledger"]))]
-    pub(in crate::settings) audience: Option<Located<String>>,
-    /// The most that tokens for it may allow.
-    #[schemars(extend("examples" = [["ledger.read"]]))]
-    pub(in crate::settings) scopes: Option<Vec<Located<String>>>,
-    /// The identity provider that exchanges. By default the only one through which people sign in.
-    #[schemars(extend("examples" = ["acme"]))]
-    pub(in crate::settings) identity_provider: Option<Located<String>>,
-    /// The hub's own client at the server's authorization server. For `id_jag` and `client_credentials`.
-    #[schemars(extend("examples" = [{"id": "deputy", "private_key_jwt": {"file": "ledger-key.pem"}}]))]
-    pub(in crate::settings) client: Option<super::Client>,
     /// Whether its definitions count from their first use (`first_use`), or not before an administrator has accepted each
     /// with `deputy tools accept` (`review`). A change waits for one either way. By default `first_use`.
     #[schemars(extend("enum" = ["first_use", "review"], "examples" = ["review"]))]
@@ -119,10 +95,6 @@ pub(in crate::settings) struct Server {
     #[schemars(extend("examples" = [{"delete_entry": ["destructive"]}]))]
     pub(in crate::settings) class: BTreeMap<String, Located<Vec<ClassWord>>>,
 }
-
-/// The words of `credential`.
-pub(in crate::settings) const CREDENTIAL_WORDS: &[&str] =
-    &["open", "vault", "id_jag", "token_exchange", "entra_obo", "google_sts", "client_credentials"];
 
 /// A word of a class.
 #[derive(Debug, Deserialize)]
