@@ -20,7 +20,7 @@ use deputy_identity::claims::{Claims, Expectations, Verified};
 use deputy_identity::keys::{Begun, KeyRing, RefreshId, RingHealth};
 use deputy_identity::login::{Login, LoginExpectations};
 use deputy_identity::provider::{Provider, ProviderName};
-use deputy_identity::{Attempt, Verifier};
+use deputy_identity::Verifier;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

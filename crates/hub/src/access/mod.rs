@@ -286,14 +286,6 @@ impl Access {
         Ok(())
     }
 
-    /// One permission ends, by its own user's or an administrator's word. `false`: there is none.
-    pub(crate) fn end_grant(self: &Arc<Self>, id: &GrantId, why: &str) -> bool {
-        let Some(grant) = self.state().take_grant(id) else { return false };
-        let event = self.about(EventKind::AccessEnded, &grant).with_detail("why", why);
-        self.remove_later(vec![grant.key()], vec![event]);
-        true
-    }
-
     /// One login ends, and with it every permission that lives of it.
     pub(crate) fn end_login(self: &Arc<Self>, id: &Digest, why: &str) -> bool {
         let Some((login, grants)) = self.state().take_login(id) else { return false };

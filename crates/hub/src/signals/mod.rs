@@ -14,7 +14,7 @@ use crate::ports::{Clock, Endpoints, Revoked};
 use crate::revocations::{BACK_CHANNEL_LOGOUT, Revocations, SHARED_SIGNALS};
 use crate::sign_in::Logins;
 use crate::supervisor::Supervisor;
-use deputy_core::{Digest, Issuer, Secret, TenantId, Timestamp, User};
+use deputy_core::{Digest, Issuer, Secret, Timestamp, User};
 use deputy_identity::TokenError;
 use deputy_identity::claims::Audiences;
 use deputy_identity::provider::{Provider, ProviderName};
@@ -37,8 +37,8 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// What one provider may tell.
 pub struct SignalsSetup {
-    /// The hub's client ids there: for whom its logout tokens are.
-    pub clients: Audiences,
+    /// The hub's client ids there: for whom its logout tokens are. `None`: it has no client, so none is taken.
+    pub clients: Option<Audiences>,
     /// How its logout tokens say what they are.
     pub declared: LogoutType,
     /// Its stream of security events; `None`: it has none.
@@ -116,7 +116,7 @@ impl Signals {
         let (provider, setup) = self.claimed(token).ok_or(SignalFault::Issuer)?;
         let expectations = LogoutExpectations {
             provider: provider.name().clone(),
-            clients: setup.clients.clone(),
+            clients: setup.clients.clone().ok_or(SignalFault::Issuer)?,
             declared: setup.declared,
         };
         let verified = self.parts.authenticator.verify_logout(token, &expectations).await;

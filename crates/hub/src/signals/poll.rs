@@ -18,6 +18,16 @@ const PACE: Duration = Duration::from_millis(800);
 /// The longest time between two askings that failed.
 const SLOWEST: Duration = Duration::from_secs(60);
 
+/// From when on a request that brought nothing was one that waited.
+const LONG: Duration = Duration::from_secs(3);
+
+/// Whether the provider answers only once there is something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Long,
+    Not,
+}
+
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
@@ -49,19 +59,19 @@ impl Signals {
         let Some((stream, at)) = stream.and_then(|stream| Some((stream, stream.poll.as_ref()?))) else {
             return;
         };
-        let (mut done, mut wait) = (Done::default(), PACE);
+        let (mut done, mut wait, mut waiting) = (Done::default(), PACE, Waiting::Long);
         loop {
             let began = tokio::time::Instant::now();
-            match self.round(provider, stream, at, &done).await {
+            match self.round(provider, stream, at, (&done, waiting)).await {
                 Ok((next, more)) => {
                     let is_quiet = next.acknowledged.is_empty() && next.faulty.is_empty() && !more;
-                    (done, wait) = (next, PACE);
+                    (done, wait, waiting) = (next, PACE, Waiting::Long);
                     if is_quiet {
                         tokio::time::sleep_until(began + PACE).await;
                     }
                 }
-                // Nothing happened for as long as a request may take: that is no fault.
-                Err(_) if began.elapsed() >= LONG => wait = PACE,
+                // Nothing happened for as long as a request may take, or nobody is there: the next asking tells which.
+                Err(_) if waiting == Waiting::Long && began.elapsed() >= LONG => waiting = Waiting::Not,
                 Err(why) => {
                     tracing::warn!(provider = %provider.name(), why, "security events cannot be fetched");
                     tokio::time::sleep(wait).await;
@@ -76,10 +86,10 @@ impl Signals {
         provider: &Provider,
         stream: &EventStream,
         at: &PollAt,
-        done: &Done,
+        (done, waiting): (&Done, Waiting),
     ) -> Result<(Done, bool), String> {
         let mut body = json!({
-            "maxEvents": MOST_EVENTS, "returnImmediately": false, "ack": done.acknowledged,
+            "maxEvents": MOST_EVENTS, "returnImmediately": waiting == Waiting::Not, "ack": done.acknowledged,
         });
         if !done.faulty.is_empty()
             && let Some(members) = body.as_object_mut()
@@ -109,9 +119,6 @@ impl Signals {
         Ok((next, answer.more_available))
     }
 }
-
-/// From when on a request that found nothing was one that waited.
-const LONG: Duration = Duration::from_secs(3);
 
 impl SignalFault {
     /// The error code of RFC 8935 section 2.4.
