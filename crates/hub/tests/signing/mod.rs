@@ -34,7 +34,7 @@ struct Idp {
     groups: Vec<String>,
     refuses: bool,
     gives_no_refresh: bool,
-    refreshed: usize,
+    refreshed: Vec<String>,
 }
 
 /// What one browser holds.
@@ -73,11 +73,11 @@ impl Signing {
             let mut idp = own.lock().unwrap();
             let field = |name: &str| asked.form.get(name).cloned().unwrap_or_default();
             if field("grant_type") == "refresh_token" {
-                idp.refreshed += 1;
+                let subject = field("refresh_token").trim_start_matches("refresh-").to_owned();
+                idp.refreshed.push(subject.clone());
                 if idp.refuses {
                     return (400, json!({"error": "invalid_grant"}));
                 }
-                let subject = field("refresh_token").trim_start_matches("refresh-").to_owned();
                 return (200, tokens(&idp, &issuer, &clock, &subject, None));
             }
             match idp.codes.remove(&field("code")) {
@@ -104,9 +104,9 @@ impl Signing {
         self.idp.lock().unwrap().gives_no_refresh = true;
     }
 
-    /// How often the hub renewed tokens at the provider.
-    pub fn refreshed(&self) -> usize {
-        self.idp.lock().unwrap().refreshed
+    /// How often the hub renewed somebody's tokens at the provider.
+    pub fn refreshed(&self, subject: &str) -> usize {
+        self.idp.lock().unwrap().refreshed.iter().filter(|own| *own == subject).count()
     }
 
     /// The provider's answer to somebody who was sent there: the query with which the browser comes back.
