@@ -133,6 +133,8 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         access: Arc::<Memory>::clone(&tables),
         switches: tables,
         sign_in: None,
+        signals: HashMap::new(),
+        introspection: HashMap::new(),
         endpoints: Arc::new(deputy_testkit::FakeEndpoints::default()),
         operator_groups: Vec::new(),
         keys: Arc::new(KeyFetcher::new(client)),

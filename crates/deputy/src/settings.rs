@@ -129,6 +129,28 @@ pub struct IdentityProvider {
     pub provider: Provider,
     /// The hub's own client there.
     pub client: Option<ProviderClient>,
+    /// Whether, and where, it is asked about each of its tokens; then it has a client.
+    pub introspection: Option<Introspection>,
+    /// Its stream of security events.
+    pub events: Option<Events>,
+}
+
+/// A provider is asked about each of its tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspection {
+    /// Where; `None`: its discovery document says so.
+    pub url: Option<Url>,
+}
+
+/// A provider's stream of security events.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// What the stream calls the hub.
+    pub audience: String,
+    /// Where the secret is that a push brings.
+    pub push_token: Option<SecretSource>,
+    /// Where events are fetched, and where the token for it is; `None`: they are pushed.
+    pub poll: Option<(Url, Option<SecretSource>)>,
 }
 
 /// The hub's own client at an identity provider.
@@ -320,6 +342,10 @@ impl Settings {
         let of_providers = self.identity_providers.iter().map(|entry| match entry.provider.keys_at() {
             KeysAt::Discovery(url) | KeysAt::Set(url) => url.clone(),
         });
+        let of_providers = of_providers.chain(self.identity_providers.iter().flat_map(|entry| {
+            let asked = entry.introspection.iter().filter_map(|asked| asked.url.clone());
+            asked.chain(entry.events.iter().filter_map(|events| Some(events.poll.as_ref()?.0.clone())))
+        }));
         let webhooks = self.audit.publish.iter().filter_map(|target| match target {
             Target::Webhook(url) => Some(url.clone()),
             Target::Bucket(bucket) => Some(bucket.url.clone()),

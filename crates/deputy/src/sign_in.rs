@@ -1,13 +1,19 @@
 //! From `[sign_in]` to the hub as a relying party and an authorization server.
 
 use crate::settings::secret::SecretError;
-use crate::settings::{ProviderClient, Settings};
+use crate::settings::{ProviderClient, SecretSource, Settings};
 use deputy_core::Client;
 use deputy_egress::{EndpointClient, HttpClient, NamedHosts};
+use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::sign_in::{ApprovedAgent, OwnClient, SignInSetup};
+use deputy_hub::signals::{EventStream, PollAt, SignalsSetup};
+use deputy_identity::ProviderName;
+use deputy_identity::claims::{Audiences, NoAudience};
 use deputy_identity::client_assertion::AssertionAudience;
 use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::mint::{MintError, SigningKey};
+use deputy_identity::provider::AccessTokenType;
+use deputy_identity::revocation::LogoutType;
 use std::collections::HashMap;
 use std::sync::Arc;
 use url::Url;
@@ -22,6 +28,22 @@ pub enum SignInError {
         provider: String,
         /// What is wrong.
         error: SecretError,
+    },
+    /// The secret of its stream of security events cannot be read.
+    #[error("the events of identity provider `{provider}`: {error}")]
+    Events {
+        /// Which provider.
+        provider: String,
+        /// What is wrong.
+        error: SecretError,
+    },
+    /// A name for which tokens are is empty.
+    #[error("identity provider `{provider}`: {error}")]
+    Audience {
+        /// Which provider.
+        provider: String,
+        /// What is wrong.
+        error: NoAudience,
     },
     /// Its key is none.
     #[error(
@@ -67,6 +89,64 @@ pub fn sign_in(settings: &Settings) -> Result<Option<SignInSetup>, SignInError> 
             })
             .collect(),
     }))
+}
+
+/// Which providers are asked about each of their tokens.
+///
+/// # Errors
+/// Names the provider whose client cannot be used.
+pub fn introspection(settings: &Settings) -> Result<HashMap<ProviderName, IntrospectionSetup>, SignInError> {
+    let mut asked = HashMap::new();
+    for entry in &settings.identity_providers {
+        let (Some(wanted), Some(client)) = (&entry.introspection, &entry.client) else { continue };
+        let name = entry.provider.name();
+        let authentication = authentication(name.as_str(), client)?;
+        let client = OwnClient { id: Client(client.id.clone()), authentication };
+        asked.insert(name.clone(), IntrospectionSetup { client, url: wanted.url.clone() });
+    }
+    Ok(asked)
+}
+
+/// What each provider may tell by itself: logout tokens for the hub's own client there, and security events.
+///
+/// # Errors
+/// Names the provider whose secret cannot be read.
+pub fn signals(settings: &Settings) -> Result<HashMap<ProviderName, SignalsSetup>, SignInError> {
+    let mut told = HashMap::new();
+    for entry in &settings.identity_providers {
+        let name = entry.provider.name();
+        let provider = || name.to_string();
+        let audience = |text: &str| {
+            Audiences::one(text).map_err(|error| SignInError::Audience { provider: provider(), error })
+        };
+        let secret = |source: &Option<SecretSource>| {
+            let read = source.as_ref().map(SecretSource::read).transpose();
+            read.map_err(|error| SignInError::Events { provider: provider(), error })
+        };
+        let events = match &entry.events {
+            None => None,
+            Some(events) => Some(EventStream {
+                audiences: audience(&events.audience)?,
+                push_token: secret(&events.push_token)?,
+                poll: match &events.poll {
+                    None => None,
+                    Some((url, token)) => Some(PollAt { url: url.clone(), token: secret(token)? }),
+                },
+            }),
+        };
+        // Without a client of ours there is nobody whose logout a token could be about.
+        let clients = entry.client.as_ref().map(|client| audience(&client.id)).transpose()?;
+        if clients.is_none() && events.is_none() {
+            continue;
+        }
+        // What cannot say that it is an access token cannot say that it is a logout token either.
+        let declared = match entry.provider.settings().access_token_type {
+            AccessTokenType::Declared => LogoutType::Declared,
+            AccessTokenType::Untyped => LogoutType::Untyped,
+        };
+        told.insert(name.clone(), SignalsSetup { clients, declared, events });
+    }
+    Ok(told)
 }
 
 /// How the hub shows a provider which client it is: by a signed assertion where it has a key, else by a secret in the header,

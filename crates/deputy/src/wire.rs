@@ -5,7 +5,7 @@ use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
 use crate::servers::{Around, servers};
 use crate::settings::{App, PolicySource, Settings};
-use crate::sign_in::{SignInError, endpoints, sign_in};
+use crate::sign_in::{SignInError, endpoints, introspection, sign_in, signals};
 use crate::telemetry::traces::{Carrier, traces};
 use crate::vault::vault;
 use deputy_core::{Client, Issuer, Timestamp};
@@ -130,6 +130,8 @@ impl Running {
             switches: Arc::<SqliteStore>::clone(&store),
             access: Arc::<SqliteStore>::clone(&store),
             sign_in: sign_in(settings)?,
+            signals: signals(settings)?,
+            introspection: introspection(settings)?,
             endpoints: Arc::new(endpoints(settings, client.clone())),
             operator_groups: settings.hub.operator_groups.clone(),
             pins: store,

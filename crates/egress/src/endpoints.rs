@@ -65,9 +65,31 @@ impl Endpoints for EndpointClient {
         form: Form,
         authorization: Option<Secret<String>>,
     ) -> Result<EndpointAnswer, FetchError> {
-        let ask = self.ask(url, told_by)?;
         let fields: Vec<(&str, &str)> =
             form.iter().map(|(name, value)| (name, value.expose().as_str())).collect();
+        self.post(url, told_by, Exchange::PostForm(&fields), authorization).await
+    }
+
+    async fn post_json(
+        &self,
+        url: &Url,
+        told_by: ToldBy<'_>,
+        body: &serde_json::Value,
+        authorization: Option<Secret<String>>,
+    ) -> Result<EndpointAnswer, FetchError> {
+        self.post(url, told_by, Exchange::PostJson(body), authorization).await
+    }
+}
+
+impl EndpointClient {
+    async fn post(
+        &self,
+        url: &Url,
+        told_by: ToldBy<'_>,
+        exchange: Exchange<'_>,
+        authorization: Option<Secret<String>>,
+    ) -> Result<EndpointAnswer, FetchError> {
+        let ask = self.ask(url, told_by)?;
         let header = match &authorization {
             None => None,
             Some(value) => {
@@ -81,7 +103,7 @@ impl Endpoints for EndpointClient {
         };
         let reply = self
             .client
-            .exchange_with(url, ask, Exchange::PostForm(&fields), header, MAX_ANSWER_BYTES)
+            .exchange_with(url, ask, exchange, header, MAX_ANSWER_BYTES)
             .await
             .map_err(|error| told(url, &error))?;
         Ok(EndpointAnswer { status: reply.status, body: Secret::new(reply.body.to_vec()) })

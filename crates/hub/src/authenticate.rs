@@ -1,8 +1,12 @@
 //! From a bearer token to a [`Caller`]: each request by itself, nothing remembered but keys (A14, lists A and B of the
 //! identity reference).
 
+mod introspection;
 mod own;
+mod pushed;
 
+pub(crate) use introspection::Introspection;
+pub use introspection::IntrospectionSetup;
 pub(crate) use own::OwnTokens;
 
 use crate::caller::Caller;
@@ -12,11 +16,11 @@ use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
 use deputy_core::{Client, Digest, Event, EventKind, Secret, SourceName, TenantId, Timestamp, User};
 use deputy_identity::TokenError;
+use deputy_identity::Verifier;
 use deputy_identity::claims::{Claims, Expectations, Verified};
 use deputy_identity::keys::{Begun, KeyRing, RefreshId, RingHealth};
 use deputy_identity::login::{Login, LoginExpectations};
 use deputy_identity::provider::{Provider, ProviderName};
-use deputy_identity::{Attempt, Verifier};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,6 +99,8 @@ pub struct Rules {
     pub thrown: Arc<Thrown>,
     /// The hub's own tokens, where it gives any.
     pub(crate) own: Option<OwnTokens>,
+    /// Which providers are asked about each token.
+    pub(crate) introspection: Option<Introspection>,
 }
 
 /// Checks bearer tokens.
@@ -111,6 +117,7 @@ pub struct Authenticator {
     people_clients: Vec<Client>,
     thrown: Arc<Thrown>,
     own: Option<OwnTokens>,
+    introspection: Option<Introspection>,
 }
 
 /// What the line of a sign-in says.
@@ -149,6 +156,7 @@ impl Authenticator {
             people_clients: rules.people_clients,
             thrown: rules.thrown,
             own: rules.own,
+            introspection: rules.introspection,
         }
     }
 
@@ -246,20 +254,13 @@ impl Authenticator {
     ) -> Result<Verified<Login>, Denied> {
         let verify =
             |attempt| self.verifier.login(id_token.expose(), expectations, attempt, self.clock.now());
-        let verified = match verify(Attempt::First) {
-            Err(TokenError::KeysNeeded(name)) => {
-                self.fetch(&name).await;
-                verify(Attempt::AfterRefresh)
-            }
-            done => done,
-        };
-        let verified = verified.map_err(|error| {
+        let verified = self.with_keys(verify).await.map_err(|error| {
             tracing::warn!(code = error.code(), "an ID token was not accepted");
             self.journal.count_refused(&self.tenant, "login", error.code());
-            if error.is_unavailable() { Denied::Unavailable } else { Denied::Refused }
+            Denied::from(&error)
         })?;
         let claims = verified.claims.claims();
-        if self.thrown.stops_user(&claims.user) || self.thrown.ends_token(claims) {
+        if self.thrown.stops_user(&claims.user) || self.thrown.ends_fresh(claims) {
             self.journal.count_refused(&claims.user.tenant, "login", "revoked");
             return Err(Denied::Refused);
         }
@@ -282,7 +283,7 @@ impl Authenticator {
         };
         let verified = verified.map_err(|error| {
             self.journal.count_refused(&self.tenant, door.name(), error.code());
-            if error.is_unavailable() { Denied::Unavailable } else { Denied::Refused }
+            Denied::from(&error)
         })?;
         let user = &verified.claims().user;
         if self.thrown.stops_user(user) {
@@ -293,7 +294,24 @@ impl Authenticator {
             self.journal.count_refused(&verified.claims().user.tenant, door.name(), "revoked");
             return Err(Denied::Refused);
         }
+        self.introspect(door, token, verified.claims()).await?;
         Ok(verified)
+    }
+
+    /// C3: where the operator wants it, the provider itself says whether the token still is good.
+    async fn introspect(&self, door: &Door, token: &str, claims: &Claims) -> Result<(), Denied> {
+        let Some(introspection) = &self.introspection else { return Ok(()) };
+        let Some((provider, _)) = self.verifier.provider(&claims.provider) else { return Ok(()) };
+        let (code, denied) = match introspection.is_active(provider, token, claims).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => ("token_inactive", Denied::Refused),
+            Err(fault) => {
+                tracing::warn!(provider = %provider.name(), %fault, "a token cannot be asked about");
+                ("introspection_unavailable", Denied::Unavailable)
+            }
+        };
+        self.journal.count_refused(&claims.user.tenant, door.name(), code);
+        Err(denied)
     }
 
     /// Keeps every provider's keys fresh until the hub stops (B5).

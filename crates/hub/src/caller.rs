@@ -47,6 +47,8 @@ struct Side {
 pub(crate) struct Standing {
     /// When what proved them was issued. `None`: nobody knows, so before everything.
     pub(crate) issued_at: Option<Timestamp>,
+    /// When the provider said last who they are and in which groups.
+    pub(crate) told_at: Option<Timestamp>,
     /// The provider's session.
     pub(crate) session: Option<String>,
     /// The agent's permission, if the hub itself gave the token.
@@ -77,7 +79,12 @@ impl Caller {
             client,
             groups: claims.groups.clone(),
             expires_at: claims.expires_at,
-            standing: Standing { issued_at: claims.issued_at, session: claims.session.clone(), grant: None },
+            standing: Standing {
+                issued_at: claims.issued_at,
+                told_at: claims.issued_at,
+                session: claims.session.clone(),
+                grant: None,
+            },
             acting: acting(claims),
         };
         Self {
@@ -105,6 +112,7 @@ impl Caller {
             expires_at: verified.expires_at.min(login.ends_at),
             standing: Standing {
                 issued_at: Some(login.began_at),
+                told_at: Some(login.told_at.unwrap_or(login.began_at)),
                 session: login.provider_session.clone(),
                 grant: Some(Arc::clone(grant)),
             },

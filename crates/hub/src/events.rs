@@ -1,7 +1,7 @@
 //! What a call answers with: a stream, not one value.
 
 use crate::ports::upstream::{Reply, Told};
-use deputy_core::{ApprovalId, Reason, Timestamp};
+use deputy_core::{ApprovalId, Effect, Reason, Timestamp};
 use deputy_protocol::mcp::labels::Labels;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -27,19 +27,21 @@ pub struct Refused {
     pub reason: Reason,
     /// [`Reason::words`], and what is known beyond.
     pub message: String,
+    /// How far the agent's permission would have to go, where that is what is missing.
+    pub needs: Option<Effect>,
 }
 
 impl Refused {
     /// With the reason's own words.
     #[must_use]
     pub fn new(reason: Reason) -> Self {
-        Self { reason, message: reason.words().to_owned() }
+        Self { reason, message: reason.words().to_owned(), needs: None }
     }
 
     /// With a further sentence.
     #[must_use]
     pub fn because(reason: Reason, detail: impl std::fmt::Display) -> Self {
-        Self { reason, message: format!("{} ({detail})", reason.words()) }
+        Self { reason, message: format!("{} ({detail})", reason.words()), needs: None }
     }
 }
 

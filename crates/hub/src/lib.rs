@@ -29,6 +29,7 @@ pub mod search;
 pub mod servers;
 pub mod setup;
 pub mod sign_in;
+pub mod signals;
 pub mod supervisor;
 pub mod switches;
 pub mod tabs;

@@ -3,8 +3,8 @@
 
 use crate::access::Access;
 use crate::ports::{
-    AccessChange, AccessKey, AccessRecord, AccessTable, Clock, Revocation, RevocationOrder, RevocationWish,
-    Revoked, StoreError,
+    AccessChange, AccessRecord, AccessTable, Clock, Revocation, RevocationOrder, RevocationWish, Revoked,
+    StoreError,
 };
 use crate::supervisor::Supervisor;
 use crate::switches::{LOOK, Thrown};
@@ -17,6 +17,13 @@ use tokio::sync::oneshot;
 
 /// How long a revocation is kept that shuts nobody out for good: longer than any token or session lives.
 const KEPT: Duration = Duration::from_secs(8 * 24 * 3600);
+
+/// Who says so where an identity provider's event does (Shared Signals Framework).
+pub(crate) const SHARED_SIGNALS: &str = "shared_signals";
+/// Who says so where an identity provider's logout token does.
+pub(crate) const BACK_CHANNEL_LOGOUT: &str = "back_channel_logout";
+/// How far a provider's clock may be off (A8).
+const SKEW: Duration = Duration::from_secs(30);
 
 /// What revocations work upon.
 pub(crate) struct Parts {
@@ -33,11 +40,13 @@ pub struct Revocations {
     parts: Parts,
     /// Up to which wish everything was taken in.
     taken: AtomicU64,
+    /// One row is written at a time, as it is in memory then: so the table ends as the memory does.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl Revocations {
-    pub(crate) const fn new(parts: Parts) -> Self {
-        Self { parts, taken: AtomicU64::new(0) }
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts, taken: AtomicU64::new(0), writing: tokio::sync::Mutex::default() }
     }
 
     /// Whatever `target` had until now is worth nothing; it may be had anew.
@@ -47,16 +56,22 @@ impl Revocations {
         self.revoke(revocation, None)
     }
 
-    /// The same for what was issued before a moment that somebody else names, never later than now.
-    pub fn end_before(
+    /// The same for what was had before a provider says that something happened, by its own clock. Word of it may come late:
+    /// what is had anew since then stays.
+    pub fn end_since(
         self: &Arc<Self>,
         tenant: TenantId,
         target: Revoked,
-        before: Timestamp,
+        happened_at: Timestamp,
         by: &str,
     ) -> oneshot::Receiver<()> {
-        let at = self.parts.clock.now();
-        let revocation = Revocation { tenant, target, before: Some(before.min(at)), by: by.to_owned(), at };
+        let now = self.parts.clock.now();
+        let happened_at = happened_at.min(now.plus(SKEW));
+        // Tokens say when they were issued in whole seconds, so the whole second of the event counts. A provider's clock may
+        // be behind ours: then a little more ends than has to.
+        let whole = Timestamp::from_millis(happened_at.seconds() * 1000).plus(Duration::from_secs(1));
+        let before = whole.max(now.min(happened_at.plus(SKEW)));
+        let revocation = Revocation { tenant, target, before: Some(before), by: by.to_owned(), at: now };
         self.revoke(revocation, None)
     }
 
@@ -71,8 +86,18 @@ impl Revocations {
 
     /// Shuts a person out until somebody lets them in again.
     pub fn shut_out(self: &Arc<Self>, user: &User, by: &str) -> oneshot::Receiver<()> {
+        self.shut_out_since(user, self.parts.clock.now(), by)
+    }
+
+    /// The same since a moment that somebody else names, never later than now.
+    pub fn shut_out_since(
+        self: &Arc<Self>,
+        user: &User,
+        since: Timestamp,
+        by: &str,
+    ) -> oneshot::Receiver<()> {
         let target = Revoked::User { issuer: user.issuer.clone(), subject: user.subject.clone() };
-        let at = self.parts.clock.now();
+        let at = since.min(self.parts.clock.now());
         let revocation =
             Revocation { tenant: user.tenant.clone(), target, before: None, by: by.to_owned(), at };
         self.revoke(revocation, None)
@@ -96,7 +121,25 @@ impl Revocations {
             by: by.to_owned(),
             at,
         };
-        self.let_in(revocation, None).await
+        self.let_in(revocation, None, |_| true).await
+    }
+
+    /// Lets a person in again at their provider's word: only if it was the provider that shut them out, and before it says
+    /// that they may come. What an operator did stays. `false`: they are not let in, or were not out.
+    ///
+    /// # Errors
+    /// It cannot be recorded, so they stay out.
+    pub async fn readmit_since(
+        self: &Arc<Self>,
+        user: &User,
+        happened_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let target = Revoked::User { issuer: user.issuer.clone(), subject: user.subject.clone() };
+        let (at, by) = (self.parts.clock.now(), SHARED_SIGNALS.to_owned());
+        let revocation = Revocation { tenant: user.tenant.clone(), target, before: Some(at), by, at };
+        let is_theirs =
+            |one: &Revocation| one.before.is_none() && one.by == SHARED_SIGNALS && one.at <= happened_at;
+        self.let_in(revocation, None, is_theirs).await
     }
 
     /// Looks for wishes until the hub stops.
@@ -169,7 +212,7 @@ impl Revocations {
                     let own = Arc::clone(self);
                     self.parts.supervisor.start_until_shutdown(async move {
                         let mut wait = Duration::from_millis(200);
-                        while let Err(error) = own.let_in(revocation.clone(), Some(wish.id)).await {
+                        while let Err(error) = own.let_in(revocation.clone(), Some(wish.id), |_| true).await {
                             tracing::error!(%error, "somebody cannot be let in again yet");
                             tokio::time::sleep(wait).await;
                             wait = (wait * 2).min(Duration::from_secs(5));
@@ -187,20 +230,22 @@ impl Revocations {
         let (logins, grants) = self.parts.access.end_revoked(&revocation);
         self.parts.tabs.close_revoked();
         self.parts.tabs.everything_changed();
-        let event = event(EventKind::Revoked, &revocation)
+        let event = event(EventKind::Revoked, &revocation, self.parts.clock.now())
             .with_detail("logins", logins as u64)
             .with_detail("grants", grants as u64);
         let (recorded, hears) = oneshot::channel();
         let own = Arc::clone(self);
         self.parts.supervisor.start_until_shutdown(async move {
             let mut wait = Duration::from_millis(200);
-            let change = AccessChange {
-                put: vec![AccessRecord::Revocation(revocation)],
-                wish,
-                events: vec![event],
-                ..AccessChange::default()
-            };
-            while let Err(error) = own.parts.table.change_access(change.clone()).await {
+            loop {
+                let alone = own.writing.lock().await;
+                // INVARIANT: a lesser revocation takes no greater one out of the table.
+                let now = own.parts.thrown.revoked(&revocation.tenant, &revocation.target);
+                let put = vec![AccessRecord::Revocation(now.unwrap_or_else(|| revocation.clone()))];
+                let change =
+                    AccessChange { put, wish, events: vec![event.clone()], ..AccessChange::default() };
+                let Err(error) = own.parts.table.change_access(change).await else { break };
+                drop(alone);
                 tracing::error!(%error, "a revocation could not be recorded yet; it is in force");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(Duration::from_secs(5));
@@ -212,27 +257,33 @@ impl Revocations {
     }
 
     /// Recorded first. What was issued before stays worth nothing: only what is had anew counts.
-    async fn let_in(&self, revocation: Revocation, wish: Option<u64>) -> Result<bool, StoreError> {
-        let rows = self.parts.table.access().await?;
-        let key: AccessKey = revocation.key();
-        let was = rows.iter().any(|row| row.key() == key);
-        let events = if was { vec![event(EventKind::Readmitted, &revocation)] } else { Vec::new() };
+    async fn let_in(
+        &self,
+        revocation: Revocation,
+        wish: Option<u64>,
+        may: impl Fn(&Revocation) -> bool,
+    ) -> Result<bool, StoreError> {
+        let _alone = self.writing.lock().await;
+        let earlier = self.parts.thrown.revoked(&revocation.tenant, &revocation.target);
+        let was = earlier.as_ref().is_some_and(may);
+        let now = self.parts.clock.now();
+        let events = if was { vec![event(EventKind::Readmitted, &revocation, now)] } else { Vec::new() };
         let put = if was { vec![AccessRecord::Revocation(revocation.clone())] } else { Vec::new() };
         self.parts.table.change_access(AccessChange { put, remove: Vec::new(), wish, events }).await?;
-        if was {
-            self.parts.thrown.readmit(&revocation);
-        }
-        Ok(was)
+        // Whoever was shut out again meanwhile stays out: that row is written next.
+        Ok(was && self.parts.thrown.readmit(earlier.as_ref(), &revocation))
     }
 }
 
 /// The line that says so.
-fn event(kind: EventKind, revocation: &Revocation) -> Event {
-    let mut event = Event::new(revocation.at, revocation.tenant.clone(), kind)
+fn event(kind: EventKind, revocation: &Revocation, now: Timestamp) -> Event {
+    let mut event = Event::new(now, revocation.tenant.clone(), kind)
         .with_detail("target", revocation.target.code())
         .with_detail("by", revocation.by.as_str());
     match &revocation.target {
-        Revoked::User { issuer, subject } => {
+        Revoked::User { issuer, subject }
+        | Revoked::OutsideSessions { issuer, subject }
+        | Revoked::Claims { issuer, subject } => {
             let (tenant, issuer, subject) = (revocation.tenant.clone(), issuer.clone(), subject.clone());
             event.user = Some(User { tenant, issuer, subject });
         }

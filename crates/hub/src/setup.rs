@@ -8,7 +8,7 @@ use crate::answers::{Answers, Paging};
 use crate::approvals::standing::Standings;
 use crate::approvals::{ApprovalLimits, Approvals};
 use crate::assertion::Assertions;
-use crate::authenticate::{Authenticator, Door, OwnTokens, Rules};
+use crate::authenticate::{Authenticator, Door, Introspection, IntrospectionSetup, OwnTokens, Rules};
 use crate::catalog::Catalog;
 use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
@@ -23,6 +23,7 @@ use crate::ports::{self, Clock, KeySource, OpenCalls, StoreError};
 use crate::revocations::Revocations;
 use crate::servers::{Server, Servers};
 use crate::sign_in::{self, AuthorizationServer, Clients, Logins, SignInSetup};
+use crate::signals::{Signals, SignalsSetup};
 use crate::supervisor::Supervisor;
 use crate::switches::{Parts, Switches, Thrown};
 use crate::tabs::Tabs;
@@ -30,10 +31,10 @@ use crate::taint::Taint;
 use crate::tickets::TicketOffice;
 use crate::traces::{Traces, Tracing};
 use deputy_core::{Client, Event, EventKind, Issuer, Outcome, Reason, SourceName, TenantId};
-use deputy_identity::Verifier;
 use deputy_identity::claims::Expectations;
 use deputy_identity::mint::{OwnKeys, SigningKey};
 use deputy_identity::seal::Sealer;
+use deputy_identity::{ProviderName, Verifier};
 use deputy_policy::{Engine, PolicySet};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -89,6 +90,10 @@ pub struct Setup {
     pub access: Arc<dyn ports::AccessTable>,
     /// How people and agents sign in at the hub; `None`: they do not.
     pub sign_in: Option<SignInSetup>,
+    /// What identity providers may tell the hub by themselves.
+    pub signals: HashMap<ProviderName, SignalsSetup>,
+    /// Which of them are asked about each of their tokens.
+    pub introspection: HashMap<ProviderName, IntrospectionSetup>,
     /// Asks endpoints of identity providers, and documents of clients.
     pub endpoints: Arc<dyn ports::Endpoints>,
     /// The groups whose people may turn switches over the API. None: nobody can there.
@@ -133,6 +138,7 @@ pub struct Hub {
     access: Arc<Access>,
     revocations: Arc<Revocations>,
     authorization: Option<Arc<AuthorizationServer>>,
+    signals: Arc<Signals>,
     traces: Arc<Traces>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
@@ -235,6 +241,11 @@ impl Hub {
                 people_clients: setup.people_clients,
                 thrown: Arc::clone(&thrown),
                 own: own_tokens,
+                introspection: Introspection::new(
+                    setup.introspection,
+                    Arc::clone(&setup.endpoints),
+                    Arc::clone(&clock),
+                ),
             },
         ));
         let authorization = setup.sign_in.map(|sign_in| {
@@ -266,6 +277,18 @@ impl Hub {
                 sources: sources.into_iter().collect(),
             }))
         });
+        let signals = Arc::new(Signals::new(
+            crate::signals::Parts {
+                authenticator: Arc::clone(&authenticator),
+                revocations: Arc::clone(&revocations),
+                access: Arc::clone(&access),
+                logins: authorization.as_ref().map(|server| Arc::clone(server.logins())),
+                endpoints: setup.endpoints,
+                clock: Arc::clone(&clock),
+                supervisor: supervisor.clone(),
+            },
+            setup.signals,
+        ));
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),
@@ -327,6 +350,7 @@ impl Hub {
             access,
             revocations,
             authorization,
+            signals,
             traces: Traces::new(setup.tracing, Arc::clone(&clock)),
             clock,
             supervisor,
@@ -366,6 +390,7 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).keep_up());
         self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).forget_old());
         self.supervisor.start_until_shutdown(Arc::clone(&self.access).forget_ended());
+        self.signals.start_polling();
         if let Some(authorization) = &self.authorization {
             self.supervisor.start_until_shutdown(Arc::clone(authorization.logins()).keep_asking());
         }

@@ -3,8 +3,8 @@
 use crate::caller::{Guard, require, require_for_server};
 use crate::doors::tab::TabDoor;
 use crate::doors::{
-    approvals, definitions, grants, health, login, mcp, oauth, sdk, standing, switches, tab, tickets,
-    well_known,
+    approvals, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches, tab,
+    tickets, well_known,
 };
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
@@ -86,6 +86,12 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/oauth/token", Who::Anybody("the client proves itself in the form")),
     route("POST", "/oauth/revoke", Who::Anybody("the client proves itself in the form")),
     route("POST", "/oauth/register", Who::Anybody("where the operator allows it (RFC 7591)")),
+    route(
+        "POST",
+        "/logout/backchannel",
+        Who::Anybody("an identity provider's signed word that a session ended (Back-Channel Logout 1.0)"),
+    ),
+    route("POST", "/events/ssf", Who::Anybody("an identity provider's signed word (RFC 8935)")),
     route("POST", "/api/tickets", Who::TokenInside),
     route(
         "POST",
@@ -161,6 +167,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/oauth/token", post(oauth::token))
         .route("/oauth/revoke", post(oauth::revoke))
         .route("/oauth/register", post(oauth::register))
+        .route("/logout/backchannel", post(signals::logout))
+        .route("/events/ssf", post(signals::pushed))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .with_state(Arc::clone(hub))

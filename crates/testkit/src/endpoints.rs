@@ -97,6 +97,30 @@ impl Endpoints for FakeEndpoints {
         authorization: Option<Secret<String>>,
     ) -> Result<EndpointAnswer, FetchError> {
         let form = form.iter().map(|(name, value)| (name.to_owned(), value.expose().clone())).collect();
+        self.post(url, form, authorization)
+    }
+
+    async fn post_json(
+        &self,
+        url: &Url,
+        _: ToldBy<'_>,
+        body: &Value,
+        authorization: Option<Secret<String>>,
+    ) -> Result<EndpointAnswer, FetchError> {
+        // As members of the form, each as its JSON.
+        let members = body.as_object().into_iter().flatten();
+        let form = members.map(|(name, value)| (name.clone(), value.to_string())).collect();
+        self.post(url, form, authorization)
+    }
+}
+
+impl FakeEndpoints {
+    fn post(
+        &self,
+        url: &Url,
+        form: BTreeMap<String, String>,
+        authorization: Option<Secret<String>>,
+    ) -> Result<EndpointAnswer, FetchError> {
         let authorization = authorization.map(|value| value.expose().clone());
         let asked = Asked { url: url.to_string(), form, authorization };
         self.asked.lock().unwrap().push(asked.clone());

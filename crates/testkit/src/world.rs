@@ -4,12 +4,14 @@ use crate::wishes::permit_all;
 use crate::{FakeEndpoints, FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
 use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
+use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
 use deputy_hub::sign_in::{OwnClient, SignInSetup};
+use deputy_hub::signals::{EventStream, SignalsSetup};
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::traces::Tracing;
 use deputy_hub::{
@@ -22,6 +24,7 @@ use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::keys::KeyRing;
 use deputy_identity::mint::SigningKey;
 use deputy_identity::provider::{Provider, ProviderName};
+use deputy_identity::revocation::LogoutType;
 use deputy_identity::seal::Sealer;
 use deputy_policy::PolicySet;
 use serde_json::json;
@@ -55,6 +58,12 @@ struct Parts {
     sign_in: Option<SignInSetup>,
     /// What the hub asks over HTTP.
     endpoints: Arc<FakeEndpoints>,
+    /// What the identity provider may tell by itself.
+    signals: SignalsSetup,
+    /// How the identity provider is asked about tokens, if it is.
+    introspection: Option<IntrospectionSetup>,
+    /// The hub's own key, PKCS#8.
+    key: Arc<Secret<Vec<u8>>>,
 }
 
 impl Default for Parts {
@@ -69,6 +78,9 @@ impl Default for Parts {
             tracing: None,
             sign_in: None,
             endpoints: Arc::new(FakeEndpoints::new()),
+            signals: World::signals(),
+            introspection: None,
+            key: Arc::new(SigningKey::generate().unwrap()),
         }
     }
 }
@@ -88,6 +100,7 @@ pub struct World {
     pub manifests: Arc<FakeManifests>,
     /// What the hub asks over HTTP.
     pub endpoints: Arc<FakeEndpoints>,
+    key: Arc<Secret<Vec<u8>>>,
 }
 
 impl World {
@@ -167,15 +180,76 @@ impl World {
         world
     }
 
+    /// Another hub over what this one left, in which people sign in: as after a restart.
+    pub async fn signing_in_again<U: Upstream + 'static>(
+        &self,
+        sign_in: SignInSetup,
+        servers: Vec<(&'static str, Arc<U>)>,
+    ) -> Self {
+        let servers = servers
+            .into_iter()
+            .map(|(name, upstream)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, Trust::FirstUse) });
+        let parts = Parts {
+            tables: Arc::clone(&self.tables),
+            clock: Arc::clone(&self.clock),
+            issuer: Arc::clone(&self.issuer),
+            endpoints: Arc::clone(&self.endpoints),
+            key: Arc::clone(&self.key),
+            servers: servers.collect(),
+            sign_in: Some(sign_in),
+            ..Parts::default()
+        };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// In which the provider may tell this, and everything is allowed.
+    pub async fn told(signals: SignalsSetup) -> Self {
+        let parts = Parts { signals, ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// In which the provider is asked about each token, and everything is allowed.
+    pub async fn introspecting(url: Option<url::Url>) -> Self {
+        let introspection = Some(IntrospectionSetup { client: Self::own_client(), url });
+        let parts = Parts { introspection, ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// Logout tokens for the client `deputy`, and pushed events for [`World::EVENTS`].
+    #[must_use]
+    pub fn signals() -> SignalsSetup {
+        SignalsSetup {
+            clients: Some(Audiences::one("deputy").unwrap()),
+            declared: LogoutType::Declared,
+            events: Some(EventStream {
+                audiences: Audiences::one(Self::EVENTS).unwrap(),
+                push_token: None,
+                poll: None,
+            }),
+        }
+    }
+
+    /// What the provider's stream of security events calls the hub.
+    pub const EVENTS: &'static str = "https://hub.example/events";
+
+    fn own_client() -> OwnClient {
+        OwnClient {
+            id: Client("deputy".to_owned()),
+            authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret".to_owned())),
+        }
+    }
+
     /// The hub's own client at [`TestIssuer`], and short lives.
     #[must_use]
     pub fn sign_in() -> SignInSetup {
-        let own = OwnClient {
-            id: Client("deputy".to_owned()),
-            authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret".to_owned())),
-        };
         SignInSetup {
-            providers: HashMap::from([(ProviderName::new("idp").unwrap(), own)]),
+            providers: HashMap::from([(ProviderName::new("idp").unwrap(), Self::own_client())]),
             scopes: vec!["openid".to_owned(), "profile".to_owned()],
             session: std::time::Duration::from_secs(8 * 3600),
             grant: std::time::Duration::from_secs(1800),
@@ -236,7 +310,8 @@ impl World {
     }
 
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
-        let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints } = parts;
+        let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, .. } = parts;
+        let (signals, introspection, key) = (parts.signals, parts.introspection, parts.key);
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -252,7 +327,7 @@ impl World {
         let mut doors = HashMap::from([
             (Door::Mcp, Expectations::access_token(one("https://hub.example/mcp"))),
             (Door::Api, Expectations::access_token(one("https://hub.example/api"))),
-            (Door::Tickets(app.clone()), Expectations::id_token(one("crm-web"), provider)),
+            (Door::Tickets(app.clone()), Expectations::id_token(one("crm-web"), provider.clone())),
         ]);
         let classes = [
             ("list", "read"),
@@ -291,7 +366,7 @@ impl World {
             doors,
             people_clients: vec![Client("people".to_owned())],
             policy,
-            signing_key: SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap(),
+            signing_key: SigningKey::from_pkcs8(key.as_ref()).unwrap(),
             sealer: Sealer::new(&Secret::new([7; 32])),
             log: Arc::<Memory>::clone(&tables),
             recording: Recording::Redacted,
@@ -306,6 +381,8 @@ impl World {
             switches: Arc::<Memory>::clone(&tables),
             access: Arc::<Memory>::clone(&tables),
             sign_in,
+            signals: HashMap::from([(provider.clone(), signals)]),
+            introspection: introspection.into_iter().map(|setup| (provider.clone(), setup)).collect(),
             endpoints: Arc::<FakeEndpoints>::clone(&endpoints),
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
@@ -315,7 +392,7 @@ impl World {
             approval_limits: ApprovalLimits::default(),
             call_limits: CallLimits::default(),
         });
-        Self { hub, tables, clock, issuer, manifests, endpoints }
+        Self { hub, tables, clock, issuer, manifests, endpoints, key }
     }
 
     /// An access token for the hub's door at `path` (`/mcp`, `/api`).

@@ -177,6 +177,34 @@ pub(super) struct IdentityProvider {
     /// The longest lifetime (`exp` - `iat`) that a token may have: 1m to 24h, by default 24h.
     #[schemars(extend("examples" = ["24h"]))]
     pub(super) max_token_lifetime: Option<Located<String>>,
+    /// Whether it is asked about each of its access tokens (RFC 7662), by the hub's own `client`: for tokens that live long
+    /// after they were revoked. A yes is believed for 20 s; where it does not answer nobody is let in. By default not.
+    #[schemars(extend("examples" = [true]))]
+    pub(super) introspection: Option<bool>,
+    /// Where it is asked about tokens. By default its discovery document says.
+    #[schemars(extend("examples" = ["https://idp.acme.example/introspect"]))]
+    pub(super) introspection_url: Option<Located<String>>,
+    /// Its stream of security events (Shared Signals Framework: CAEP, RISC), pushed to `/events/ssf` or fetched. Without it no
+    /// event is taken. Logout tokens are taken at `/logout/backchannel` from every provider that has a `client`.
+    #[schemars(extend("examples" = [{"audience": "https://hub.acme.example/events/ssf", "push_token": {"file": "events.secret"}}]))]
+    pub(super) events: Option<Events>,
+}
+
+/// A provider's stream of security events.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Events {
+    /// What the stream calls the hub (`aud`).
+    #[schemars(extend("examples" = ["https://hub.acme.example/events/ssf"]))]
+    pub(super) audience: Located<String>,
+    /// Where the secret is that a push brings in `Authorization`, as it is or as a bearer token. Events are signed in any case.
+    #[schemars(extend("examples" = [{"file": "events.secret"}]))]
+    pub(super) push_token: Option<Located<SecretSource>>,
+    /// Where events are fetched (RFC 8936), instead of being pushed.
+    #[schemars(extend("examples" = ["https://idp.acme.example/ssf/poll"]))]
+    pub(super) poll: Option<Located<String>>,
+    /// Where the token is with which they are fetched.
+    #[schemars(extend("examples" = [{"env": "DEPUTY_EVENTS_TOKEN"}]))]
+    pub(super) token: Option<Located<SecretSource>>,
 }
 
 /// The name of a signature algorithm.

@@ -13,7 +13,7 @@ use crate::ports::{
 };
 use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
-use deputy_core::{Client, Digest, Event, EventKind, GrantId, TenantId, Timestamp, User};
+use deputy_core::{Client, Digest, Event, EventKind, GrantId, Issuer, TenantId, Timestamp, User};
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -80,7 +80,12 @@ impl Access {
         }
         let now = self.clock.now();
         let mut state = self.state();
-        for row in rows.into_iter().filter(|row| row.ends_at().is_none_or(|at| at > now)) {
+        // A login that was being taken away when the hub stopped is not taken up again, with what it holds.
+        let is_gone = |row: &AccessRecord| match row {
+            AccessRecord::Login(login) => self.thrown.ends_login(login),
+            _ => false,
+        };
+        for row in rows.into_iter().filter(|row| row.ends_at().is_none_or(|at| at > now) && !is_gone(row)) {
             state.put(row);
         }
         Ok(())
@@ -105,6 +110,16 @@ impl Access {
     /// A person's provider was asked, with whatever answer: not again before it is time.
     pub(crate) fn asked(&self, id: &Digest, now: Timestamp) {
         self.state().note_asked(*id, now);
+    }
+
+    /// The people who are signed in in one of a provider's sessions.
+    #[must_use]
+    pub(crate) fn people_in(&self, tenant: &TenantId, issuer: &Issuer, session: &str) -> Vec<User> {
+        let state = self.state();
+        let users = state.logins_in(tenant, session).map(|login| login.user.clone());
+        let mut users: Vec<User> = users.filter(|user| user.issuer == *issuer).collect();
+        users.dedup();
+        users
     }
 
     /// All of a person's logins.
@@ -156,7 +171,7 @@ impl Access {
     ///
     /// # Errors
     /// See [`AccessError`].
-    pub(crate) async fn begin(&self, login: Login) -> Result<Arc<Login>, AccessError> {
+    pub(crate) async fn begin(self: &Arc<Self>, login: Login) -> Result<Arc<Login>, AccessError> {
         if self.state().logins_count() >= MOST_LOGINS {
             return Err(AccessError::Full("people signed in"));
         }
@@ -167,6 +182,11 @@ impl Access {
         self.write(vec![AccessRecord::Login(login.clone())], event).await?;
         let login = Arc::new(login);
         self.state().put_login(Arc::clone(&login));
+        // Whoever was shut out while it was written does not come in, and what they hold is not kept.
+        if self.thrown.ends_login(&login) {
+            self.end_login(&login.id, "revoked");
+            return Err(AccessError::Ended);
+        }
         Ok(login)
     }
 
@@ -264,14 +284,6 @@ impl Access {
         self.write(vec![AccessRecord::Client(client.clone())], event).await?;
         self.state().put(AccessRecord::Client(client));
         Ok(())
-    }
-
-    /// One permission ends, by its own user's or an administrator's word. `false`: there is none.
-    pub(crate) fn end_grant(self: &Arc<Self>, id: &GrantId, why: &str) -> bool {
-        let Some(grant) = self.state().take_grant(id) else { return false };
-        let event = self.about(EventKind::AccessEnded, &grant).with_detail("why", why);
-        self.remove_later(vec![grant.key()], vec![event]);
-        true
     }
 
     /// One login ends, and with it every permission that lives of it.

@@ -2,7 +2,7 @@
 
 use super::GRANTS_PER_USER;
 use crate::ports::{AccessGrant, AccessKey, AccessRecord, Login, RegisteredClient, Revocation, Revoked};
-use deputy_core::{Client, Digest, GrantId, Timestamp, User};
+use deputy_core::{Client, Digest, GrantId, TenantId, Timestamp, User};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +51,16 @@ impl State {
 
     pub(crate) fn client(&self, id: &Client) -> Option<Arc<RegisteredClient>> {
         self.clients.get(id).cloned()
+    }
+
+    /// Who is signed in in one of a provider's sessions.
+    pub(crate) fn logins_in<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        session: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<Login>> {
+        let own = self.logins.values().filter(move |login| login.user.tenant == *tenant);
+        own.filter(move |login| login.provider_session.as_deref() == Some(session))
     }
 
     pub(crate) fn logins_of<'a>(&'a self, user: &User) -> impl Iterator<Item = Arc<Login>> + 'a {
@@ -167,11 +177,18 @@ impl State {
                 };
                 (logins(&of), Vec::new())
             }
+            Revoked::OutsideSessions { issuer, subject } => {
+                let user = User { tenant: tenant.clone(), issuer: issuer.clone(), subject: subject.clone() };
+                let of = |login: &Arc<Login>| {
+                    login.provider_session.is_none() && is_of_before(login.authenticated_at)
+                };
+                (self.logins_of(&user).filter(of).map(|login| login.id).collect(), Vec::new())
+            }
             Revoked::Agent { client } => {
                 (Vec::new(), grants(&|grant| grant.client == *client && is_of_before(grant.given_at)))
             }
             Revoked::Grant { id } => (Vec::new(), grants(&|grant| grant.id == *id)),
-            Revoked::Tab { .. } => (Vec::new(), Vec::new()),
+            Revoked::Claims { .. } | Revoked::Tab { .. } => (Vec::new(), Vec::new()),
         };
         let logins = logins.iter().filter_map(|id| self.take_login(id)).collect();
         let grants = grants.iter().filter_map(|id| self.take_grant(id)).collect();

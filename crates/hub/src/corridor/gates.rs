@@ -31,7 +31,10 @@ impl Corridor {
         }
         let effect = call.tool.class.effect.code();
         let refused = match caller.reaches(&call.tool.source) {
-            true => Refused::because(Reason::GrantExceeded, format!("it takes a permission to {effect}")),
+            true => Refused {
+                needs: Some(call.tool.class.effect),
+                ..Refused::because(Reason::GrantExceeded, format!("it takes a permission to {effect}"))
+            },
             false => Refused::new(Reason::GrantExceeded),
         };
         Err(self.refuse_for(caller, call, refused, ("needs", effect)).await)

@@ -34,6 +34,9 @@ pub struct Login {
     pub began_at: Timestamp,
     /// When the provider was last asked about them.
     pub asked_at: Timestamp,
+    /// When the provider said last in which groups they are. `None`: when they came.
+    #[serde(default)]
+    pub told_at: Option<Timestamp>,
     /// When it ends at the latest.
     pub ends_at: Timestamp,
     /// What the provider gave the hub for them, sealed (D11).
@@ -140,6 +143,20 @@ pub enum Revoked {
         /// Its `sid`.
         session: String,
     },
+    /// What a person has that names none of the provider's sessions, so that nobody can tell in which it began.
+    OutsideSessions {
+        /// Their provider.
+        issuer: Issuer,
+        /// Their `sub`.
+        subject: deputy_core::Subject,
+    },
+    /// What was said of a person until then: their groups. The person stays; whatever still says it is worth nothing.
+    Claims {
+        /// Their provider.
+        issuer: Issuer,
+        /// Their `sub`.
+        subject: deputy_core::Subject,
+    },
     /// An agent, for everybody.
     Agent {
         /// Its client id.
@@ -164,6 +181,8 @@ impl Revoked {
         match self {
             Self::User { .. } => "user",
             Self::Session { .. } => "session",
+            Self::OutsideSessions { .. } => "outside_sessions",
+            Self::Claims { .. } => "claims",
             Self::Agent { .. } => "agent",
             Self::Grant { .. } => "grant",
             Self::Tab { .. } => "tab",

@@ -52,4 +52,16 @@ pub trait Endpoints: Send + Sync {
         form: Form,
         authorization: Option<Secret<String>>,
     ) -> Result<EndpointAnswer, FetchError>;
+
+    /// The same with a JSON document.
+    ///
+    /// # Errors
+    /// No whole answer.
+    async fn post_json(
+        &self,
+        url: &Url,
+        told_by: ToldBy<'_>,
+        body: &serde_json::Value,
+        authorization: Option<Secret<String>>,
+    ) -> Result<EndpointAnswer, FetchError>;
 }

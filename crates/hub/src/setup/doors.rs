@@ -17,6 +17,7 @@ use crate::ports::{Revoked, StoreError};
 use crate::revocations::Revocations;
 use crate::servers::{Freshness, Listed as List, Server, Servers};
 use crate::sign_in::AuthorizationServer;
+use crate::signals::Signals;
 use crate::supervisor::Supervisor;
 use crate::switches::Switches;
 use crate::tabs::Tabs;
@@ -251,6 +252,12 @@ impl Hub {
     #[must_use]
     pub const fn authorization(&self) -> Option<&Arc<AuthorizationServer>> {
         self.authorization.as_ref()
+    }
+
+    /// Takes what identity providers tell by themselves.
+    #[must_use]
+    pub const fn signals(&self) -> &Arc<Signals> {
+        &self.signals
     }
 
     /// Signs a person out at the hub, in the browser that shows this cookie: their agents' permissions of this login end too.

@@ -26,6 +26,8 @@ const PURPOSE: &str = "signing-in";
 const DISCOVERY_FRESH: Duration = Duration::from_secs(600);
 /// Bytes that a discovery document may have (B1).
 const DISCOVERY_BYTES: usize = 256 * 1024;
+/// Locks that the askings about all logins share.
+const ASKING: usize = 64;
 /// Longest address that a person comes back to after signing in.
 const LONGEST_RESUME: usize = 8 * 1024;
 
@@ -67,6 +69,12 @@ pub enum LoginFault {
 }
 
 impl LoginFault {
+    /// Whether another try may go better.
+    #[must_use]
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Access(AccessError::Store(_)))
+    }
+
     /// For people, without a word of what a stranger may have written.
     #[must_use]
     pub fn words(&self) -> &'static str {
@@ -138,6 +146,8 @@ pub struct Logins {
     clock: Arc<dyn Clock>,
     public_url: Issuer,
     discoveries: Mutex<HashMap<ProviderName, (Arc<Discovery>, Duration)>>,
+    /// One asking at a time about a login: a refresh token that is used twice at once looks stolen to the provider.
+    asking: [tokio::sync::Mutex<()>; ASKING],
 }
 
 impl Logins {
@@ -150,7 +160,19 @@ impl Logins {
         public_url: Issuer,
     ) -> Self {
         let discoveries = Mutex::default();
-        Self { setup, access, revocations, authenticator, endpoints, sealer, clock, public_url, discoveries }
+        let asking = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
+        Self {
+            setup,
+            access,
+            revocations,
+            authenticator,
+            endpoints,
+            sealer,
+            clock,
+            public_url,
+            discoveries,
+            asking,
+        }
     }
 
     pub(crate) const fn setup(&self) -> &SignInSetup {
@@ -234,6 +256,7 @@ impl Logins {
             authenticated_at: verified.auth_time.unwrap_or(now),
             began_at: now,
             asked_at: now,
+            told_at: Some(now),
             ends_at,
             held: held.map_err(|_| LoginFault::Internal("nothing can be sealed"))?,
             user,
@@ -253,6 +276,45 @@ impl Logins {
     /// # Errors
     /// See [`LoginFault`]; [`LoginFault::Refused`] and [`LoginFault::Token`] mean that the login has ended.
     pub(crate) async fn ask_again(&self, login: &Login) -> Result<Arc<Login>, LoginFault> {
+        let _alone = self.asking(login).lock().await;
+        let current = self.access.login(&login.id).ok_or(AccessError::Ended)?;
+        // Somebody else has just asked.
+        if current.asked_at > login.asked_at {
+            return Ok(current);
+        }
+        self.renewed(&current).await
+    }
+
+    /// Asks the provider what is so of a person since a moment. Where it cannot be asked for good, or does not say, the login
+    /// ends: what it said before is not to be relied on.
+    ///
+    /// # Errors
+    /// See [`LoginFault::is_passing`].
+    pub(crate) async fn ask_since(&self, login: &Login, since: Timestamp) -> Result<(), LoginFault> {
+        let _alone = self.asking(login).lock().await;
+        let current = self.access.login(&login.id).ok_or(AccessError::Ended)?;
+        let is_told = |login: &Login| login.told_at.is_some_and(|at| at >= since);
+        if is_told(&current) {
+            return Ok(());
+        }
+        let renewed = self.renewed(&current).await;
+        let is_over = match &renewed {
+            Ok(next) => !is_told(next),
+            Err(fault) => !fault.is_passing(),
+        };
+        if is_over {
+            self.revocations.end_login(&login.id, "provider");
+        }
+        renewed.map(drop)
+    }
+
+    fn asking(&self, login: &Login) -> &tokio::sync::Mutex<()> {
+        let [first, others @ ..] = &self.asking;
+        let place = login.id.as_bytes().first().map_or(0, |byte| usize::from(*byte) % ASKING);
+        place.checked_sub(1).and_then(|place| others.get(place)).unwrap_or(first)
+    }
+
+    async fn renewed(&self, login: &Login) -> Result<Arc<Login>, LoginFault> {
         let now = self.clock.now();
         let held = self.held(login).ok_or(LoginFault::NotBegun)?;
         let Some(refresh_token) = held.refresh_token() else {
@@ -281,6 +343,7 @@ impl Logins {
             let verified = self.verified(id_token, &expectations).await.map_err(ended)?;
             ends = Some(verified.claims.claims().expires_at);
             next.groups.clone_from(&verified.claims.claims().groups);
+            next.told_at = Some(now);
         }
         let held = Held::of(&answer, ends, now, Some(&held));
         next.held = held
@@ -398,7 +461,7 @@ impl Logins {
 }
 
 /// Where a provider's discovery document is, whether or not its keys are learned from it.
-fn discovery_address(provider: &Provider) -> Result<Url, String> {
+pub(crate) fn discovery_address(provider: &Provider) -> Result<Url, String> {
     match provider.keys_at() {
         KeysAt::Discovery(url) => Ok(url.clone()),
         KeysAt::Set(_) => {

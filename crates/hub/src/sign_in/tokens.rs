@@ -85,7 +85,7 @@ impl AuthorizationServer {
         if let Some((grant, _)) = named.and_then(|id| self.access.grant(&id))
             && grant.client == client
         {
-            self.access.end_grant(&grant.id, "client");
+            self.take_away(&grant.id, "client");
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl AuthorizationServer {
                 let grant = known.grant.clone();
                 drop(codes);
                 tracing::warn!(%grant, "a code was used twice: its permission ends");
-                self.access.end_grant(&grant, "code_reuse");
+                self.take_away(&grant, "code_reuse");
                 return Err(refused());
             }
             let fits = known.redirect_uri == redirect_uri
@@ -172,7 +172,7 @@ impl AuthorizationServer {
             let grant = known.grant.clone();
             if !fits {
                 drop(codes);
-                self.access.end_grant(&grant, "code_misused");
+                self.take_away(&grant, "code_misused");
                 return Err(refused());
             }
             grant
@@ -198,8 +198,7 @@ impl AuthorizationServer {
         self.is_for(&grant, resources)?;
         if grant.generation != refresh.generation {
             tracing::warn!(grant = %grant.id, "a refresh token was used twice: its permission ends");
-            let target = Revoked::Grant { id: grant.id.clone() };
-            drop(self.revocations.end(grant.user.tenant.clone(), target, "reuse"));
+            self.take_away(&grant.id, "reuse");
             return Err(refused());
         }
         let ends_at = self.clock.now().plus(self.logins.setup().grant).min(login.ends_at);
@@ -209,6 +208,13 @@ impl AuthorizationServer {
             other => TokenFault::new(ErrorCode::TemporarilyUnavailable, &other.to_string()),
         })?;
         Ok((renewed, login))
+    }
+
+    /// A permission ends, and what runs by it.
+    fn take_away(&self, id: &GrantId, why: &str) {
+        let Some((grant, _)) = self.access.grant(id) else { return };
+        let target = Revoked::Grant { id: id.clone() };
+        drop(self.revocations.end(grant.user.tenant.clone(), target, why));
     }
 
     fn is_for(&self, grant: &AccessGrant, resources: &[String]) -> Result<(), TokenFault> {

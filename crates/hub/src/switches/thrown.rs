@@ -2,7 +2,7 @@
 
 use super::revoked::{OfTab, RevokedNow};
 use crate::caller::Caller;
-use crate::ports::{Revocation, Revoked};
+use crate::ports::{Login, Revocation, Revoked};
 use deputy_core::Reason;
 use deputy_core::{Facts, SourceKind, SourceName, Switch, SwitchTarget, TenantId, Tool, User};
 use deputy_identity::claims::Claims;
@@ -74,6 +74,16 @@ impl Thrown {
         self.snapshot().revoked.ends_token(claims)
     }
 
+    /// The same for a token that its provider gave just now.
+    pub(crate) fn ends_fresh(&self, claims: &Claims) -> bool {
+        self.snapshot().revoked.ends_fresh(claims)
+    }
+
+    /// Whether a login at the hub ended with its person's access.
+    pub(crate) fn ends_login(&self, login: &Login) -> bool {
+        self.snapshot().revoked.ends_login(login)
+    }
+
     /// Whether a tab was closed for good, or its user shut out.
     pub(crate) fn ends_tab(&self, tab: &OfTab<'_>) -> bool {
         self.snapshot().revoked.ends_tab(tab)
@@ -94,9 +104,20 @@ impl Thrown {
         self.0.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).revoked).put(revocation));
     }
 
-    /// Lets in again whom an earlier revocation of the same target shut out, from this moment on: in one step.
-    pub(crate) fn readmit(&self, from: &Revocation) {
-        self.0.send_modify(|now| Arc::make_mut(&mut Arc::make_mut(now).revoked).replace(from));
+    /// What is in force for a target.
+    pub(crate) fn revoked(&self, tenant: &TenantId, target: &Revoked) -> Option<Revocation> {
+        self.snapshot().revoked.of(tenant, target)
+    }
+
+    /// Lets in again whom `earlier` shut out, from this moment on: in one step, and only if nothing came between.
+    pub(crate) fn readmit(&self, earlier: Option<&Revocation>, from: &Revocation) -> bool {
+        self.0.send_if_modified(|now| {
+            let is_same = now.revoked.of(&from.tenant, &from.target).as_ref() == earlier;
+            if is_same {
+                Arc::make_mut(&mut Arc::make_mut(now).revoked).replace(from);
+            }
+            is_same
+        })
     }
 
     /// Forgets revocations that can concern nothing any more.

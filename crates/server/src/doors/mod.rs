@@ -9,6 +9,7 @@ pub(crate) mod mcp;
 pub(crate) mod oauth;
 pub(crate) mod operations;
 pub(crate) mod sdk;
+pub(crate) mod signals;
 pub(crate) mod standing;
 pub(crate) mod switches;
 pub(crate) mod tab;

@@ -4,7 +4,7 @@ use super::{DAY, MINUTE, Meaning};
 use crate::settings::located::Located;
 use crate::settings::network::{self, Wrong};
 use crate::settings::raw;
-use crate::settings::{IdentityProvider, ProviderClient, SecretSource};
+use crate::settings::{Events, IdentityProvider, Introspection, ProviderClient, SecretSource};
 use deputy_core::{Issuer, TenantId};
 use deputy_identity::claims::ClaimPath;
 use deputy_identity::provider::{AccessTokenType, KeysAt, Preset, ProviderError, Settings};
@@ -96,7 +96,50 @@ impl Meaning<'_, '_> {
         settings.kinds = kinds(preset, &block.name, apps);
         settings.max_lifetime = max_lifetime?;
         let provider = self.provider(block, settings)?;
-        Some(IdentityProvider { provider, client: flat(client)? })
+        let client = flat(client)?;
+        let introspection = self.introspection(block, client.as_ref())?;
+        let events = flat(block.events.as_ref().map(|events| self.events(events)))?;
+        Some(IdentityProvider { provider, client, introspection, events })
+    }
+
+    #[expect(clippy::option_option, reason = "written wrong, not written and written right are three cases")]
+    fn introspection(
+        &mut self,
+        block: &raw::IdentityProvider,
+        client: Option<&ProviderClient>,
+    ) -> Option<Option<Introspection>> {
+        let url = flat(block.introspection_url.as_ref().map(|url| self.located(url, network::web_address)))?;
+        let wanted = block.introspection.unwrap_or(url.is_some());
+        if wanted && client.is_none() {
+            let mend =
+                "add `client = { id = \"deputy\", secret = { file = \"idp.secret\" } }`: it is what asks";
+            let message = format!("`{}` cannot be asked about tokens: it has no `client`", *block.name);
+            self.faults.add(block.name.span(), message, mend);
+            return None;
+        }
+        Some(wanted.then_some(Introspection { url }))
+    }
+
+    fn events(&mut self, events: &raw::Events) -> Option<Events> {
+        let audience = self.text(&events.audience, "events.audience");
+        let push_token = flat(events.push_token.as_ref().map(|secret| self.secret(secret)));
+        let poll = flat(events.poll.as_ref().map(|url| self.located(url, network::web_address)));
+        let token = flat(events.token.as_ref().map(|secret| self.secret(secret)));
+        match (&events.poll, &events.push_token, &events.token) {
+            (Some(_), Some(push), _) => {
+                let mend = "keep one of the two: events are fetched, or they are pushed";
+                self.faults.add(push.span(), "`push_token` stands beside `poll`", mend);
+                return None;
+            }
+            (None, _, Some(token)) => {
+                let mend = "write `push_token` for what a push brings, or add `poll`";
+                self.faults.add(token.span(), "`token` is for fetching events, and there is no `poll`", mend);
+                return None;
+            }
+            _ => {}
+        }
+        let token = token?;
+        Some(Events { audience: audience?, push_token: push_token?, poll: poll?.map(|url| (url, token)) })
     }
 
     /// What remains for `deputy-identity` to refuse.

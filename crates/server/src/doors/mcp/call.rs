@@ -89,7 +89,7 @@ pub(super) fn ending(done: Result<ToolAnswer, Refused>) -> Ending {
         Ok(ToolAnswer { content, structured_content, is_error, labels }) => {
             Ending::Answered { content, structured_content, is_error, labels }
         }
-        Err(Refused { reason, message }) => Ending::Refused { reason, message },
+        Err(Refused { reason, message, .. }) => Ending::Refused { reason, message },
     }
 }
 

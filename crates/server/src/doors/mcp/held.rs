@@ -9,7 +9,7 @@ use super::places::Place;
 use super::relay;
 use super::sessions::{Running, Session};
 use super::stream::{self, Outgoing, Source};
-use deputy_core::Reason;
+use deputy_core::{Effect, Reason};
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Wish};
@@ -19,7 +19,7 @@ use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -62,6 +62,8 @@ pub(super) struct Held {
     /// Whether the connection can carry questions to the client.
     pub(super) takes_stream: bool,
     pub(super) renaming: Option<relay::Renaming>,
+    /// How far the agent's permission would have to go, if that is why it ended.
+    pub(super) needs: Arc<OnceLock<Effect>>,
     /// The span of the whole call, in however many rounds.
     pub(super) served: Served,
 }
@@ -163,6 +165,10 @@ impl Held {
     }
 
     fn ended(&self, done: Result<deputy_hub::ToolAnswer, Refused>) -> Outgoing {
+        if let Err(Refused { needs: Some(needs), .. }) = &done {
+            // It ends once.
+            let _ = self.needs.set(*needs);
+        }
         if let (Err(refused), Some(relay)) = (&done, &self.wish.relay)
             && !relay.is_tool_call()
         {

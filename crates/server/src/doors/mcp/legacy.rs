@@ -104,6 +104,7 @@ pub(super) async fn answer(
         Begun::Answered(answer) => return reply::message(answer),
         Begun::Held(held) => held,
     };
+    let needs = Arc::clone(&held.needs);
     let streams = held.token.is_some() && matches!(held.wish.target, Target::Public(_));
     match gathered(wire, streams, Steps::of(Vec::new(), vec![*held])).await {
         Gathered::Goes(steps) => stream::answer(steps),
@@ -111,7 +112,10 @@ pub(super) async fn answer(
             let lost = || Fault::new(code::INTERNAL, "the call ended without an answer");
             let answer =
                 answers.pop().unwrap_or_else(|| raw(&lost().answering(Some(&request.id)).response()));
-            reply::message(answer)
+            match needs.get() {
+                Some(needs) => reply::insufficient(door, *needs, answer),
+                None => reply::message(answer),
+            }
         }
     }
 }
@@ -253,6 +257,7 @@ fn held(
         place,
         session: Arc::clone(session),
         takes_stream: wire.takes_stream,
+        needs: Arc::default(),
     }))
 }
 

@@ -10,7 +10,7 @@ use super::stream::{self, Outgoing, Source};
 use super::tasks;
 use super::{McpDoor, Scope, Wire, listen};
 use axum::response::Response;
-use deputy_core::{Reason, SourceName, Tool};
+use deputy_core::{Effect, Reason, SourceName, Tool};
 use deputy_hub::ports::upstream::{ClientSide, Reply};
 use deputy_hub::servers::items_of;
 use deputy_hub::traces::Served;
@@ -245,6 +245,9 @@ async fn carry(
         (Some(last), Some(Over::Error(code))) => {
             reply::relayed_error(code, last.unwrap_or_else(|| calling.lost()), Stage::Modern)
         }
+        (Some(last), Some(Over::Exceeds(needs))) => {
+            reply::insufficient(door, needs, last.unwrap_or_else(|| calling.lost()))
+        }
         (Some(last), Some(Over::Result)) => reply::message(last.unwrap_or_else(|| calling.lost())),
     }
 }
@@ -275,6 +278,8 @@ impl Kind {
 enum Over {
     Result,
     Error(i64),
+    /// The agent's permission does not go this far.
+    Exceeds(Effect),
 }
 
 /// A call on its way. Dropping it, because the client closed the connection, cancels it.
@@ -358,7 +363,11 @@ impl Calling {
                 let fault = relay::refusal(&refused).answering(Some(&self.id));
                 (Over::Error(fault.code), raw(&fault.response()))
             }
-            (_, done) => (Over::Result, raw(&response(&self.id, call::ending(done).modern()))),
+            (_, done) => {
+                let needs = done.as_ref().err().and_then(|refused| refused.needs);
+                let over = needs.map_or(Over::Result, Over::Exceeds);
+                (over, raw(&response(&self.id, call::ending(done).modern())))
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! JSON-RPC answers over HTTP: the one place that picks their statuses (reference, section 2.2).
 
+use super::{McpDoor, Scope};
 use axum::response::{IntoResponse, Response};
+use deputy_core::Effect;
+use deputy_hub::sign_in;
 use deputy_protocol::jsonrpc::{Fault, code};
 use deputy_protocol::relay::raw;
 use http::{HeaderValue, StatusCode, header};
@@ -45,6 +48,26 @@ pub(super) fn relayed_error(code: i64, answer: Box<RawValue>, stage: Stage) -> R
 
 pub(super) fn message(value: Box<RawValue>) -> Response {
     json(StatusCode::OK, value)
+}
+
+/// A call for which the agent's permission goes not far enough, answered before anything else was: the client can ask the
+/// person for more (MCP authorization, "Scope Challenge Handling"; RFC 6750 section 3.1). All the scopes that it takes are
+/// named at once.
+pub(super) fn insufficient(door: &McpDoor, needs: Effect, answer: Box<RawValue>) -> Response {
+    let path = match &door.scope {
+        Scope::All => "/mcp".to_owned(),
+        Scope::Server(server) => format!("/s/{server}/mcp"),
+    };
+    let challenge = format!(
+        "Bearer error=\"insufficient_scope\", scope=\"{}\", resource_metadata=\"{}/.well-known/oauth-protected-resource{path}\"",
+        sign_in::scopes_up_to(needs).join(" "),
+        door.hub.public_url()
+    );
+    let mut response = json(StatusCode::FORBIDDEN, answer);
+    if let Ok(value) = HeaderValue::from_str(&challenge) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    response
 }
 
 /// Heard, and there is nothing to say.
