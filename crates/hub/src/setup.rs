@@ -13,6 +13,7 @@ use crate::catalog::Catalog;
 use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
 use crate::definitions::Definitions;
+use crate::exchange::{self, Connection, Exchange};
 use crate::finding::{Finder, Finding};
 use crate::journal::Journal;
 use crate::lanes::{PageLane, ServerLane, SessionLane};
@@ -89,6 +90,8 @@ pub struct Setup {
     pub access: Arc<dyn ports::AccessTable>,
     /// How people and agents sign in at the hub; `None`: they do not.
     pub sign_in: Option<SignInSetup>,
+    /// Servers that the hub gets tokens for, by names that are among `servers`.
+    pub connections: Vec<Connection>,
     /// Asks endpoints of identity providers, and documents of clients.
     pub endpoints: Arc<dyn ports::Endpoints>,
     /// The groups whose people may turn switches over the API. None: nobody can there.
@@ -133,6 +136,7 @@ pub struct Hub {
     access: Arc<Access>,
     revocations: Arc<Revocations>,
     authorization: Option<Arc<AuthorizationServer>>,
+    exchange: Arc<Exchange>,
     traces: Arc<Traces>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
@@ -266,6 +270,17 @@ impl Hub {
                 sources: sources.into_iter().collect(),
             }))
         });
+        let exchange = Exchange::new(exchange::Parts {
+            connections: setup.connections,
+            logins: authorization.as_ref().map(|server| Arc::clone(server.logins())),
+            access: Arc::clone(&access),
+            endpoints: setup.endpoints,
+            journal: Arc::clone(&journal),
+            key: Arc::clone(&signing_key),
+            clock: Arc::clone(&clock),
+            supervisor: supervisor.clone(),
+            public_url: setup.public_url.clone(),
+        });
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),
@@ -327,6 +342,7 @@ impl Hub {
             access,
             revocations,
             authorization,
+            exchange,
             traces: Traces::new(setup.tracing, Arc::clone(&clock)),
             clock,
             supervisor,
@@ -366,6 +382,7 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).keep_up());
         self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).forget_old());
         self.supervisor.start_until_shutdown(Arc::clone(&self.access).forget_ended());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.exchange).forget_ended());
         if let Some(authorization) = &self.authorization {
             self.supervisor.start_until_shutdown(Arc::clone(authorization.logins()).keep_asking());
         }

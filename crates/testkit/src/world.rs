@@ -6,6 +6,7 @@ use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantI
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
+use deputy_hub::exchange::Connection;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
@@ -55,6 +56,8 @@ struct Parts {
     sign_in: Option<SignInSetup>,
     /// What the hub asks over HTTP.
     endpoints: Arc<FakeEndpoints>,
+    /// Servers that the hub gets tokens for.
+    connections: Vec<Connection>,
 }
 
 impl Default for Parts {
@@ -69,6 +72,7 @@ impl Default for Parts {
             tracing: None,
             sign_in: None,
             endpoints: Arc::new(FakeEndpoints::new()),
+            connections: Vec::new(),
         }
     }
 }
@@ -167,6 +171,14 @@ impl World {
         world
     }
 
+    /// The same, in which the hub gets tokens by these connections, and there is no server but them.
+    pub async fn exchanging(sign_in: SignInSetup, connections: Vec<Connection>) -> Self {
+        let parts = Parts { connections, sign_in: Some(sign_in), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// The hub's own client at [`TestIssuer`], and short lives.
     #[must_use]
     pub fn sign_in() -> SignInSetup {
@@ -236,7 +248,8 @@ impl World {
     }
 
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
-        let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints } = parts;
+        let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, connections } =
+            parts;
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -307,6 +320,7 @@ impl World {
             access: Arc::<Memory>::clone(&tables),
             sign_in,
             endpoints: Arc::<FakeEndpoints>::clone(&endpoints),
+            connections,
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
             tracing,
