@@ -294,3 +294,6 @@ pub fn upstream(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
