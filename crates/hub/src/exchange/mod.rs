@@ -229,11 +229,11 @@ impl Exchange {
                 self.kept().keep(key, fresh, id);
                 Ok(token)
             }
-            Err(fault) => Err(self.failed(connection, asker, key, id, &fault)),
+            Err(fault) => Err(self.failed(connection, asker, key, id, &fault).await),
         }
     }
 
-    fn failed(
+    async fn failed(
         &self,
         connection: &Connection,
         asker: &Asker,
@@ -244,8 +244,7 @@ impl Exchange {
         let refusal = self.worded(connection, fault);
         let event = self.line(EventKind::ExchangeRefused, connection, asker).with_detail("why", fault.code());
         let event = Event { reason: Some(refusal.reason), ..event };
-        // Nothing is given, so nothing waits for this line.
-        drop(self.journal.append_later(vec![event]));
+        let line = self.journal.append_later(vec![event]);
         if fault.is_for_the_operator() {
             tracing::error!(server = %connection.server, why = fault.code(), "no token can be had for a server");
         }
@@ -258,6 +257,10 @@ impl Exchange {
             self.kept().drop_person(&asker.user);
         }
         self.kept().hold(key, login, fault.hold(), now, refusal.clone());
+        // What is taken away is gone by now: only the answer waits for the line.
+        if let Err(error) = line.await {
+            tracing::error!(%error, "a refused exchange could not be recorded");
+        }
         refusal
     }
 
@@ -296,7 +299,12 @@ impl Exchange {
         tracing::error!(server = %connection.server, why, "a server is sent no credential any more, until the hub is started anew");
         let event = self.line(EventKind::ExchangeRefused, connection, asker);
         let event = event.with_detail("why", "authorization_server_changed");
-        drop(self.journal.append_later(vec![event]));
+        let line = self.journal.append_later(vec![event]);
+        self.supervisor.start(async move {
+            if let Err(error) = line.await {
+                tracing::error!(%error, "that a server is sent no credential any more could not be recorded");
+            }
+        });
         let words = "an operator has to look at this server: it is sent no credential any more";
         self.kept().disable(&connection.server, ExchangeRefusal::new(Reason::UpstreamUnavailable, words));
     }
