@@ -133,6 +133,7 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         access: Arc::<Memory>::clone(&tables),
         switches: tables,
         sign_in: None,
+        connections: Vec::new(),
         signals: HashMap::new(),
         introspection: HashMap::new(),
         endpoints: Arc::new(deputy_testkit::FakeEndpoints::default()),

@@ -1,21 +1,26 @@
 //! From `[[server]]` to the servers of the hub: how each is reached, and by which right.
 
-use crate::settings::{Credential, Document, Server, Settings, Way};
+use crate::settings::{self, Credential, Document, ExchangeWay, ProviderClient, Server, Settings, Way};
+use crate::sign_in::{SignInError, authentication};
 use async_trait::async_trait;
-use deputy_core::{IdError, Origin, Secret, SourceName, TenantId};
+use deputy_core::{Client, IdError, Origin, Secret, SourceName, TenantId};
 use deputy_egress::upstream::{
     self, HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream, Unreflecting,
 };
 use deputy_egress::{DocumentAt, HttpClient, OpenApiUpstream, Served};
+use deputy_hub::exchange::{self, Asker, AtServer, Connection, Exchange, ServerClient};
 use deputy_hub::ports::{Clock, Upstream};
 use deputy_hub::{Right, Supervisor, Vault};
 use deputy_protocol::openapi::Options;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use url::Url;
 
 /// How long a program has to end by itself, and again after it was told to.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Google Cloud's Security Token Service.
+const GOOGLE_STS: &str = "https://sts.googleapis.com/v1/token";
 
 /// How old an OpenAPI document may be when tools are listed.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -29,6 +34,51 @@ pub struct Around {
     pub clock: Arc<dyn Clock>,
     /// Where tasks run.
     pub supervisor: Supervisor,
+    /// Where tokens are had; set once the hub is there, and until then there are none.
+    pub exchange: Arc<OnceLock<Arc<Exchange>>>,
+}
+
+/// Tokens that the hub gets for whoever asks.
+struct Exchanged {
+    desk: Arc<OnceLock<Arc<Exchange>>>,
+    server: SourceName,
+}
+
+impl Exchanged {
+    /// The desk, and for whom. What is no person's connection is sent nothing.
+    fn asker(&self, principal: &str) -> Option<(&Arc<Exchange>, Asker)> {
+        self.desk.get().zip(Asker::of_principal(principal))
+    }
+}
+
+#[async_trait]
+impl upstream::Credential for Exchanged {
+    async fn headers(&self, principal: &str) -> Result<Vec<(String, Secret<String>)>, upstream::NoHeaders> {
+        let Some((desk, asker)) = self.asker(principal) else {
+            return Err(upstream::NoHeaders::unavailable("nobody is known for whom a token could be had"));
+        };
+        let token = desk
+            .token(&asker, &self.server)
+            .await
+            .map_err(|refusal| upstream::NoHeaders { reason: refusal.reason, words: refusal.words })?;
+        let value = Secret::new(format!("Bearer {}", token.expose()));
+        Ok(vec![("authorization".to_owned(), value)])
+    }
+
+    async fn names(&self) -> Vec<String> {
+        vec!["authorization".to_owned()]
+    }
+
+    async fn refused(&self, principal: &str, challenge: &upstream::Challenge) -> bool {
+        let Some((desk, asker)) = self.asker(principal) else { return false };
+        if let Some(text) = &challenge.www_authenticate
+            && desk.is_led_astray(&asker, &self.server, text).await
+        {
+            return false;
+        }
+        // A 403 wants more than is configured: nothing is widened at a server's word.
+        challenge.status == 401 && desk.drop_token(&asker, &self.server)
+    }
 }
 
 /// What the vault has for one server. Opened at the socket's edge, at each request, and kept nowhere: a secret that was
@@ -77,12 +127,16 @@ fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hu
         origin: origin(server)?,
         classes: server.classes.clone().into_iter().collect(),
         trust: server.trust,
-        right: match server.credential {
+        right: match &server.credential {
             Credential::Open => Right::Open,
             Credential::Vault => Right::Key,
+            Credential::Exchange(exchange) => match exchange.way {
+                ExchangeWay::ClientCredentials { .. } => Right::Key,
+                _ => Right::Exchange,
+            },
         },
         timeout: server.timeout,
-        upstream: match server.credential {
+        upstream: match &server.credential {
             Credential::Open => upstream(server, around, Arc::new(NoCredential)),
             Credential::Vault => {
                 let (vault, tenant, server_name) =
@@ -91,7 +145,73 @@ fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hu
                 let opened = upstream(server, around, Arc::<Sealed>::clone(&sealed));
                 Arc::new(Unreflecting::new(opened, sealed, around.supervisor.clone()))
             }
+            Credential::Exchange(_) => {
+                let (desk, server_name) = (Arc::clone(&around.exchange), server.name.clone());
+                let exchanged = Arc::new(Exchanged { desk, server: server_name });
+                let opened = upstream(server, around, Arc::<Exchanged>::clone(&exchanged));
+                Arc::new(Unreflecting::new(opened, exchanged, around.supervisor.clone()))
+            }
         },
+    })
+}
+
+/// The servers that the hub gets tokens for.
+///
+/// # Errors
+/// The hub's own client at an authorization server cannot be used.
+pub fn connections(settings: &Settings) -> Result<Vec<Connection>, SignInError> {
+    let each = settings.servers.iter().filter_map(|server| match &server.credential {
+        Credential::Exchange(exchange) => Some(connection(server, exchange)),
+        Credential::Open | Credential::Vault => None,
+    });
+    each.collect()
+}
+
+fn connection(server: &Server, own: &settings::Exchange) -> Result<Connection, SignInError> {
+    let token_endpoint = own.token_endpoint.clone();
+    let registered = |client: &ProviderClient| {
+        let authentication = authentication(server.name.as_str(), client)?;
+        Ok::<_, SignInError>(ServerClient::Registered { id: Client(client.id.clone()), authentication })
+    };
+    let way = match &own.way {
+        ExchangeWay::IdJag { provider, authorization_server, client } => {
+            let client = client.as_ref().map(registered).transpose()?.unwrap_or(ServerClient::OwnDocument);
+            let at = AtServer { issuer: authorization_server.clone(), token_endpoint, client };
+            exchange::Way::IdJag { provider: provider.clone(), at }
+        }
+        ExchangeWay::TokenExchange { provider, audience, unasked_scopes } => exchange::Way::TokenExchange {
+            provider: provider.clone(),
+            audience: audience.clone(),
+            unasked_scopes: unasked_scopes.clone(),
+            token_endpoint,
+        },
+        ExchangeWay::EntraObo { provider } => {
+            exchange::Way::EntraObo { provider: provider.clone(), token_endpoint }
+        }
+        ExchangeWay::GoogleSts { provider, audience, user_project } => {
+            let usual = Url::parse(GOOGLE_STS).ok();
+            let Some(token_endpoint) = token_endpoint.or(usual) else {
+                return Err(SignInError::Endpoint(server.name.to_string()));
+            };
+            exchange::Way::GoogleSts {
+                provider: provider.clone(),
+                audience: audience.clone(),
+                user_project: user_project.clone(),
+                token_endpoint,
+            }
+        }
+        ExchangeWay::ClientCredentials { authorization_server, client } => {
+            let client = registered(client)?;
+            let at = AtServer { issuer: authorization_server.clone(), token_endpoint, client };
+            exchange::Way::ClientCredentials { at }
+        }
+    };
+    Ok(Connection {
+        server: server.name.clone(),
+        tenant: server.tenant.clone(),
+        resource: own.resource.clone(),
+        scopes: own.scopes.clone(),
+        way,
     })
 }
 
@@ -119,7 +239,7 @@ pub fn upstream(
         stream_line_bytes: server.answer_bytes,
         ..Limits::default()
     };
-    let Around { client, clock, supervisor } = around.clone();
+    let Around { client, clock, supervisor, .. } = around.clone();
     let name = server.name.to_string();
     match &server.way {
         Way::Address(url) => Arc::new(HttpUpstream::new(HttpSettings {
@@ -174,3 +294,6 @@ pub fn upstream(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

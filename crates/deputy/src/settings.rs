@@ -27,7 +27,7 @@ pub use secret::{SecretError, SecretSource};
 
 use crate::publish::Target;
 use deputy_audit::arguments::Recording;
-use deputy_core::{Class, Client, Effect, Origin, SourceName, TenantId, ToolName};
+use deputy_core::{Class, Client, Effect, Issuer, Origin, SourceName, TenantId, ToolName};
 use deputy_hub::Trust;
 use deputy_hub::limits::Limit;
 use deputy_hub::traces::Sample;
@@ -153,8 +153,8 @@ pub struct Events {
     pub poll: Option<(Url, Option<SecretSource>)>,
 }
 
-/// The hub's own client at an identity provider.
-#[derive(Debug, Clone)]
+/// The hub's own client at an identity provider or authorization server.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderClient {
     /// Its `client_id`.
     pub id: String,
@@ -228,7 +228,7 @@ pub struct Server {
     pub tenant: TenantId,
     /// How it is reached.
     pub way: Way,
-    /// Whether the vault has headers for it.
+    /// By which right it is called.
     pub credential: Credential,
     /// Whether its definitions are reviewed first.
     pub trust: Trust,
@@ -279,12 +279,71 @@ pub enum Document {
 }
 
 /// By which right a server is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// It needs none.
     Open,
     /// By what the vault has for it.
     Vault,
+    /// By a token that the hub gets.
+    Exchange(Box<Exchange>),
+}
+
+/// How tokens for a server are had; everything is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its identifier, exact.
+    pub resource: String,
+    /// The most that is asked for.
+    pub scopes: Vec<String>,
+    /// Where tokens are had, if that is pinned.
+    pub token_endpoint: Option<Url>,
+    /// By which way.
+    pub way: ExchangeWay,
+}
+
+/// By which way tokens for a server are had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExchangeWay {
+    /// MCP Enterprise-Managed Authorization.
+    IdJag {
+        /// Who vouches for people.
+        provider: ProviderName,
+        /// Who gives tokens.
+        authorization_server: Issuer,
+        /// The hub there; `None`: by its own document.
+        client: Option<ProviderClient>,
+    },
+    /// RFC 8693 at the provider.
+    TokenExchange {
+        /// Which.
+        provider: ProviderName,
+        /// The server's client id there.
+        audience: String,
+        /// What the provider adds of itself.
+        unasked_scopes: Vec<String>,
+    },
+    /// Microsoft Entra ID.
+    EntraObo {
+        /// Which provider.
+        provider: ProviderName,
+    },
+    /// Google Cloud.
+    GoogleSts {
+        /// Who vouches for people.
+        provider: ProviderName,
+        /// The pool and its provider.
+        audience: String,
+        /// The project that is billed.
+        user_project: Option<String>,
+    },
+    /// The hub itself.
+    ClientCredentials {
+        /// Who gives tokens.
+        authorization_server: Issuer,
+        /// The hub there.
+        client: ProviderClient,
+    },
 }
 
 /// Where an application's manifest is.
@@ -364,7 +423,21 @@ impl Settings {
                 document.into_iter().chain(base_url.clone()).collect()
             }
         });
-        let of_providers = of_providers.chain(manifests).chain(servers).chain(self.agent_addresses());
+        let exchanges = self.servers.iter().flat_map(|server| match &server.credential {
+            Credential::Exchange(exchange) => {
+                let issuer = match &exchange.way {
+                    ExchangeWay::IdJag { authorization_server, .. }
+                    | ExchangeWay::ClientCredentials { authorization_server, .. } => {
+                        Url::parse(authorization_server.as_str()).ok()
+                    }
+                    _ => None,
+                };
+                issuer.into_iter().chain(exchange.token_endpoint.clone()).collect()
+            }
+            Credential::Open | Credential::Vault => Vec::new(),
+        });
+        let of_providers =
+            of_providers.chain(exchanges).chain(manifests).chain(servers).chain(self.agent_addresses());
         of_providers.chain(Url::parse(self.hub.public_url.as_str()).ok()).chain(webhooks).collect()
     }
 

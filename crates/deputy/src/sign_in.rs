@@ -22,7 +22,7 @@ use url::Url;
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// Its secret or key cannot be read.
-    #[error("the client of identity provider `{provider}`: {error}")]
+    #[error("the hub's own client at `{provider}`: {error}")]
     Secret {
         /// Which provider.
         provider: String,
@@ -47,7 +47,7 @@ pub enum SignInError {
     },
     /// Its key is none.
     #[error(
-        "the client of identity provider `{provider}`: {error}; mend: write a PKCS#8 key in PEM, for example with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
+        "the hub's own client at `{provider}`: {error}; mend: write a PKCS#8 key in PEM, for example with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
     )]
     Key {
         /// Which provider.
@@ -55,6 +55,9 @@ pub enum SignInError {
         /// What is wrong.
         error: MintError,
     },
+    /// There is nowhere to ask for tokens.
+    #[error("server `{0}` has no token endpoint; mend: add `token_endpoint`")]
+    Endpoint(String),
 }
 
 /// How people and agents sign in; `None`: they do not.

@@ -3,7 +3,7 @@
 use crate::keys::{Keys, KeysError};
 use crate::policy_files::{self, PolicyFilesError};
 use crate::publish::Publisher;
-use crate::servers::{Around, servers};
+use crate::servers::{Around, connections, servers};
 use crate::settings::{App, PolicySource, Settings};
 use crate::sign_in::{SignInError, endpoints, introspection, sign_in, signals};
 use crate::telemetry::traces::{Carrier, traces};
@@ -104,8 +104,12 @@ impl Running {
         )));
         let kept = settings.audit.keep.map(|keep| Arc::clone(&store).keep(keep, Arc::clone(&clock)));
         let supervisor = Supervisor::new(stop);
-        let around =
-            Around { client: client.clone(), clock: Arc::clone(&clock), supervisor: supervisor.clone() };
+        let around = Around {
+            client: client.clone(),
+            clock: Arc::clone(&clock),
+            supervisor: supervisor.clone(),
+            exchange: Arc::default(),
+        };
         let (tracing, spans) = settings.telemetry.as_ref().map(traces).transpose()?.unzip();
         let vault = Arc::new(vault(settings, Arc::<SqliteStore>::clone(&store)));
         let hub = Hub::new(Setup {
@@ -132,6 +136,7 @@ impl Running {
             sign_in: sign_in(settings)?,
             signals: signals(settings)?,
             introspection: introspection(settings)?,
+            connections: connections(settings)?,
             endpoints: Arc::new(endpoints(settings, client.clone())),
             operator_groups: settings.hub.operator_groups.clone(),
             pins: store,
@@ -147,6 +152,8 @@ impl Running {
             },
             call_limits: CallLimits { default_timeout: settings.hub.call_deadline, ..CallLimits::default() },
         });
+        // Set once: there is one hub.
+        let _ = around.exchange.set(Arc::clone(hub.exchange()));
         hub.start().await?;
         if let PolicySource::Directory(directory) = &settings.policy {
             hub.supervisor().start_until_shutdown(watch(Arc::clone(&hub), directory.clone()));

@@ -14,6 +14,7 @@ pub mod continuing;
 pub mod corridor;
 pub mod definitions;
 pub mod events;
+pub mod exchange;
 pub mod finding;
 pub mod intent;
 pub mod journal;

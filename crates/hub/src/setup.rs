@@ -13,6 +13,7 @@ use crate::catalog::Catalog;
 use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
 use crate::definitions::Definitions;
+use crate::exchange::{self, Connection, Exchange};
 use crate::finding::{Finder, Finding};
 use crate::journal::Journal;
 use crate::lanes::{PageLane, ServerLane, SessionLane};
@@ -94,6 +95,8 @@ pub struct Setup {
     pub signals: HashMap<ProviderName, SignalsSetup>,
     /// Which of them are asked about each of their tokens.
     pub introspection: HashMap<ProviderName, IntrospectionSetup>,
+    /// Servers that the hub gets tokens for, by names that are among `servers`.
+    pub connections: Vec<Connection>,
     /// Asks endpoints of identity providers, and documents of clients.
     pub endpoints: Arc<dyn ports::Endpoints>,
     /// The groups whose people may turn switches over the API. None: nobody can there.
@@ -139,6 +142,7 @@ pub struct Hub {
     revocations: Arc<Revocations>,
     authorization: Option<Arc<AuthorizationServer>>,
     signals: Arc<Signals>,
+    exchange: Arc<Exchange>,
     traces: Arc<Traces>,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
@@ -283,12 +287,23 @@ impl Hub {
                 revocations: Arc::clone(&revocations),
                 access: Arc::clone(&access),
                 logins: authorization.as_ref().map(|server| Arc::clone(server.logins())),
-                endpoints: setup.endpoints,
+                endpoints: Arc::clone(&setup.endpoints),
                 clock: Arc::clone(&clock),
                 supervisor: supervisor.clone(),
             },
             setup.signals,
         ));
+        let exchange = Exchange::new(exchange::Parts {
+            connections: setup.connections,
+            logins: authorization.as_ref().map(|server| Arc::clone(server.logins())),
+            access: Arc::clone(&access),
+            endpoints: setup.endpoints,
+            journal: Arc::clone(&journal),
+            key: Arc::clone(&signing_key),
+            clock: Arc::clone(&clock),
+            supervisor: supervisor.clone(),
+            public_url: setup.public_url.clone(),
+        });
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),
@@ -351,6 +366,7 @@ impl Hub {
             revocations,
             authorization,
             signals,
+            exchange,
             traces: Traces::new(setup.tracing, Arc::clone(&clock)),
             clock,
             supervisor,
@@ -391,6 +407,7 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.revocations).forget_old());
         self.supervisor.start_until_shutdown(Arc::clone(&self.access).forget_ended());
         self.signals.start_polling();
+        self.supervisor.start_until_shutdown(Arc::clone(&self.exchange).forget_ended());
         if let Some(authorization) = &self.authorization {
             self.supervisor.start_until_shutdown(Arc::clone(authorization.logins()).keep_asking());
         }

@@ -11,7 +11,6 @@
 mod signing;
 
 use deputy_core::{Client, Effect, Facts as _, Reason, TenantId};
-use deputy_hub::ports::Clock as _;
 use deputy_hub::sign_in::{ApprovedAgent, SignInSetup, Step, Vouched, Wanted};
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::{CallEvent, Denied, Door};

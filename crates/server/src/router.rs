@@ -102,6 +102,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/tab", Who::Anybody("the first frame carries the ticket; before it nothing is told")),
     route("GET", "/sdk/{*module}", Who::Anybody("pages load the SDK before anybody has signed in")),
     route("GET", "/.well-known/jwks.json", Who::Anybody("public keys")),
+    route("GET", "/oauth/client.json", Who::Anybody("who the hub is, for authorization servers (CIMD)")),
     route("GET", "/.well-known/oauth-protected-resource", Who::Anybody("how to sign in (RFC 9728)")),
     route("GET", "/.well-known/oauth-protected-resource/mcp", Who::Anybody("how to sign in (RFC 9728)")),
     route(
@@ -151,6 +152,7 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/api/tickets/end", post(tickets::end))
         .route("/sdk/{*module}", get(sdk::module))
         .route("/.well-known/jwks.json", get(well_known::jwks))
+        .route("/oauth/client.json", get(well_known::client))
         .route("/.well-known/oauth-protected-resource", get(well_known::mcp))
         .route("/.well-known/oauth-protected-resource/mcp", get(well_known::mcp))
         .route("/.well-known/oauth-protected-resource/s/{server}/mcp", get(well_known::server))

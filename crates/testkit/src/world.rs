@@ -7,6 +7,7 @@ use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
+use deputy_hub::exchange::Connection;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
@@ -64,6 +65,8 @@ struct Parts {
     introspection: Option<IntrospectionSetup>,
     /// The hub's own key, PKCS#8.
     key: Arc<Secret<Vec<u8>>>,
+    /// Servers that the hub gets tokens for.
+    connections: Vec<Connection>,
 }
 
 impl Default for Parts {
@@ -81,6 +84,7 @@ impl Default for Parts {
             signals: World::signals(),
             introspection: None,
             key: Arc::new(SigningKey::generate().unwrap()),
+            connections: Vec::new(),
         }
     }
 }
@@ -204,6 +208,14 @@ impl World {
         world
     }
 
+    /// The same, in which the hub gets tokens by these connections, and there is no server but them.
+    pub async fn exchanging(sign_in: SignInSetup, connections: Vec<Connection>) -> Self {
+        let parts = Parts { connections, sign_in: Some(sign_in), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// In which the provider may tell this, and everything is allowed.
     pub async fn told(signals: SignalsSetup) -> Self {
         let parts = Parts { signals, ..Parts::default() };
@@ -312,6 +324,7 @@ impl World {
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
         let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, .. } = parts;
         let (signals, introspection, key) = (parts.signals, parts.introspection, parts.key);
+        let connections = parts.connections;
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -384,6 +397,7 @@ impl World {
             signals: HashMap::from([(provider.clone(), signals)]),
             introspection: introspection.into_iter().map(|setup| (provider.clone(), setup)).collect(),
             endpoints: Arc::<FakeEndpoints>::clone(&endpoints),
+            connections,
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
             tracing,

@@ -1,5 +1,6 @@
 //! `deputy check`: reads the configuration, reaches each identity provider, and says what is wrong and how to mend it.
 
+mod exchange;
 mod manifest;
 mod place;
 mod provider;
@@ -117,6 +118,7 @@ fn around(settings: &Settings) -> Result<Around, Failure> {
         client: client.map_err(|error| Failure::Fault(error.to_string()))?,
         clock: Arc::new(SystemClock),
         supervisor: Supervisor::default(),
+        exchange: Arc::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod exchange;
 mod guard;
 mod limit;
 mod provider;
@@ -90,7 +91,8 @@ impl Meaning<'_, '_> {
             None => PolicySource::Shipped,
         };
         let audit = self.audit(file.audit.as_ref(), &tenants);
-        let servers = self.servers(&file.server, &apps, &tenants);
+        let usable = exchange::signing_in(file.sign_in.as_ref(), &identity_providers);
+        let servers = self.servers(&file.server, &apps, &tenants, &usable);
         let sources: Vec<SourceName> = apps
             .iter()
             .map(|app| app.name.clone())

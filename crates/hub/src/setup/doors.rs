@@ -9,6 +9,7 @@ use crate::catalog::Listed;
 use crate::corridor::Wish;
 use crate::definitions::Definitions;
 use crate::events::{Events, Refused};
+use crate::exchange::Exchange;
 use crate::finding::Finding;
 use crate::intent::Reach;
 use crate::meter::Meter;
@@ -260,6 +261,12 @@ impl Hub {
         &self.signals
     }
 
+    /// Where tokens for servers are had.
+    #[must_use]
+    pub const fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
     /// Signs a person out at the hub, in the browser that shows this cookie: their agents' permissions of this login end too.
     pub fn sign_out(&self, cookie: &str, why: &str) -> bool {
         self.revocations.end_login(&Digest::of_bytes(cookie.as_bytes()), why)
@@ -310,7 +317,7 @@ impl Hub {
         let mut set = self.assertions.jwks();
         let own = self.authorization.iter().flat_map(|server| server.logins().own_keys());
         if let Some(keys) = set.get_mut("keys").and_then(serde_json::Value::as_array_mut) {
-            keys.extend(own);
+            keys.extend(own.chain(self.exchange.own_keys()));
         }
         set
     }

@@ -64,6 +64,18 @@ impl Held {
         token.map(|(token, _)| Secret::new(token.clone()))
     }
 
+    /// When the ID token ends.
+    #[must_use]
+    pub fn id_token_ends(&self) -> Option<Timestamp> {
+        self.0.id_token.as_ref().map(|(_, ends)| *ends)
+    }
+
+    /// When the access token ends.
+    #[must_use]
+    pub fn access_token_ends(&self) -> Option<Timestamp> {
+        self.0.access_token.as_ref().map(|(_, ends)| *ends)
+    }
+
     /// The refresh token.
     #[must_use]
     pub fn refresh_token(&self) -> Option<Secret<String>> {

@@ -370,6 +370,20 @@ impl Logins {
         }
     }
 
+    /// The hub's own client at a provider through which people sign in.
+    pub(crate) fn own(&self, name: &ProviderName) -> Option<(Arc<Provider>, &OwnClient)> {
+        Some((self.provider(name).ok()?, self.setup.providers.get(name)?))
+    }
+
+    /// Where a provider gives tokens, and by which document that is known.
+    pub(crate) async fn token_endpoint(&self, name: &ProviderName) -> Result<(Url, Url), LoginFault> {
+        let provider = self.provider(name)?;
+        let unavailable = |why: String| LoginFault::Unavailable { provider: name.to_string(), why };
+        let endpoint = self.discovery(&provider).await?.token_endpoint.clone();
+        let endpoint = endpoint.ok_or_else(|| unavailable("it names no `token_endpoint`".to_owned()))?;
+        Ok((endpoint, discovery_address(&provider).map_err(unavailable)?))
+    }
+
     /// The keys with which the hub shows providers which client it is, public halves.
     pub(crate) fn own_keys(&self) -> Vec<serde_json::Value> {
         let own = self.setup.providers.values().filter_map(|own| match &own.authentication {
@@ -424,18 +438,15 @@ impl Logins {
     async fn redeem(&self, name: &ProviderName, form: Form) -> Result<TokenResponse, LoginFault> {
         let (_, own) = self.chosen(Some(name.as_str()))?;
         let provider = self.provider(name)?;
-        let discovery = self.discovery(&provider).await?;
         let unavailable = |why: String| LoginFault::Unavailable { provider: name.to_string(), why };
-        let endpoint = discovery.token_endpoint.as_ref();
-        let endpoint = endpoint.ok_or_else(|| unavailable("it names no `token_endpoint`".to_owned()))?;
+        let (endpoint, base) = self.token_endpoint(name).await?;
         let proof = own
             .authentication
             .prove(&own.id, provider.issuer(), self.clock.now())
             .map_err(|_| LoginFault::Internal("the hub's own client cannot sign"))?;
-        let base = discovery_address(&provider).map_err(unavailable)?;
         let answer = self
             .endpoints
-            .post_form(endpoint, ToldBy::Document(&base), form.and(proof.fields), proof.authorization)
+            .post_form(&endpoint, ToldBy::Document(&base), form.and(proof.fields), proof.authorization)
             .await
             .map_err(|error| unavailable(error.to_string()))?;
         match answer.status {

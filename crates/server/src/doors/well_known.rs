@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use deputy_core::{Effect, SourceName};
+use deputy_hub::exchange::Exchange;
 use deputy_hub::{Door, Hub, sign_in};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
@@ -40,6 +41,13 @@ pub(crate) async fn jwks(State(hub): State<Arc<Hub>>, headers: HeaderMap) -> Res
     if let Some(origin) = headers.get(header::ORIGIN) {
         answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }
+    answer
+}
+
+/// `/oauth/client.json`: the hub's own client document, for authorization servers that read such (CIMD).
+pub(crate) async fn client(State(hub): State<Arc<Hub>>) -> Response {
+    let mut answer = Json(Exchange::client_document(hub.public_url())).into_response();
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     answer
 }
 

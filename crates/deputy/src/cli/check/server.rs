@@ -1,6 +1,6 @@
 //! Whether an MCP server answers, and what it offers. It is asked for nothing that has an effect.
 
-use super::Finding;
+use super::{Finding, exchange};
 use crate::servers::{Around, upstream};
 use crate::settings::{Credential, Server};
 use deputy_egress::upstream::NoCredential;
@@ -23,6 +23,9 @@ pub(super) async fn reach(server: &Server, around: &Around) -> Finding {
             format!("server `{name}` is not asked: its credential is in the vault"),
             mend,
         );
+    }
+    if let Credential::Exchange(exchange) = &server.credential {
+        return exchange::reach(server, exchange, around).await;
     }
     let upstream = upstream(server, around, Arc::new(NoCredential));
     let found = look(server, upstream.as_ref()).await;

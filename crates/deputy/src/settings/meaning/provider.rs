@@ -183,7 +183,7 @@ impl Meaning<'_, '_> {
         algorithms.map(Some)
     }
 
-    fn client(&mut self, client: &raw::Client) -> Option<ProviderClient> {
+    pub(super) fn client(&mut self, client: &raw::Client) -> Option<ProviderClient> {
         let id = self.text(&client.id, "client.id");
         let secret = client.secret.as_ref().map(|secret| self.secret(secret));
         let key = client.private_key_jwt.as_ref().map(|key| self.secret(key));

@@ -4,7 +4,7 @@ use super::{MINUTE, Meaning, SECOND};
 use crate::settings::located::Located;
 use crate::settings::network;
 use crate::settings::raw;
-use crate::settings::{App, Credential, Document, Server, Way};
+use crate::settings::{App, Credential, Document, IdentityProvider, Server, Way};
 use deputy_core::{SourceName, TenantId};
 use deputy_hub::Trust;
 use std::collections::{BTreeMap, HashSet};
@@ -21,6 +21,7 @@ impl Meaning<'_, '_> {
         blocks: &[raw::Server],
         apps: &[App],
         tenants: &[TenantId],
+        signing_in: &[&IdentityProvider],
     ) -> Vec<Server> {
         let mut names: HashSet<&str> = apps.iter().map(|app| app.name.as_str()).collect();
         for block in blocks {
@@ -29,10 +30,15 @@ impl Meaning<'_, '_> {
                 self.twice(&block.name, "server", mend);
             }
         }
-        blocks.iter().filter_map(|block| self.server(block, tenants)).collect()
+        blocks.iter().filter_map(|block| self.server(block, tenants, signing_in)).collect()
     }
 
-    fn server(&mut self, block: &raw::Server, tenants: &[TenantId]) -> Option<Server> {
+    fn server(
+        &mut self,
+        block: &raw::Server,
+        tenants: &[TenantId],
+        signing_in: &[&IdentityProvider],
+    ) -> Option<Server> {
         let name = self.name(&block.name, SourceName::new);
         if block.name.as_str() == deputy_hub::answers::SOURCE {
             let mend = "give the server another name; tools named `deputy__…` are the hub's own";
@@ -45,12 +51,10 @@ impl Meaning<'_, '_> {
         let classes = self.classes(&block.class);
         let says =
             |said: Option<&Located<String>>, word: &str| said.is_some_and(|said| said.as_str() == word);
-        let credential =
-            if says(block.credential.as_ref(), "vault") { Credential::Vault } else { Credential::Open };
+        let credential = self.credential(block, signing_in);
         let trust = if says(block.trust.as_ref(), "review") { Trust::Review } else { Trust::FirstUse };
-        if let (Credential::Vault, Some(Way::Command { .. }), Some(said)) =
-            (credential, &way, &block.credential)
-        {
+        let sends = !matches!(credential, Some(Credential::Open) | None);
+        if let (true, Some(Way::Command { .. }), Some(said)) = (sends, &way, &block.credential) {
             let mend = "remove `credential`; give the program what it needs in `[server.env]`";
             self.faults.add(said.span(), "a program is sent no headers".to_owned(), mend);
             return None;
@@ -59,7 +63,7 @@ impl Meaning<'_, '_> {
             name: name?,
             tenant: tenant?,
             way: way?,
-            credential,
+            credential: credential?,
             trust,
             timeout: timeout?,
             answer_bytes: answer_bytes?,

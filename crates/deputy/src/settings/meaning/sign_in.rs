@@ -98,20 +98,24 @@ impl Meaning<'_, '_> {
             return Some(scopes);
         };
         for scope in written.iter() {
-            let scope = self.located(scope, |text| {
-                // RFC 6749 section 3.3.
-                let plain = |b: u8| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..=0x7e).contains(&b);
-                if !text.is_empty() && text.len() <= 200 && text.bytes().all(plain) {
-                    return Ok(text.to_owned());
-                }
-                let mend = "write each scope as a text of its own, without spaces".to_owned();
-                Err((format!("`{text}` is not a scope"), mend))
-            })?;
+            let scope = self.scope(scope)?;
             if !scopes.contains(&scope) {
                 scopes.push(scope);
             }
         }
         Some(scopes)
+    }
+
+    pub(super) fn scope(&mut self, scope: &Located<String>) -> Option<String> {
+        self.located(scope, |text| {
+            // RFC 6749 section 3.3.
+            let plain = |b: u8| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..=0x7e).contains(&b);
+            if !text.is_empty() && text.len() <= 200 && text.bytes().all(plain) {
+                return Ok(text.to_owned());
+            }
+            let mend = "write each scope as a text of its own, without spaces".to_owned();
+            Err((format!("`{text}` is not a scope"), mend))
+        })
     }
 
     fn approved(

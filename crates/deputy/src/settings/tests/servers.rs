@@ -87,3 +87,62 @@ fn a_limit_may_count_a_servers_calls() {
         + "\n[[limit]]\nname = \"few\"\ncalls = 1\nper = \"1m\"\nsource = \"files\"\n";
     assert!(Settings::parse(&text, Path::new("deputy.toml")).is_ok());
 }
+
+const SIGN_IN: &str = "[sign_in]\n[[server]]\nname = \"ledger\"\nurl = \"https://ledger.acme.example/mcp\"\n";
+
+fn with_sign_in(block: &str) -> String {
+    let client = "client = { id = \"deputy\", secret = { env = \"S\" } }\n";
+    let at = GOOD.find("[[identity_provider]]\n").expect("a provider") + "[[identity_provider]]\n".len();
+    let (before, after) = GOOD.split_at(at);
+    format!("{before}{client}{after}\n{SIGN_IN}{block}\n")
+}
+
+#[test]
+fn d1_a_server_whose_tokens_are_had_says_all_of_its_pins_or_is_refused() {
+    for (block, key) in [
+        ("credential = \"id_jag\"", "authorization_server"),
+        ("credential = \"token_exchange\"", "audience"),
+        ("credential = \"google_sts\"", "audience"),
+        ("credential = \"entra_obo\"", "scopes"),
+        ("credential = \"client_credentials\"\nauthorization_server = \"https://as.example\"", "client"),
+    ] {
+        let text = wrong(&with_sign_in(block));
+        assert!(text.contains(&format!("`ledger` does not say its `{key}`")), "{block}: {text}");
+    }
+}
+
+#[test]
+fn an_id_jag_server_is_read_with_its_exact_pins() {
+    let block = "credential = \"id_jag\"\nauthorization_server = \"https://as.example\"\nscopes = [\"a\"]";
+    let settings =
+        Settings::parse(&with_sign_in(block), Path::new("/etc/deputy/deputy.toml")).expect("settings");
+    let Some(Credential::Exchange(own)) = settings.servers.first().map(|one| one.credential.clone()) else {
+        panic!("an exchange");
+    };
+    assert_eq!(
+        (own.resource.as_str(), own.scopes.as_slice()),
+        ("https://ledger.acme.example/mcp", ["a".to_owned()].as_slice())
+    );
+    let ExchangeWay::IdJag { authorization_server, client, .. } = own.way else { panic!("id_jag") };
+    assert_eq!((authorization_server.as_str(), client), ("https://as.example", None));
+}
+
+#[test]
+fn what_needs_a_person_is_refused_where_nobody_signs_in() {
+    let text = wrong(&with(
+        "name = \"a\"\nurl = \"https://a.example\"\ncredential = \"id_jag\"\nauthorization_server = \"https://as.example\"",
+    ));
+    assert!(text.contains("nobody signs in at the hub"), "{text}");
+}
+
+#[test]
+fn a_pin_of_another_kind_is_refused_and_never_ignored() {
+    let said = said("name = \"a\"\nurl = \"https://a.example\"\naudience = \"x\"");
+    assert_eq!(said, "`audience` means nothing with `credential = \"open\"`");
+}
+
+#[test]
+fn user_oauth_comes_later_and_says_so() {
+    let said = said("name = \"a\"\nurl = \"https://a.example\"\ncredential = \"user_oauth\"");
+    assert_eq!(said, "`user_oauth` is not in this version");
+}

@@ -1,0 +1,206 @@
+//! Why there is no token: for the agent a reason and words, for the hub what to do about it (D9).
+
+use super::{Connection, Exchange};
+use deputy_core::Reason;
+use deputy_identity::exchange::ExchangeError;
+use std::time::Duration;
+
+/// How long what only an administrator can change is not asked again.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct ExchangeRefusal {
+    /// For the agent.
+    pub reason: Reason,
+    /// What can be done; no secret, and nothing that a stranger wrote but what the next sign-in needs.
+    pub words: String,
+}
+
+impl ExchangeRefusal {
+    pub(super) fn new(reason: Reason, words: impl Into<String>) -> Self {
+        Self { reason, words: words.into() }
+    }
+
+    pub(super) fn unavailable(words: &str) -> Self {
+        Self::new(Reason::UpstreamUnavailable, words)
+    }
+}
+
+/// What went wrong.
+pub(super) enum Fault {
+    /// The person is not signed in, or what the provider gave for them has ended.
+    SignIn,
+    /// The identity provider said no.
+    Provider(ExchangeError),
+    /// The server's authorization server said no.
+    Server(ExchangeError),
+    /// Somebody did not answer.
+    Unreachable,
+    /// A document does not say what is pinned.
+    Document(&'static str),
+    /// The server names another authorization server (D1).
+    Astray,
+    /// The line could not be written.
+    Audit,
+    /// Our own fault.
+    Internal,
+}
+
+/// For how long it is not asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Not at all.
+    None,
+    /// So long.
+    For(Duration),
+    /// Longer each time.
+    Growing,
+}
+
+impl Fault {
+    const fn error(&self) -> Option<&ExchangeError> {
+        match self {
+            Self::Provider(error) | Self::Server(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::SignIn => "not_signed_in",
+            Self::Provider(error) | Self::Server(error) => error.code(),
+            Self::Unreachable => "unreachable",
+            Self::Document(_) => "metadata",
+            Self::Astray => "authorization_server_changed",
+            Self::Audit => "audit_unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
+    pub(super) const fn hold(&self) -> Hold {
+        match self {
+            Self::SignIn | Self::Audit => Hold::None,
+            Self::Unreachable | Self::Internal => Hold::Growing,
+            Self::Provider(ExchangeError::Temporary(_)) | Self::Server(ExchangeError::Temporary(_)) => {
+                Hold::Growing
+            }
+            _ => Hold::For(SETTLED),
+        }
+    }
+
+    pub(super) const fn disables(&self) -> bool {
+        matches!(self.error(), Some(ExchangeError::InvalidClient)) || matches!(self, Self::Astray)
+    }
+
+    /// The provider refused the person, not this one connection's settings (D13).
+    pub(super) const fn drops_the_person(&self) -> bool {
+        matches!(
+            self,
+            Self::Provider(
+                ExchangeError::InvalidGrant
+                    | ExchangeError::AccessDenied
+                    | ExchangeError::InsufficientUserAuthentication { .. }
+                    | ExchangeError::InteractionRequired { .. }
+            )
+        )
+    }
+
+    pub(super) const fn is_for_the_operator(&self) -> bool {
+        match self {
+            Self::SignIn | Self::Unreachable => false,
+            Self::Document(_) | Self::Astray | Self::Audit | Self::Internal => true,
+            Self::Provider(error) | Self::Server(error) => matches!(
+                error,
+                ExchangeError::InvalidTarget
+                    | ExchangeError::UnauthorizedClient
+                    | ExchangeError::InvalidScope
+                    | ExchangeError::InvalidClient
+                    | ExchangeError::Unknown(_)
+                    | ExchangeError::Unusable(_)
+                    | ExchangeError::Connection(_)
+            ),
+        }
+    }
+}
+
+impl Exchange {
+    /// What the agent is told.
+    pub(super) fn worded(&self, connection: &Connection, fault: &Fault) -> ExchangeRefusal {
+        let login = format!("{}/login", self.public_url);
+        let server = &connection.server;
+        let (reason, words) = match fault {
+            Fault::SignIn | Fault::Provider(ExchangeError::InvalidGrant) => (
+                Reason::SessionEnded,
+                format!(
+                    "The user is not signed in for `{server}`. Ask them to sign in at {login}, then retry."
+                ),
+            ),
+            Fault::Provider(error) | Fault::Server(error) => of_error(error, server.as_str(), &login),
+            Fault::Unreachable => (
+                Reason::UpstreamUnavailable,
+                format!("The token for `{server}` cannot be had now. Retry later."),
+            ),
+            Fault::Document(why) => (
+                Reason::UpstreamUnavailable,
+                format!("The authorization server of `{server}` cannot be used: {why}. Tell the operator."),
+            ),
+            Fault::Astray => (
+                Reason::UpstreamUnavailable,
+                format!("`{server}` is sent no credential any more. Tell the operator."),
+            ),
+            Fault::Audit => (Reason::AuditUnavailable, Reason::AuditUnavailable.words().to_owned()),
+            Fault::Internal => (Reason::Internal, Reason::Internal.words().to_owned()),
+        };
+        ExchangeRefusal { reason, words }
+    }
+}
+
+fn of_error(error: &ExchangeError, server: &str, login: &str) -> (Reason, String) {
+    match error {
+        ExchangeError::InsufficientUserAuthentication { max_age, acr_values } => {
+            let mut words = format!("`{server}` wants the user to sign in again");
+            if let Some(age) = max_age {
+                words.push_str(&format!(", at most {} s ago", age.as_secs()));
+            }
+            // What a stranger wrote is shown only where it is a plain word.
+            let plain =
+                |acr: &&String| acr.len() <= 128 && acr.bytes().all(|b| b.is_ascii_graphic() && b != b'`');
+            let ways: Vec<&str> = acr_values.iter().filter(plain).take(8).map(String::as_str).collect();
+            if !ways.is_empty() {
+                words.push_str(&format!(", by one of `{}`", ways.join("`, `")));
+            }
+            (Reason::StepUpRequired, format!("{words}. Ask them to do so at {login}, then retry."))
+        }
+        ExchangeError::InteractionRequired { .. } => (
+            Reason::StepUpRequired,
+            format!(
+                "The identity provider wants something of the user first. Ask them to sign in again at {login}."
+            ),
+        ),
+        ExchangeError::AccessDenied => (
+            Reason::PolicyDenied,
+            format!("The organisation does not let this user use `{server}`. Do not retry; tell the user."),
+        ),
+        ExchangeError::InvalidGrant
+        | ExchangeError::InvalidTarget
+        | ExchangeError::UnauthorizedClient
+        | ExchangeError::InvalidScope => (
+            Reason::PolicyDenied,
+            format!(
+                "The organisation's sign-in gives no token for `{server}`. Tell the user that an administrator has to look at it."
+            ),
+        ),
+        ExchangeError::Temporary(_) => {
+            (Reason::UpstreamUnavailable, format!("The token for `{server}` cannot be had now. Retry later."))
+        }
+        ExchangeError::InvalidClient
+        | ExchangeError::Unknown(_)
+        | ExchangeError::Unusable(_)
+        | ExchangeError::Connection(_) => (
+            Reason::UpstreamUnavailable,
+            format!("The hub's connection to `{server}` is not in order. Tell the operator."),
+        ),
+    }
+}
