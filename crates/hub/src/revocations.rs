@@ -3,8 +3,8 @@
 
 use crate::access::Access;
 use crate::ports::{
-    AccessChange, AccessRecord, AccessTable, Clock, Revocation, RevocationOrder, RevocationWish,
-    Revoked, StoreError,
+    AccessChange, AccessRecord, AccessTable, Clock, Revocation, RevocationOrder, RevocationWish, Revoked,
+    StoreError,
 };
 use crate::supervisor::Supervisor;
 use crate::switches::{LOOK, Thrown};
@@ -242,7 +242,8 @@ impl Revocations {
                 // INVARIANT: a lesser revocation takes no greater one out of the table.
                 let now = own.parts.thrown.revoked(&revocation.tenant, &revocation.target);
                 let put = vec![AccessRecord::Revocation(now.unwrap_or_else(|| revocation.clone()))];
-                let change = AccessChange { put, wish, events: vec![event.clone()], ..AccessChange::default() };
+                let change =
+                    AccessChange { put, wish, events: vec![event.clone()], ..AccessChange::default() };
                 let Err(error) = own.parts.table.change_access(change).await else { break };
                 drop(alone);
                 tracing::error!(%error, "a revocation could not be recorded yet; it is in force");

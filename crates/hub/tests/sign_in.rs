@@ -30,12 +30,8 @@ async fn signed_in(signing: &Signing, subject: &str) -> Browser {
 }
 
 fn approving(most: Effect) -> SignInSetup {
-    let agent = ApprovedAgent {
-        tenant: TenantId::single(),
-        client: Client(CLIENT.to_owned()),
-        most,
-        sources: None,
-    };
+    let agent =
+        ApprovedAgent { tenant: TenantId::single(), client: Client(CLIENT.to_owned()), most, sources: None };
     SignInSetup { agents: vec![agent], ..World::sign_in() }
 }
 
@@ -47,14 +43,16 @@ async fn a_person_signs_in_allows_an_agent_and_it_acts_for_them() {
         panic!("nobody is signed in");
     };
     let back = signing.at_provider(&departure.to, "alice");
-    let arrival =
-        signing.server().logins().finish(back.as_bytes(), departure.cookie.expose()).await.unwrap();
+    let arrival = signing.server().logins().finish(back.as_bytes(), departure.cookie.expose()).await.unwrap();
     let resumed = arrival.resume.strip_prefix("/oauth/authorize?").unwrap().to_owned();
     let browser = Browser { login: Some(arrival.cookie.expose().clone()) };
     let page = consent(signing.authorize(&browser, &resumed).await);
     assert_eq!((page.name.as_str(), page.person.as_str(), page.wanted), ("Desk", "alice", Effect::Read));
     assert_eq!(page.vouched, Vouched::Host("agent.example".to_owned()));
-    assert_eq!((page.answers_to.as_str(), page.sent_on_to.as_str()), ("agent.example", "https://agent.example"));
+    assert_eq!(
+        (page.answers_to.as_str(), page.sent_on_to.as_str()),
+        ("agent.example", "https://agent.example")
+    );
     let back = redirected(signing.decide(&browser, &page.form, "read").await);
     let answer = said(&back);
     assert_eq!((answer["state"].as_str(), answer["iss"].as_str()), ("st", "https://hub.example"));
@@ -78,7 +76,10 @@ async fn a_client_that_registered_itself_is_vouched_for_by_nobody() {
     let back = "http://127.0.0.1:51234/callback";
     let asked = query(&[("client_id", client), ("redirect_uri", back)]);
     let page = consent(signing.authorize(&browser, &asked).await);
-    assert_eq!((page.vouched, page.answers_to.as_str()), (Vouched::Nobody, "an application on this computer"));
+    assert_eq!(
+        (page.vouched, page.answers_to.as_str()),
+        (Vouched::Nobody, "an application on this computer")
+    );
     let answer = said(&redirected(signing.decide(&browser, &page.form, "read").await));
     let form = [
         ("grant_type", "authorization_code"),
@@ -157,7 +158,11 @@ async fn a_wrong_verifier_address_or_client_gets_no_token_and_ends_what_the_code
         let form = form.map(|(own, usual)| (own, if own == name { value } else { usual }));
         assert_eq!(signing.token(&form).await.unwrap_err().code, ErrorCode::InvalidGrant, "{name}");
         assert_eq!(signing.world.hub.access().grants_of(&user).is_empty(), ends, "{name}");
-        assert_eq!(signing.redeem(&code).await.is_err(), ends, "{name}: somebody else's try costs the client nothing");
+        assert_eq!(
+            signing.redeem(&code).await.is_err(),
+            ends,
+            "{name}: somebody else's try costs the client nothing"
+        );
     }
 }
 
@@ -229,7 +234,8 @@ async fn mix_up_an_answer_of_another_issuer_or_of_none_signs_nobody_in() {
         form.extend_pairs(own.filter(|(name, _)| name != "iss"));
         issuer.iter().for_each(|issuer| drop(form.append_pair("iss", issuer)));
         let before = signing.world.endpoints.asked().len();
-        let done = signing.server().logins().finish(form.finish().as_bytes(), departure.cookie.expose()).await;
+        let done =
+            signing.server().logins().finish(form.finish().as_bytes(), departure.cookie.expose()).await;
         assert!(done.is_err(), "{issuer:?}");
         assert_eq!(signing.world.endpoints.asked().len(), before, "its code was sent nowhere");
     }
@@ -285,7 +291,8 @@ async fn refresh_tokens_rotate_and_an_old_one_that_comes_back_ends_the_permissio
     signing.agent_token(&mut Browser::default(), "alice", "read").await;
     let first = signing.refresh_token();
     let renewed = signing.refresh(&first).await.unwrap();
-    let (second, token) = (renewed["refresh_token"].as_str().unwrap(), renewed["access_token"].as_str().unwrap());
+    let (second, token) =
+        (renewed["refresh_token"].as_str().unwrap(), renewed["access_token"].as_str().unwrap());
     assert_ne!(first, second);
     assert!(signing.world.hub.authenticate(&Door::Mcp, token).await.is_ok());
     assert_eq!(signing.refresh(&first).await.unwrap_err().code, ErrorCode::InvalidGrant);
@@ -396,7 +403,8 @@ async fn a_permission_to_read_writes_nothing() {
 async fn an_approved_agent_shows_no_page_and_one_that_wants_more_does() {
     let signing = Signing::with(approving(Effect::Write)).await;
     let alice = signed_in(&signing, "alice").await;
-    let code = said(&redirected(signing.authorize(&alice, &query(&[("scope", "write")])).await))["code"].clone();
+    let code =
+        said(&redirected(signing.authorize(&alice, &query(&[("scope", "write")])).await))["code"].clone();
     assert_eq!(signing.redeem(&code).await.unwrap()["scope"], "read write");
     let page = consent(signing.authorize(&alice, &query(&[("scope", "destructive")])).await);
     assert_eq!(page.wanted, Effect::Destructive);
@@ -465,7 +473,9 @@ async fn a_document_that_is_too_large_or_names_another_client_is_no_client() {
     large["policy"] = "x".repeat(10_000_000).into();
     signing.world.endpoints.publish("https://large.example/c.json", large);
     signing.world.endpoints.publish("https://copy.example/c.json", document());
-    for client in ["https://large.example/c.json", "https://copy.example/c.json", "https://none.example/c.json"] {
+    for client in
+        ["https://large.example/c.json", "https://copy.example/c.json", "https://none.example/c.json"]
+    {
         let step = signing.authorize(&alice, &query(&[("client_id", client)])).await;
         assert!(matches!(step, Step::Shown { .. }), "{client}: {}", shown(&step));
     }

@@ -382,7 +382,12 @@ async fn c5_who_is_disabled_while_their_refresh_token_still_works_is_out_at_once
     let refresh = signing.refresh_token();
     signing.sign_in(&mut Browser::default(), "bob").await.unwrap();
     world.clock.advance(Duration::from_secs(2));
-    world.hub.signals().pushed(&event(world, &format!("{RISC}account-disabled"), "alice"), None).await.unwrap();
+    world
+        .hub
+        .signals()
+        .pushed(&event(world, &format!("{RISC}account-disabled"), "alice"), None)
+        .await
+        .unwrap();
     assert!(!is_let_in(world, &token).await);
     assert!(signing.refresh(&refresh).await.is_err(), "nor by the agent's own refresh token");
     assert!(signing.login_of(&alice).is_none());
@@ -410,6 +415,8 @@ async fn c5_a_provider_that_refuses_the_refresh_token_ends_the_login_within_the_
     signing.world.clock.advance(Duration::from_secs(301));
     let world = &signing.world;
     world.until("the hub asked", || signing.refreshed("alice") > 0).await;
-    world.until("the login is gone", || world.tables.access_rows().iter().all(|row| row.person().is_none())).await;
+    world
+        .until("the login is gone", || world.tables.access_rows().iter().all(|row| row.person().is_none()))
+        .await;
     assert!(!is_let_in(world, &token).await);
 }

@@ -3,8 +3,8 @@
 use crate::caller::{Guard, require, require_for_server};
 use crate::doors::tab::TabDoor;
 use crate::doors::{
-    approvals, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches, tab, tickets,
-    well_known,
+    approvals, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches, tab,
+    tickets, well_known,
 };
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;

@@ -41,7 +41,14 @@ impl House {
         Reply { status: parts.status, headers: parts.headers, body }
     }
 
-    async fn browse(&self, jar: &mut Jar, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    async fn browse(
+        &self,
+        jar: &mut Jar,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         let mut request = Request::builder().method(method).uri(path).header("host", "hub.example");
         if method == "POST" {
             request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -148,7 +155,8 @@ fn text(reply: &Reply) -> String {
 /// The consent form, filled in.
 fn allowing(page: &Reply, most: &str) -> String {
     let html = text(page);
-    let form = html.split("name=\"form\" value=\"").nth(1).expect("a consent page").split('"').next().unwrap();
+    let form =
+        html.split("name=\"form\" value=\"").nth(1).expect("a consent page").split('"').next().unwrap();
     let said = [("form", form), ("decision", "allow"), ("most", most), ("all_sources", "on")];
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish()
 }
@@ -196,7 +204,10 @@ async fn clickjacking_and_markup_a_hostile_name_is_text_and_no_page_may_frame_it
     let html = text(&page);
     assert_eq!(page.status, StatusCode::OK);
     assert!(html.contains("&lt;script&gt;") && html.contains("&lt;img src=x&gt;"), "{html}");
-    assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("action=//evil>"), "{html}");
+    assert!(
+        !html.contains("<script") && !html.contains("<img") && !html.contains("action=//evil>"),
+        "{html}"
+    );
     let policy = page.header("content-security-policy").unwrap();
     for part in [
         "default-src 'none'",
@@ -308,9 +319,7 @@ async fn what_goes_further_than_the_permission_is_403_in_a_legacy_session_too() 
     let headers = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-11-25")];
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     house.mcp("/s/files/mcp", &token, &headers, &ready).await;
-    let call = |tool: &str| {
-        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}})
-    };
+    let call = |tool: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}});
     let refused = house.mcp("/s/files/mcp", &token, &headers, &call("wipe")).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{:?}", refused.body);
     let challenge = refused.header("www-authenticate").unwrap();
@@ -327,7 +336,9 @@ async fn answers_of_the_token_endpoint_are_kept_nowhere_and_say_no_more_than_the
     assert_eq!(refused.json()["error"], "invalid_grant");
     let twice = house.redeem("x", &[("client_id", "other")]).await;
     assert_eq!(twice.json()["error"], "invalid_request");
-    let unknown = house.browse(&mut Jar::default(), "POST", "/oauth/token", &[], "grant_type=password&client_id=x").await;
+    let unknown = house
+        .browse(&mut Jar::default(), "POST", "/oauth/token", &[], "grant_type=password&client_id=x")
+        .await;
     assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
     let registering = house.browse(&mut Jar::default(), "POST", "/oauth/register", &[], "{}").await;
     assert_eq!(registering.status, StatusCode::NOT_FOUND, "off by default");

@@ -62,7 +62,10 @@ async fn c1_a_logout_token_is_posted_as_a_form_and_works_on_the_next_request() {
         ("application/json", format!("logout_token={good}")),
     ] {
         let reply = post(&doors, "/logout/backchannel", kind, &body).await;
-        assert_eq!((reply.status, reply.header("cache-control")), (StatusCode::BAD_REQUEST, Some("no-store")));
+        assert_eq!(
+            (reply.status, reply.header("cache-control")),
+            (StatusCode::BAD_REQUEST, Some("no-store"))
+        );
         assert_eq!(reply.json()["error"], "invalid_request");
     }
     assert_ne!(knocks(&doors, &token).await, StatusCode::UNAUTHORIZED);
@@ -93,7 +96,11 @@ async fn c2_a_security_event_is_pushed_and_acknowledged_and_a_faulty_one_told_wh
     assert_ne!(knocks(&doors, &token).await, StatusCode::UNAUTHORIZED);
     for _ in 0..2 {
         let reply = post(&doors, "/events/ssf", kind, &event(&doors, &json!({}))).await;
-        assert_eq!((reply.status, reply.body.len()), (StatusCode::ACCEPTED, 0), "and once more if it was lost");
+        assert_eq!(
+            (reply.status, reply.body.len()),
+            (StatusCode::ACCEPTED, 0),
+            "and once more if it was lost"
+        );
     }
     assert_eq!(knocks(&doors, &token).await, StatusCode::UNAUTHORIZED);
 }

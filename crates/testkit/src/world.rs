@@ -4,14 +4,14 @@ use crate::wishes::permit_all;
 use crate::{FakeEndpoints, FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
 use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
+use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::definitions::Word;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{Clock as _, StoreError, Upstream};
 use deputy_hub::setup::Recording;
-use deputy_hub::authenticate::IntrospectionSetup;
-use deputy_hub::signals::{EventStream, SignalsSetup};
 use deputy_hub::sign_in::{OwnClient, SignInSetup};
+use deputy_hub::signals::{EventStream, SignalsSetup};
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::traces::Tracing;
 use deputy_hub::{

@@ -97,12 +97,7 @@ impl Introspection {
         Ok(is_active)
     }
 
-    async fn ask(
-        &self,
-        setup: &IntrospectionSetup,
-        provider: &Provider,
-        token: &str,
-    ) -> Result<bool, Fault> {
+    async fn ask(&self, setup: &IntrospectionSetup, provider: &Provider, token: &str) -> Result<bool, Fault> {
         let base = discovery_address(provider).map_err(Fault::Unreachable)?;
         let address = self.address(setup, provider, &base).await?;
         let told_by = if setup.url.is_some() { ToldBy::Operator } else { ToldBy::Document(&base) };

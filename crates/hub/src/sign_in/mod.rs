@@ -13,8 +13,8 @@ pub use authorize::{AuthorizationServer, Step};
 pub(crate) use clients::Clients;
 pub use clients::{ClientFault, KnownAgent, Vouched};
 pub use held::Held;
-pub(crate) use logins::{discovery_address, is_due};
 pub use logins::{Arrival, Departure, LoginFault, Logins, Wanted};
+pub(crate) use logins::{discovery_address, is_due};
 pub use pages::{Consent, Decision};
 pub use tokens::TokenFault;
 

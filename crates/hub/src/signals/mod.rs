@@ -121,7 +121,8 @@ impl Signals {
         };
         let verified = self.parts.authenticator.verify_logout(token, &expectations).await;
         let verified = verified.map_err(refused)?;
-        let mark = Digest::of_parts(&[b"logout", verified.issuer.as_str().as_bytes(), verified.id.as_bytes()]);
+        let mark =
+            Digest::of_parts(&[b"logout", verified.issuer.as_str().as_bytes(), verified.id.as_bytes()]);
         if !self.seen.take(mark, verified.remember_until, self.parts.clock.now())? {
             return Err(SignalFault::Replayed);
         }

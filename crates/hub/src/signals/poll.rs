@@ -125,8 +125,9 @@ impl SignalFault {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Issuer
-            | Self::Token(TokenError::UnknownIssuer | TokenError::ProviderNotAccepted(_)) => "invalid_issuer",
+            Self::Issuer | Self::Token(TokenError::UnknownIssuer | TokenError::ProviderNotAccepted(_)) => {
+                "invalid_issuer"
+            }
             Self::Token(TokenError::Audience) => "invalid_audience",
             Self::Token(
                 TokenError::Algorithm

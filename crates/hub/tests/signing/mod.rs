@@ -11,9 +11,7 @@
 
 use deputy_core::Secret;
 use deputy_hub::ports::{Clock as _, Login};
-use deputy_hub::sign_in::{
-    AuthorizationServer, Consent, LoginFault, SignInSetup, Step, TokenFault, Wanted,
-};
+use deputy_hub::sign_in::{AuthorizationServer, Consent, LoginFault, SignInSetup, Step, TokenFault, Wanted};
 use deputy_identity::pkce;
 use deputy_testkit::{FakeUpstream, StillClock, TestIssuer, World};
 use serde_json::{Value, json};

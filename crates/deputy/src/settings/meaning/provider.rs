@@ -111,7 +111,8 @@ impl Meaning<'_, '_> {
         let url = flat(block.introspection_url.as_ref().map(|url| self.located(url, network::web_address)))?;
         let wanted = block.introspection.unwrap_or(url.is_some());
         if wanted && client.is_none() {
-            let mend = "add `client = { id = \"deputy\", secret = { file = \"idp.secret\" } }`: it is what asks";
+            let mend =
+                "add `client = { id = \"deputy\", secret = { file = \"idp.secret\" } }`: it is what asks";
             let message = format!("`{}` cannot be asked about tokens: it has no `client`", *block.name);
             self.faults.add(block.name.span(), message, mend);
             return None;
