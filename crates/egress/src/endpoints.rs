@@ -109,3 +109,6 @@ impl EndpointClient {
         Ok(EndpointAnswer { status: reply.status, body: Secret::new(reply.body.to_vec()) })
     }
 }
+
+#[cfg(test)]
+mod tests;

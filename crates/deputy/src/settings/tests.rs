@@ -7,6 +7,7 @@ mod limits;
 mod presets;
 mod secrets;
 mod servers;
+mod signals;
 mod telemetry;
 mod vault;
 
