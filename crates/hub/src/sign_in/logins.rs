@@ -138,6 +138,8 @@ pub struct Logins {
     clock: Arc<dyn Clock>,
     public_url: Issuer,
     discoveries: Mutex<HashMap<ProviderName, (Arc<Discovery>, Duration)>>,
+    /// Who is being asked about now. A refresh token that comes twice looks stolen to a provider.
+    asking: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Logins {
@@ -149,8 +151,19 @@ impl Logins {
         clock: Arc<dyn Clock>,
         public_url: Issuer,
     ) -> Self {
-        let discoveries = Mutex::default();
-        Self { setup, access, revocations, authenticator, endpoints, sealer, clock, public_url, discoveries }
+        let (discoveries, asking) = (Mutex::default(), Mutex::default());
+        Self {
+            setup,
+            access,
+            revocations,
+            authenticator,
+            endpoints,
+            sealer,
+            clock,
+            public_url,
+            discoveries,
+            asking,
+        }
     }
 
     pub(crate) const fn setup(&self) -> &SignInSetup {
@@ -253,6 +266,17 @@ impl Logins {
     /// # Errors
     /// See [`LoginFault`]; [`LoginFault::Refused`] and [`LoginFault::Token`] mean that the login has ended.
     pub(crate) async fn ask_again(&self, login: &Login) -> Result<Arc<Login>, LoginFault> {
+        let turn = {
+            let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+            asking.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(asking.entry(login.id).or_default())
+        };
+        let _alone = turn.lock().await;
+        // Somebody else asked meanwhile: theirs is the newest, and the refresh token of this one is spent.
+        let current = self.access.login(&login.id).ok_or(LoginFault::NotBegun)?;
+        if current.held != login.held {
+            return Ok(current);
+        }
         let now = self.clock.now();
         let held = self.held(login).ok_or(LoginFault::NotBegun)?;
         let Some(refresh_token) = held.refresh_token() else {
