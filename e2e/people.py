@@ -14,6 +14,8 @@ FLAGS = (
     " --disable-component-update --disable-sync"
 ).split()
 NATIVE = "--enable-features=WebMCP"
+# Where a name is asked for: at `oidc-provider`, at Keycloak.
+LOGIN = 'input[name="login"], input[name="username"]'
 
 
 @contextlib.asynccontextmanager
@@ -73,10 +75,10 @@ class Person:
 
     @staticmethod
     async def _answer(page, name):
-        login = await page.query_selector('input[name="login"]')
+        login = await page.query_selector(LOGIN)
         consent = await page.query_selector('input[name="prompt"][value="consent"]')
         if login:
-            await page.fill('input[name="login"]', name, timeout=2_000)
+            await page.fill(LOGIN, name, timeout=2_000)
             await page.fill('input[name="password"]', "any password will do", timeout=2_000)
         if login or consent:
             async with page.expect_navigation(timeout=10_000):

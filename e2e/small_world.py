@@ -163,20 +163,26 @@ class SmallWorld:
         hub, idp, crm = (free_port(port) for port in ports)
         self.hub_url = f"http://127.0.0.1:{hub}"
         # The one host that programs outside the browser meet too: 127.0.0.1 needs no resolver. Only it has cookies there.
-        self.issuer = f"http://127.0.0.1:{idp}"
+        self.issuer = self._issuer(idp)
         self.crm_url = f"http://crm.localhost:{crm}"
         self.config = self.state / "deputy.toml"
         self.config.write_text(self._config(hub))
         self.hub = self._program("hub", [self.binary("deputy"), "serve", "--config", self.config])
-        self.idp = self._program(
-            "idp",
-            [node(), ROOT / "e2e/idp/server.js", "--port", idp, "--issuer", self.issuer]
-            + ["--hub", self.hub_url, "--crm", self.crm_url],
-        )
+        self.idp = self._identity_provider(idp)
         self.crm = self._program(
             "crm",
             [self.binary("deputy-demo-crm"), "--port", crm, "--public-url", self.crm_url, "--issuer", self.issuer]
             + ["--hub", self.hub_url, "--client-id", CRM_CLIENT[0], "--client-secret", CRM_CLIENT[1]],
+        )
+
+    def _issuer(self, port):
+        return f"http://127.0.0.1:{port}"
+
+    def _identity_provider(self, port):
+        return self._program(
+            "idp",
+            [node(), ROOT / "e2e/idp/server.js", "--port", port, "--issuer", self.issuer]
+            + ["--hub", self.hub_url, "--crm", self.crm_url],
         )
 
     @staticmethod

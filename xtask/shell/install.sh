@@ -138,6 +138,50 @@ need_npm() {
   [ -d "$folder/node_modules" ] || npm_install "$folder"
 }
 
+# --- Keycloak -------------------------------------------------------------------------------------------------------
+
+# What of Java and Maven is not on this machine; nothing where both are.
+keycloak_lacks() {
+  local java="${JAVA_HOME:+$JAVA_HOME/bin/}java" version
+  command -v mvn >/dev/null || { echo "Maven (\`mvn\`)"; return; }
+  version="$("$java" -version 2>&1 | sed -nE 's/.* version "([0-9]+).*/\1/p')" || version=0
+  [ "${version:-0}" -ge 17 ] 2>/dev/null || echo "Java 17 or newer"
+}
+
+# The archive through the machine's own Maven and its settings. What it has to be stands in the tree; Maven's own check comes on top.
+fetch_keycloak() {
+  local archive="$1" version
+  version="${archive#keycloak-quarkus-dist-}"
+  say "getting Keycloak ${version%.zip} from Maven (177 MB)"
+  mvn --batch-mode --quiet --strict-checksums org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+    -Dartifact="org.keycloak:keycloak-quarkus-dist:${version%.zip}:zip" -DoutputDirectory="$DEPUTY_STATE/tools" \
+    >"$DEPUTY_STATE/maven.log" 2>&1
+}
+
+make_keycloak() {
+  local archive new="$DEPUTY_STATE/tools/keycloak.new" home="$DEPUTY_STATE/tools/keycloak"
+  archive="$(awk '{ print $2 }' "$DEPUTY_ROOT/e2e/keycloak/dist.sha256")"
+  fetch_keycloak "$archive" || { say "NO KEYCLOAK: Maven cannot get it; its tests are skipped (.deputy/maven.log)"; return 1; }
+  (cd "$DEPUTY_STATE/tools" && sha256sum --check --quiet "$DEPUTY_ROOT/e2e/keycloak/dist.sha256") ||
+    give_up "\`$archive\` is not the file that e2e/keycloak/dist.sha256 names"
+  rm -rf "$new" "$home"
+  "$DEPUTY_VENV/bin/python" -m zipfile -e "$DEPUTY_STATE/tools/$archive" "$new" || return 1
+  rm "$DEPUTY_STATE/tools/$archive"
+  mv "$new"/keycloak-* "$home" && rmdir "$new"
+  say "building Keycloak for a database in memory"
+  JAVA_OPTS_KC_HEAP=-Xmx512m sh "$home/bin/kc.sh" build --db=dev-mem >"$DEPUTY_STATE/keycloak.log" 2>&1 ||
+    { tail -5 "$DEPUTY_STATE/keycloak.log" >&2; say "NO KEYCLOAK: it cannot be built; its tests are skipped"; return 1; }
+}
+
+# Left out, with one line that says so, where the machine has no Java or no Maven, or Maven reaches nothing. A wrong file is an error.
+need_keycloak() {
+  local lacks
+  lacks="$(keycloak_lacks)"
+  [ -z "$lacks" ] || { say "NO KEYCLOAK: this machine lacks $lacks; its tests are skipped"; return 0; }
+  mkdir -p "$DEPUTY_STATE/tools"
+  once_for "$DEPUTY_STATE/tools/keycloak/installed" "$DEPUTY_ROOT/e2e/keycloak/dist.sha256" -- make_keycloak || true
+}
+
 # --- all of it ------------------------------------------------------------------------------------------------------
 
 SECONDS=0

@@ -75,8 +75,8 @@ node_tests() { (cd "$DEPUTY_ROOT/$1" && npm test --silent); }
 sdk_types() { (cd "$DEPUTY_ROOT/web/sdk" && npm run --silent check -- --checkJs --strict); }
 
 suite_e2e() { python_suite e2e; }
-# The guard stands before a stock server.
-identity_tools() { need_packages; need_python; need_npm e2e/servers; }
+# A stock server for the signing world; a real Keycloak where the machine has Java and Maven.
+identity_tools() { need_packages; need_python; need_npm e2e/servers; need_keycloak; }
 suite_identity() { tools_or_fail identity_tools || return; python_suite identity; }
 suite_faults() {
   python_suite faults

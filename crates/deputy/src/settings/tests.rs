@@ -40,6 +40,17 @@ fn changed(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn a_provider_with_which_people_sign_in_issues_id_tokens_though_no_application_brings_one() {
+    let client = "[[identity_provider]]\nclient = { id = \"deputy\", secret = { env = \"IDP\" } }\n";
+    let text = GOOD.replace("[[identity_provider]]\n", client);
+    let settings = Settings::parse(&text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
+    let [provider] = settings.identity_providers.as_slice() else { panic!("one provider") };
+    assert_eq!(provider.provider.settings().kinds, [TokenKind::AccessToken, TokenKind::IdToken]);
+    let [app] = settings.apps.as_slice() else { panic!("one app") };
+    assert_eq!(app.token, TokenKind::AccessToken, "its own door stays as it was");
+}
+
+#[test]
 fn a_small_file_is_enough_and_the_rest_has_safe_values() {
     let settings = Settings::parse(GOOD, Path::new("/etc/deputy/deputy.toml")).expect("settings");
     assert_eq!(settings.tenants, [TenantId::single()]);

@@ -93,7 +93,7 @@ impl Meaning<'_, '_> {
             .as_ref()
             .map(|tenants| tenants.iter().map(|tenant| tenant.as_str().to_owned()).collect());
         settings.tenant_claim = flat(tenant_claim)?.map(|claim| ClaimPath::parse(&claim));
-        settings.kinds = kinds(preset, &block.name, apps);
+        settings.kinds = kinds(preset, block, apps);
         settings.max_lifetime = max_lifetime?;
         let provider = self.provider(block, settings)?;
         let client = flat(client)?;
@@ -231,17 +231,18 @@ pub(super) fn issuer(text: &str) -> Result<Issuer, Wrong> {
         .map_err(|error| (error.to_string(), "copy `issuer` from its discovery document".to_owned()))
 }
 
-/// ID tokens are taken from a provider only where an application brings them (A10), or where there is nothing else.
-fn kinds(preset: Preset, name: &str, apps: &[raw::App]) -> Vec<TokenKind> {
+/// ID tokens are taken from a provider only where an application brings them (A10), where people sign in with the hub's own
+/// client, or where there is nothing else.
+fn kinds(preset: Preset, block: &raw::IdentityProvider, apps: &[raw::App]) -> Vec<TokenKind> {
     let brings = |app: &raw::App| {
-        app.identity_provider.as_str() == name
+        app.identity_provider.as_str() == block.name.as_str()
             && app.token.as_ref().is_some_and(|kind| kind.as_str() == "id_token")
     };
     if !preset.issues(TokenKind::AccessToken) {
         return vec![TokenKind::IdToken];
     }
     let mut kinds = vec![TokenKind::AccessToken];
-    if apps.iter().any(brings) {
+    if block.client.is_some() || apps.iter().any(brings) {
         kinds.push(TokenKind::IdToken);
     }
     kinds
