@@ -62,6 +62,7 @@ async def test_a_wrong_password_signs_nobody_in(keycloak):
         await asyncio.to_thread(keycloak.sign_in, "mallory", "crm-web")
 
 
+@pytest.mark.long
 async def test_c5_who_is_disabled_at_keycloak_is_out_when_the_hub_asks_again(keycloak, native_browser, people):
     token, _ = await acting(people, keycloak, native_browser, "bob")
     assert not is_refused(keycloak, token)
@@ -88,7 +89,6 @@ async def test_keycloaks_logout_token_has_what_back_channel_logout_asks_for(keyc
     assert looked_into(keycloak.logout_tokens[-1], 0)["typ"] == "logout+jwt"
 
 
-@pytest.mark.xfail(strict=True, reason="the hub takes no logout tokens yet: `POST /logout/backchannel`")
 async def test_c1_a_session_ended_in_keycloaks_admin_console_ends_the_agent_within_a_second(
     keycloak, native_browser, people
 ):
@@ -156,7 +156,6 @@ unasked_scopes = ["profile"]
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="the hub exchanges no tokens yet: `credential = \"token_exchange\"`")
 async def test_d3_the_ledger_gets_the_persons_exchanged_token_and_never_the_agents_own(native_browser, people):
     world = ExchangingWorld(STATE / "exchanging")
     try:
