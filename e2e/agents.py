@@ -37,6 +37,11 @@ class Callback:
     def __init__(self):
         self.answer = asyncio.get_running_loop().create_future()
 
+    def begin(self):
+        """Another round: a client that needs more asks the person again."""
+        if self.answer.done():
+            self.answer = asyncio.get_running_loop().create_future()
+
     async def __aenter__(self):
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/callback"
@@ -77,6 +82,7 @@ def oauth(person, storage, back):
     """OAuth by the 401 challenge; the person's browser goes where the client asks it to."""
 
     async def redirect(url):
+        back.begin()
         page = await person.context.new_page()
         await page.goto(url)
         await decide(person, page)

@@ -60,10 +60,15 @@ async def agent(person, path="/mcp", storage=None, most=None, decision="allow", 
     """An official MCP client that the person lets act, on the hub's own pages."""
     async with Callback() as back:
 
+        choices = list(most) if isinstance(most, (list, tuple)) else [most]
+
         async def redirect(url):
+            back.begin()
             page = await person.context.new_page()
             await page.goto(url)
-            was_asked = await decide(person, page, decision, most, shot)
+            # The last choice holds for every further round.
+            choice = choices.pop(0) if len(choices) > 1 else choices[0]
+            was_asked = await decide(person, page, decision, choice, shot)
             if asked is not None:
                 asked.append(was_asked)
             await asyncio.wait_for(asyncio.shield(back.answer), 10)

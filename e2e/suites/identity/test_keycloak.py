@@ -159,8 +159,6 @@ unasked_scopes = ["profile"]
 async def test_d3_the_ledger_gets_the_persons_exchanged_token_and_never_the_agents_own(native_browser, people):
     world = ExchangingWorld(STATE / "exchanging")
     try:
-        # A hub that does not know the word says so, before Keycloak starts for nothing.
-        await asyncio.to_thread(world.deputy, "policy", "test")
         await asyncio.to_thread(world.start)
         token, told = await acting(people, world, native_browser, "alice")
         claims = json.loads(told)
