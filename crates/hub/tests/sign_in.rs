@@ -11,12 +11,11 @@
 mod signing;
 
 use deputy_core::{Client, Effect, Facts as _, Reason, TenantId};
-use deputy_hub::ports::Clock as _;
 use deputy_hub::sign_in::{ApprovedAgent, SignInSetup, Step, Vouched, Wanted};
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::{CallEvent, Denied, Door};
 use deputy_identity::authorization::ErrorCode;
-use deputy_testkit::{TestIssuer, World, wish};
+use deputy_testkit::{World, wish};
 use serde_json::json;
 use signing::{
     BACK, Browser, CLIENT, MCP, Signing, VERIFIER, consent, document, query, redirected, said, shown,
@@ -232,7 +231,7 @@ async fn mix_up_an_answer_of_another_issuer_or_of_none_signs_nobody_in() {
         let own = url::form_urlencoded::parse(good.as_bytes()).into_owned();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(own.filter(|(name, _)| name != "iss"));
-        issuer.iter().for_each(|issuer| drop(form.append_pair("iss", issuer)));
+        form.extend_pairs(issuer.map(|issuer| ("iss", issuer)));
         let before = signing.world.endpoints.asked().len();
         let done =
             signing.server().logins().finish(form.finish().as_bytes(), departure.cookie.expose()).await;
