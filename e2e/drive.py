@@ -127,7 +127,7 @@ class Story:
         ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         hub = f"{self.world.hub_url}/mcp"
         status, _ = await asyncio.to_thread(ask, "POST", hub, ping, token)
-        expect(status == 200, status)
+        expect(status not in (401, 403), status)
         begin = time.monotonic()
         status, answer = await asyncio.to_thread(ask, "POST", f"{self.world.issuer}/admin/disable?person=carol")
         expect(status == 204, (status, answer))

@@ -231,9 +231,7 @@ async fn mix_up_an_answer_of_another_issuer_or_of_none_signs_nobody_in() {
         let own = url::form_urlencoded::parse(good.as_bytes()).into_owned();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(own.filter(|(name, _)| name != "iss"));
-        if let Some(issuer) = issuer {
-            form.append_pair("iss", issuer);
-        }
+        form.extend_pairs(issuer.map(|issuer| ("iss", issuer)));
         let before = signing.world.endpoints.asked().len();
         let done =
             signing.server().logins().finish(form.finish().as_bytes(), departure.cookie.expose()).await;

@@ -200,10 +200,10 @@ async fn clickjacking_and_markup_a_hostile_name_is_text_and_no_page_may_frame_it
     house.signing.world.endpoints.publish(CLIENT, hostile);
     let mut jar = Jar::default();
     let asked = format!("/oauth/authorize?{}", query(&[]));
-    let page = house.sign_in(&mut jar, &asked, "<img src=x>").await;
+    let page = house.sign_in(&mut jar, &asked, "<img/src=x>").await;
     let html = text(&page);
     assert_eq!(page.status, StatusCode::OK);
-    assert!(html.contains("&lt;script&gt;") && html.contains("&lt;img src=x&gt;"), "{html}");
+    assert!(html.contains("&lt;script&gt;") && html.contains("&lt;img/src=x&gt;"), "{html}");
     assert!(
         !html.contains("<script") && !html.contains("<img") && !html.contains("action=//evil>"),
         "{html}"
@@ -279,7 +279,7 @@ async fn a_token_for_one_server_opens_it_alone() {
     let house = House::new().await;
     let token = house.token("alice", "https://hub.example/s/files/mcp", "read").await;
     assert_eq!(house.call("/s/files/mcp", &token, "list").await.status, StatusCode::OK);
-    for path in ["/mcp", "/s/other/mcp", "/api/grants"] {
+    for path in ["/mcp", "/s/other/mcp", "/api/approvals"] {
         assert_eq!(house.call(path, &token, "list").await.status, StatusCode::UNAUTHORIZED, "{path}");
     }
 }

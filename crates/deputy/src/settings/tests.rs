@@ -195,6 +195,22 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "telemetry"
         ]
     );
+    // How long and for whom; who comes in is verified in any case.
+    assert_eq!(
+        keys("/$defs/SignIn/properties"),
+        [
+            "identity_providers",
+            "scopes",
+            "session",
+            "grant",
+            "token",
+            "ask_again",
+            "dynamic_registration",
+            "agent"
+        ]
+    );
+    // What a provider tells is signed, and verified, whatever else it brings.
+    assert_eq!(keys("/$defs/Events/properties"), ["audience", "push_token", "poll", "token"]);
     // By which right a server is called, and when its definitions count; its calls are decided and written down in any case.
     assert_eq!(
         keys("/$defs/Server/properties"),

@@ -379,7 +379,7 @@ fn wanted(request: &AuthorizationRequest) -> Effect {
 fn answers_to(redirect_uri: &str) -> String {
     let Ok(url) = Url::parse(redirect_uri) else { return "an unknown place".to_owned() };
     match (url.scheme(), url.host_str()) {
-        ("http" | "https", Some(host)) if matches!(host, "localhost" | "127.0.0.1" | "[::1]") => {
+        ("http" | "https", Some("localhost" | "127.0.0.1" | "[::1]")) => {
             "an application on this computer".to_owned()
         }
         ("http" | "https", Some(host)) => host.to_owned(),
