@@ -42,6 +42,14 @@ class Callback:
         if self.answer.done():
             self.answer = asyncio.get_running_loop().create_future()
 
+    async def came(self, page):
+        """Waits until the browser is back here, and closes its page: one that is still on its way may never close."""
+        await asyncio.wait_for(asyncio.shield(self.answer), 10)
+        await page.wait_for_url(lambda url: url.startswith(self.url))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await page.close()
+
     async def __aenter__(self):
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/callback"
@@ -86,8 +94,7 @@ def oauth(person, storage, back):
         page = await person.context.new_page()
         await page.goto(url)
         await decide(person, page)
-        await asyncio.wait_for(asyncio.shield(back.answer), 10)
-        await page.close()
+        await back.came(page)
 
     async def callback():
         query = await asyncio.wait_for(back.answer, 10)

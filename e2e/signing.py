@@ -71,8 +71,7 @@ async def agent(person, path="/mcp", storage=None, most=None, decision="allow", 
             was_asked = await decide(person, page, decision, choice, shot)
             if asked is not None:
                 asked.append(was_asked)
-            await asyncio.wait_for(asyncio.shield(back.answer), 10)
-            await page.close()
+            await back.came(page)
 
         async def callback():
             query = await asyncio.wait_for(back.answer, 10)
