@@ -14,7 +14,8 @@ from small_world import ask, wait_until
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
-pytestmark = pytest.mark.anyio
+# Its first start takes minutes where little else runs: `./test --all`.
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
@@ -62,7 +63,6 @@ async def test_a_wrong_password_signs_nobody_in(keycloak):
         await asyncio.to_thread(keycloak.sign_in, "mallory", "crm-web")
 
 
-@pytest.mark.long
 async def test_c5_who_is_disabled_at_keycloak_is_out_when_the_hub_asks_again(keycloak, native_browser, people):
     token, _ = await acting(people, keycloak, native_browser, "bob")
     assert not is_refused(keycloak, token)
@@ -155,7 +155,6 @@ unasked_scopes = ["profile"]
 """
 
 
-@pytest.mark.long
 async def test_d3_the_ledger_gets_the_persons_exchanged_token_and_never_the_agents_own(native_browser, people):
     world = ExchangingWorld(STATE / "exchanging")
     try:

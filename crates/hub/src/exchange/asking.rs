@@ -43,9 +43,9 @@ impl Fresh {
 
 /// What a person's token is exchanged for.
 enum Subjects {
-    IdToken(Secret<String>),
-    RefreshToken(Secret<String>),
-    AccessToken(Secret<String>),
+    Id(Secret<String>),
+    Refresh(Secret<String>),
+    Access(Secret<String>),
 }
 
 /// Which of them a way wants.
@@ -124,7 +124,7 @@ impl Exchange {
             return Ok(found);
         }
         match (wants, held.refresh_token()) {
-            (Wants::Identity, Some(token)) => Ok((Subjects::RefreshToken(token), current.ends_at)),
+            (Wants::Identity, Some(token)) => Ok((Subjects::Refresh(token), current.ends_at)),
             _ => Err(Fault::SignIn),
         }
     }
@@ -133,9 +133,9 @@ impl Exchange {
         let now = self.clock.now();
         match wants {
             Wants::Identity | Wants::IdToken => {
-                held.id_token(now).map(Subjects::IdToken).zip(held.id_token_ends())
+                held.id_token(now).map(Subjects::Id).zip(held.id_token_ends())
             }
-            Wants::Access => held.access_token(now).map(Subjects::AccessToken).zip(held.access_token_ends()),
+            Wants::Access => held.access_token(now).map(Subjects::Access).zip(held.access_token_ends()),
         }
     }
 
@@ -156,7 +156,7 @@ impl Exchange {
             }
             (
                 Way::TokenExchange { audience, unasked_scopes, token_endpoint, .. },
-                Subjects::AccessToken(token),
+                Subjects::Access(token),
             ) => {
                 let asked = TokenExchange {
                     issuer: there.provider.issuer().clone(),
@@ -172,7 +172,7 @@ impl Exchange {
                     self.at_provider(there, token_endpoint.as_ref(), form, proof.authorization).await?;
                 (asked.read(body.expose(), now).map_err(Fault::Provider)?, None)
             }
-            (Way::EntraObo { token_endpoint, .. }, Subjects::AccessToken(token)) => {
+            (Way::EntraObo { token_endpoint, .. }, Subjects::Access(token)) => {
                 let asked = OnBehalfOf::new(there.own.id.clone(), scopes).map_err(Fault::Provider)?;
                 let proof = self.proof_at(there)?;
                 let form = asked.form(token, proof.fields);
@@ -180,7 +180,7 @@ impl Exchange {
                     self.at_provider(there, token_endpoint.as_ref(), form, proof.authorization).await?;
                 (asked.read(body.expose()).map_err(Fault::Provider)?, None)
             }
-            (Way::GoogleSts { audience, user_project, token_endpoint, .. }, Subjects::IdToken(token)) => {
+            (Way::GoogleSts { audience, user_project, token_endpoint, .. }, Subjects::Id(token)) => {
                 let (audience, user_project) = (audience.clone(), user_project.clone());
                 let asked = GoogleSts { audience, scopes, user_project };
                 let form = asked.form(Subject::IdToken, token);
@@ -210,9 +210,9 @@ impl Exchange {
         );
         let request = request.map_err(Fault::Provider)?;
         let subject = match subject {
-            Subjects::IdToken(token) => SubjectToken::IdToken(token),
-            Subjects::RefreshToken(token) => SubjectToken::RefreshToken(token),
-            Subjects::AccessToken(_) => return Err(Fault::Internal),
+            Subjects::Id(token) => SubjectToken::IdToken(token),
+            Subjects::Refresh(token) => SubjectToken::RefreshToken(token),
+            Subjects::Access(_) => return Err(Fault::Internal),
         };
         // Asked before the ID-JAG is had: what fails afterwards would waste it.
         self.documents.token_endpoint(at).await?;

@@ -39,6 +39,9 @@ const STOPPED: &str = "an operator has stopped this";
 /// What the tab of somebody who was shut out is told.
 const REVOKED: &str = "the user was signed out";
 
+/// A session in an application: whose, where, and what the application calls it.
+type AppSession = (User, SourceName, Option<String>);
+
 /// Why a socket is not welcomed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unwelcome {
@@ -85,7 +88,7 @@ pub struct Tabs {
     pub(crate) supervisor: Supervisor,
     thrown: Arc<Thrown>,
     /// Sessions of which an application told that they ended, as long as a ticket of theirs could be about.
-    told: Mutex<HashMap<(User, SourceName, Option<String>), Timestamp>>,
+    told: Mutex<HashMap<AppSession, Timestamp>>,
     limits: Limits,
     heartbeat: Heartbeat,
 }

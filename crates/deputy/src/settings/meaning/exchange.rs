@@ -21,6 +21,9 @@ pub(super) fn signing_in<'p>(
     providers.iter().flatten().filter(|entry| entry.client.is_some()).filter(named).collect()
 }
 
+/// A key, where it stands if it does, and the credentials that read it.
+type Key<'a> = (&'a str, Option<Range<usize>>, &'a [&'a str]);
+
 impl Meaning<'_, '_> {
     pub(super) fn credential(
         &mut self,
@@ -45,7 +48,7 @@ impl Meaning<'_, '_> {
         let span = |text: &Option<Located<String>>| text.as_ref().map(Located::span);
         let list = |list: &Option<Located<Vec<Located<String>>>>| list.as_ref().map(Located::span);
         let client = block.client.as_ref().map(|client| client.id.span());
-        let keys: [(&str, Option<Range<usize>>, &[&str]); 9] = [
+        let keys: [Key<'_>; 9] = [
             ("authorization_server", span(&block.authorization_server), &["id_jag", "client_credentials"]),
             (
                 "token_endpoint",
