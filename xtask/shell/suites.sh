@@ -75,8 +75,8 @@ node_tests() { (cd "$DEPUTY_ROOT/$1" && npm test --silent); }
 sdk_types() { (cd "$DEPUTY_ROOT/web/sdk" && npm run --silent check -- --checkJs --strict); }
 
 suite_e2e() { python_suite e2e; }
-# A stock server for the signing world; under --all a real Keycloak where the machine has Java and Maven.
-identity_tools() { need_packages; need_python; need_npm e2e/servers; [ -z "$DEPUTY_TEST_ALL" ] || need_keycloak; }
+# A stock server for the signing world, and a real Keycloak where the machine has Java and Maven.
+identity_tools() { need_packages; need_python; need_npm e2e/servers; need_keycloak; }
 suite_identity() { tools_or_fail identity_tools || return; python_suite identity; }
 suite_faults() {
   python_suite faults
@@ -170,10 +170,8 @@ suite_conformance() {
   need_rust
   say "building the hub, and one for programs that bring no token"
   conformance_hubs || { count "building the hubs of the conformance suite" 1; return; }
-  if [ -n "$DEPUTY_TEST_ALL" ]; then
-    say "building the fixture on the official Rust SDK"
-    conformance_fixture || { count "building the fixture on the official Rust SDK" 1; return; }
-  fi
+  say "building the fixture on the official Rust SDK"
+  conformance_fixture || { count "building the fixture on the official Rust SDK" 1; return; }
   counted_pytest conformance e2e/suites/conformance
 }
 

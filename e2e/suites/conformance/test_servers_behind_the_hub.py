@@ -40,11 +40,7 @@ RUNS = {
 }
 
 
-# The fixture on the official Rust SDK takes minutes to build: `./test --all`.
-CASES = [pytest.param(name, marks=pytest.mark.long) if name.startswith("sdk-") else name for name in RUNS]
-
-
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=RUNS)
 def run(request, tmp_path_factory):
     revision, where, expected = RUNS[request.param]
     with where() as address:

@@ -14,8 +14,7 @@ from small_world import ask, wait_until
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
-# Its first start takes minutes where little else runs: `./test --all`.
-pytestmark = [pytest.mark.anyio, pytest.mark.long]
+pytestmark = pytest.mark.anyio
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
