@@ -15,6 +15,7 @@ pub mod terminal;
 mod tools;
 mod vault;
 mod web;
+mod wishes;
 
 use crate::settings::{Settings, SettingsError};
 use clap::{Args, Parser, Subcommand};

@@ -12,6 +12,7 @@ pub mod sqlite;
 
 pub use place::Place;
 pub use sqlite::access::AccessDesk;
+pub use sqlite::desk::{Desk, Wished};
 pub use sqlite::erasure::{Erased, wish};
 pub use sqlite::pins::{AcceptedTool, PinReader, PinnedTool, leave_accepted};
 pub use sqlite::reader::{AuditReader, Filter, Listed, Onward, Which};

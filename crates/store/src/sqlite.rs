@@ -3,6 +3,7 @@
 pub mod access;
 mod approvals;
 mod batch;
+pub mod desk;
 pub mod erasure;
 mod health;
 mod job;

@@ -2,20 +2,12 @@
 //! without a hub that runs.
 
 use super::terminal::{Mark, Terminal, harmless};
-use super::{Config, Failure, now};
-use crate::settings::Settings;
+use super::{Config, Failure, now, wishes};
 use clap::{Args, Subcommand};
 use deputy_core::{Client, IdError, TenantId};
-use deputy_hub::Supervisor;
 use deputy_hub::ports::{AccessRecord, Revocation, RevocationOrder, Revoked};
-use deputy_store::{AccessDesk, OpenError, Place, SqliteStore};
+use deputy_store::{AccessDesk, Place};
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// A hub that runs looks four times a second.
-const HUB_GRANTS_WITHIN: Duration = Duration::from_millis(1500);
-/// How long a hub that runs, and cannot write now, is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Take access away from a person, a session, an agent, a permission, or a tab, at once
 ///
@@ -95,7 +87,7 @@ pub(super) async fn revoke(arguments: RevokeArguments, terminal: Terminal) -> Re
             target.code()
         )));
     }
-    let (tenant, at) = (arguments.tenant(&settings)?, now());
+    let (tenant, at) = (wishes::tenant(arguments.tenant.as_deref(), &settings)?, now());
     let before = if arguments.shut_out { None } else { Some(at) };
     let revocation = Revocation { tenant, target, before, by: "operator".to_owned(), at };
     let kind = revocation.target.code();
@@ -103,7 +95,10 @@ pub(super) async fn revoke(arguments: RevokeArguments, terminal: Terminal) -> Re
         true => RevocationOrder::Readmit(revocation),
         false => RevocationOrder::Revoke(revocation),
     };
-    let by = granted(&mut desk, &place, &order).await;
+    // A hub that starts grants what it finds.
+    let alone = async |_| Ok(());
+    let unrecorded = "what was taken away is gone, who is let in again comes in once it is recorded";
+    let by = wishes::granted(&mut desk, &place, &order, alone, unrecorded).await;
     desk.close().await?;
     let done = match (arguments.readmit, arguments.shut_out) {
         (true, _) => "let in again",
@@ -144,22 +139,6 @@ async fn list(desk: &mut AccessDesk, arguments: &RevokeArguments, terminal: Term
     lines.iter().try_for_each(|line| terminal.line(&harmless(line)))
 }
 
-impl RevokeArguments {
-    fn tenant(&self, settings: &Settings) -> Result<TenantId, Failure> {
-        let names = || settings.tenants.iter().map(TenantId::as_str).collect::<Vec<_>>().join(", ");
-        match (&self.tenant, settings.tenants.as_slice()) {
-            (None, [only]) => Ok(only.clone()),
-            (None, _) => Err(Failure::Usage(format!("say whose with --tenant NAME: one of {}", names()))),
-            (Some(wanted), known) => {
-                let found = known.iter().find(|tenant| tenant.as_str() == wanted).cloned();
-                found.ok_or_else(|| {
-                    Failure::Usage(format!("there is no tenant `{wanted}`; there are: {}", names()))
-                })
-            }
-        }
-    }
-}
-
 impl What {
     fn target(&self) -> Result<Revoked, Failure> {
         let usage = |error: IdError| Failure::Usage(error.to_string());
@@ -185,33 +164,5 @@ impl What {
             Self::Grant { id } => format!("`{id}`"),
             Self::Tab { document } => format!("`{document}`"),
         }
-    }
-}
-
-/// Leaves the wish first, so that a hub that runs acts at once; only then looks whether there is one.
-async fn granted(
-    desk: &mut AccessDesk,
-    place: &Place,
-    order: &RevocationOrder,
-) -> Result<&'static str, Failure> {
-    let wish = desk.wish(order).await?;
-    if desk.granted(wish, HUB_GRANTS_WITHIN).await? {
-        return Ok("by the hub that runs here");
-    }
-    let tables = Supervisor::default();
-    match SqliteStore::open(place.clone(), deputy_store::Settings::default(), &tables).await {
-        Ok(_) => {
-            tables.shut_down().await;
-            Ok("no hub runs here: it holds from the next start")
-        }
-        Err(OpenError::InUse { .. }) => match desk.granted(wish, PATIENCE).await? {
-            true => Ok("by the hub that runs here"),
-            false => Err(Failure::Fault(
-                "the hub that runs on this data directory took it up, but could not record it yet\n  \
-                 mend: see its log and /healthz; what was taken away is gone, who is let in again comes in once it is recorded"
-                    .to_owned(),
-            )),
-        },
-        Err(error) => Err(error.into()),
     }
 }

@@ -1,20 +1,13 @@
 //! `deputy stop` and `deputy resume`: the kill switch on the hub's own machine, with or without a hub that runs.
 
 use super::terminal::{Mark, Terminal, harmless};
-use super::{Config, Failure, now};
+use super::{Config, Failure, now, wishes};
 use crate::settings::Settings;
 use clap::{Args, Subcommand};
 use deputy_core::{Client, IdError, Operator, Switch, SwitchTarget, TenantId};
-use deputy_hub::Supervisor;
 use deputy_hub::ports::SwitchOrder;
-use deputy_store::{OpenError, Place, SqliteStore, SwitchDesk};
+use deputy_store::{Place, SqliteStore, SwitchDesk};
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// A hub that runs looks four times a second.
-const HUB_GRANTS_WITHIN: Duration = Duration::from_millis(1500);
-/// How long a hub that runs, and cannot write now, is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Stop a tool, an app, a server, an agent, a person, or everything, at once
 ///
@@ -118,7 +111,7 @@ impl Where {
         terminal: Terminal,
     ) -> Result<(), Failure> {
         let settings = self.settings()?;
-        let (tenant, target) = (self.tenant(&settings)?, what.target()?);
+        let (tenant, target) = (wishes::tenant(self.tenant.as_deref(), &settings)?, what.target()?);
         let switch = Switch { tenant, target, by: Operator::Machine, reason, at: now() };
         let place = Place::new(&settings.hub.data_dir);
         let mut desk = SwitchDesk::open(&place).await?;
@@ -132,7 +125,12 @@ impl Where {
                 SwitchOrder::Release(switch.clone())
             }
         };
-        let by = granted(&mut desk, &place, &order).await;
+        let alone = async |store: SqliteStore| {
+            let done = store.grant_switches().await;
+            done.map_err(|error| Failure::Fault(format!("it could not be recorded: {error}")))
+        };
+        let unrecorded = "what is thrown is in force, what is released goes on once it is recorded";
+        let by = wishes::granted(&mut desk, &place, &order, alone, unrecorded).await;
         desk.close().await?;
         let done = match turn {
             Turn::Throw => "stopped",
@@ -155,20 +153,6 @@ impl Where {
 
     fn settings(&self) -> Result<Settings, Failure> {
         Ok(Config { config: self.config.clone() }.load()?)
-    }
-
-    fn tenant(&self, settings: &Settings) -> Result<TenantId, Failure> {
-        let names = || settings.tenants.iter().map(TenantId::as_str).collect::<Vec<_>>().join(", ");
-        match (&self.tenant, settings.tenants.as_slice()) {
-            (None, [only]) => Ok(only.clone()),
-            (None, _) => Err(Failure::Usage(format!("say whose with --tenant NAME: one of {}", names()))),
-            (Some(wanted), known) => {
-                let found = known.iter().find(|tenant| tenant.as_str() == wanted).cloned();
-                found.ok_or_else(|| {
-                    Failure::Usage(format!("there is no tenant `{wanted}`; there are: {}", names()))
-                })
-            }
-        }
     }
 }
 
@@ -221,32 +205,6 @@ async fn is_thrown(desk: &mut SwitchDesk, wanted: &Switch) -> Result<(), Failure
     }
     let target = harmless(&wanted.target.to_string());
     Err(Failure::Fault(format!("{target} is not stopped\n  mend: `deputy stop --list` tells what is")))
-}
-
-/// Leaves the wish first, so that a hub that runs acts at once; only then looks whether there is one.
-async fn granted(desk: &mut SwitchDesk, place: &Place, order: &SwitchOrder) -> Result<&'static str, Failure> {
-    let wish = desk.wish(order).await?;
-    if desk.granted(wish, HUB_GRANTS_WITHIN).await? {
-        return Ok("by the hub that runs here");
-    }
-    let tables = Supervisor::default();
-    match SqliteStore::open(place.clone(), deputy_store::Settings::default(), &tables).await {
-        Ok(store) => {
-            let done = store.grant_switches().await;
-            tables.shut_down().await;
-            done.map_err(|error| Failure::Fault(format!("it could not be recorded: {error}")))?;
-            Ok("no hub runs here: it holds from the next start")
-        }
-        Err(OpenError::InUse { .. }) => match desk.granted(wish, PATIENCE).await? {
-            true => Ok("by the hub that runs here"),
-            false => Err(Failure::Fault(
-                "the hub that runs on this data directory took it up, but could not record it yet\n  \
-                 mend: see its log and /healthz; what is thrown is in force, what is released goes on once it is recorded"
-                    .to_owned(),
-            )),
-        },
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn told(switch: &Switch, settings: &Settings) -> String {

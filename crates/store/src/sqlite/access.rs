@@ -1,18 +1,17 @@
 //! Logins, grants, registered clients and revocations; and wishes of somebody on this machine to revoke.
 
+use super::desk::{Desk, Wished};
 use super::job::Change;
 use super::line::Line;
 use super::tickets::{from_text, millis, to_text};
-use super::{SqliteStore, schema, unreadable};
-use crate::{OpenError, Place};
+use super::{SqliteStore, unreadable};
+use crate::OpenError;
 use async_trait::async_trait;
 use deputy_core::User;
 use deputy_hub::ports::{
     AccessChange, AccessKey, AccessRecord, AccessTable, RevocationOrder, RevocationWish, StoreError,
 };
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
-use std::time::Duration;
+use sqlx::{Row as _, SqliteConnection};
 
 #[async_trait]
 impl AccessTable for SqliteStore {
@@ -118,24 +117,14 @@ pub(super) async fn forget(connection: &mut SqliteConnection, user: &User) -> Re
 }
 
 /// Logins, grants and revocations of a data directory, beside the hub that may run on it.
-pub struct AccessDesk {
-    connection: SqliteConnection,
+pub type AccessDesk = Desk<RevocationOrder>;
+
+impl Wished for RevocationOrder {
+    const PUT: &'static str = "INSERT INTO revocation_wish (record) VALUES (?)";
+    const IS_OPEN: &'static str = "SELECT EXISTS (SELECT 1 FROM revocation_wish WHERE id = ?)";
 }
 
 impl AccessDesk {
-    /// Opens the database of a data directory.
-    ///
-    /// # Errors
-    /// There is none, it is of an older program, or it cannot be opened.
-    pub async fn open(place: &Place) -> Result<Self, OpenError> {
-        let database = place.database();
-        if !database.exists() {
-            return Err(OpenError::NoDatabase(database));
-        }
-        let options: SqliteConnectOptions = schema::for_writing(&database).create_if_missing(false);
-        Ok(Self { connection: options.connect().await? })
-    }
-
     /// All rows.
     ///
     /// # Errors
@@ -145,45 +134,5 @@ impl AccessDesk {
             .fetch_all(&mut self.connection)
             .await?;
         records.iter().map(|r| from_text(r).map_err(|error| OpenError::Corrupt(error.to_string()))).collect()
-    }
-
-    /// Leaves a wish, and gives its number.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub async fn wish(&mut self, order: &RevocationOrder) -> Result<u64, OpenError> {
-        let record = to_text(order).map_err(|error| OpenError::Corrupt(error.to_string()))?;
-        let done = sqlx::query("INSERT INTO revocation_wish (record) VALUES (?)")
-            .bind(record)
-            .execute(&mut self.connection)
-            .await?;
-        Ok(u64::try_from(done.last_insert_rowid()).unwrap_or(0))
-    }
-
-    /// Waits until a wish is granted. `false`: nobody did within `patience`; it stays.
-    ///
-    /// # Errors
-    /// The database does not read.
-    pub async fn granted(&mut self, wish: u64, patience: Duration) -> Result<bool, OpenError> {
-        let deadline = tokio::time::Instant::now() + patience;
-        let mut every = tokio::time::interval(Duration::from_millis(50));
-        loop {
-            every.tick().await;
-            let open: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM revocation_wish WHERE id = ?)")
-                .bind(i64::try_from(wish).unwrap_or(i64::MAX))
-                .fetch_one(&mut self.connection)
-                .await?;
-            if !open || tokio::time::Instant::now() >= deadline {
-                return Ok(!open);
-            }
-        }
-    }
-
-    /// Lets go of the database.
-    ///
-    /// # Errors
-    /// It does not close cleanly.
-    pub async fn close(self) -> Result<(), OpenError> {
-        Ok(self.connection.close().await?)
     }
 }

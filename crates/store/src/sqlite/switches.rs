@@ -1,16 +1,15 @@
 //! Thrown switches, and wishes of somebody on this machine to throw or release one.
 
+use super::desk::{Desk, Wished};
 use super::job::Change;
 use super::line::Line;
 use super::tickets::{from_text, to_text};
-use super::{SqliteStore, schema, unreadable};
-use crate::{OpenError, Place};
+use super::{SqliteStore, unreadable};
+use crate::OpenError;
 use async_trait::async_trait;
 use deputy_core::{Event, EventKind, Operator, Switch, SwitchTarget, TenantId, User};
 use deputy_hub::ports::{StoreError, SwitchOrder, SwitchWish, Switches};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
-use std::time::Duration;
+use sqlx::{Row as _, SqliteConnection};
 
 #[async_trait]
 impl Switches for SqliteStore {
@@ -88,24 +87,14 @@ impl SqliteStore {
 }
 
 /// The wishes and switches of a data directory, beside the hub that may run on it.
-pub struct SwitchDesk {
-    connection: SqliteConnection,
+pub type SwitchDesk = Desk<SwitchOrder>;
+
+impl Wished for SwitchOrder {
+    const PUT: &'static str = "INSERT INTO switch_wish (record) VALUES (?)";
+    const IS_OPEN: &'static str = "SELECT EXISTS (SELECT 1 FROM switch_wish WHERE id = ?)";
 }
 
 impl SwitchDesk {
-    /// Opens the database of a data directory.
-    ///
-    /// # Errors
-    /// There is none, it is of an older program, or it cannot be opened.
-    pub async fn open(place: &Place) -> Result<Self, OpenError> {
-        let database = place.database();
-        if !database.exists() {
-            return Err(OpenError::NoDatabase(database));
-        }
-        let options: SqliteConnectOptions = schema::for_writing(&database).create_if_missing(false);
-        Ok(Self { connection: options.connect().await? })
-    }
-
     /// The switches that are thrown, and those that are to be.
     ///
     /// # Errors
@@ -115,46 +104,6 @@ impl SwitchDesk {
             .fetch_all(&mut self.connection)
             .await?;
         records.iter().map(|r| from_text(r).map_err(|error| OpenError::Corrupt(error.to_string()))).collect()
-    }
-
-    /// Leaves a wish, and gives its number.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub async fn wish(&mut self, order: &SwitchOrder) -> Result<u64, OpenError> {
-        let record = to_text(order).map_err(|error| OpenError::Corrupt(error.to_string()))?;
-        let done = sqlx::query("INSERT INTO switch_wish (record) VALUES (?)")
-            .bind(record)
-            .execute(&mut self.connection)
-            .await?;
-        Ok(u64::try_from(done.last_insert_rowid()).unwrap_or(0))
-    }
-
-    /// Waits until a wish is granted. `false`: nobody did within `patience`; it stays.
-    ///
-    /// # Errors
-    /// The database does not read.
-    pub async fn granted(&mut self, wish: u64, patience: Duration) -> Result<bool, OpenError> {
-        let deadline = tokio::time::Instant::now() + patience;
-        let mut every = tokio::time::interval(Duration::from_millis(50));
-        loop {
-            every.tick().await;
-            let open: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM switch_wish WHERE id = ?)")
-                .bind(i64::try_from(wish).unwrap_or(i64::MAX))
-                .fetch_one(&mut self.connection)
-                .await?;
-            if !open || tokio::time::Instant::now() >= deadline {
-                return Ok(!open);
-            }
-        }
-    }
-
-    /// Lets go of the database.
-    ///
-    /// # Errors
-    /// It does not close cleanly.
-    pub async fn close(self) -> Result<(), OpenError> {
-        Ok(self.connection.close().await?)
     }
 }
 
