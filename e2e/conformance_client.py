@@ -16,6 +16,8 @@ import subprocess
 import sys
 import urllib.parse
 
+from conformance_auth import hub_for
+
 # What a user would choose, by scenario: tool and arguments. Without an entry every tool is called with no arguments.
 CALLS = {
     "tools_call": [("add_numbers", {"a": 2, "b": 3})],
@@ -35,8 +37,9 @@ KEPT_SCHEMA = "json-schema-2020-12-preservation"
 class Client:
     """One session with the hub."""
 
-    def __init__(self, address):
+    def __init__(self, address, token=None):
         self.address, self.ids, self.session = urllib.parse.urlsplit(address), itertools.count(1), {}
+        self.bearer = {"Authorization": f"Bearer {token}"} if token else {}
         result = self.ask(
             "initialize",
             protocolVersion="2025-11-25",
@@ -52,6 +55,7 @@ class Client:
             "Host": self.address.netloc,
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
+            **self.bearer,
             **self.session,
         }
         connection.request("POST", self.address.path, json.dumps(message), headers)
@@ -127,10 +131,16 @@ def main(hub_program, folder, url):
 
 
 def run(hub_program, url):
+    scenario = os.environ["MCP_CONFORMANCE_SCENARIO"]
+    context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
+    if scenario.startswith("auth/"):
+        with hub_for(scenario, url, context) as hub:
+            use(Client(f"{hub.url}{hub.path}", hub.token()), scenario, context)
+        return
     hub = subprocess.Popen([hub_program, "--upstream", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         client = Client(hub.stdout.readline().strip())
-        use(client, os.environ["MCP_CONFORMANCE_SCENARIO"], json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}"))
+        use(client, scenario, context)
     finally:
         hub.stdin.close()
         hub.wait(15)

@@ -115,14 +115,21 @@ env = {{ PATH = "/usr/bin:/bin" }}
         claims |= {"scope": "files.read", "jti": secrets.token_hex(8), "iat": now, "exp": now + 300}
         return self.idp.sign("oauth-id-jag+jwt", claims | other)
 
-    def redeem(self, assertion):
+    def id_token(self, **other):
+        """What the identity provider said when Alice signed in at the hub."""
         now = int(time.time())
-        proof = {"iss": CLIENT, "sub": CLIENT, "aud": self.url, "jti": secrets.token_hex(8), "iat": now, "exp": now + 60}
+        claims = {"iss": self.issuer, "sub": "alice", "aud": CLIENT, "nonce": "n", "iat": now, "exp": now + 300}
+        return self.idp.sign("JWT", claims | other)
+
+    def redeem(self, assertion, client=CLIENT, **other):
+        now = int(time.time())
+        proof = {"iss": client, "sub": client, "aud": self.url, "jti": secrets.token_hex(8), "iat": now, "exp": now + 60}
         form = {
             "grant_type": GRANT,
             "assertion": assertion,
             "client_assertion_type": ASSERTION,
             "client_assertion": self.hub.sign("client-authentication+jwt", proof),
+            **other,
         }
         with httpx2.Client(trust_env=False, timeout=30) as http:
             return http.post(f"{self.url}/oauth/token", data=form)

@@ -59,6 +59,8 @@ class KeycloakWorld(SmallWorld):
     """Keycloak, the hub with sign-in through it, and behind the hub a ledger that tells with which token it was called."""
 
     credential = ""
+    # Where the Keycloak is that runs.
+    installed = HOME
 
     def __init__(self, state):
         self.secret = secrets.token_urlsafe(24)
@@ -80,7 +82,7 @@ class KeycloakWorld(SmallWorld):
         home = self.state / "keycloak"
         (home / "data/import").mkdir(parents=True)
         for part in ("lib", "conf", "providers", "themes"):
-            (home / part).symlink_to(HOME / part)
+            (home / part).symlink_to(self.installed / part)
         shutil.copy(REALM, home / "data/import")
         environment = {
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",

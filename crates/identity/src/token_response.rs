@@ -2,7 +2,10 @@
 
 use crate::claims::read::words;
 use crate::members::{Json, Members};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deputy_core::Secret;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// Longest answer that is read at all.
@@ -66,7 +69,8 @@ pub struct TokenResponse {
 }
 
 impl TokenResponse {
-    /// Reads the body of a 200.
+    /// Reads the body of a 200. A token that is bound to a key is none for the hub, which could not prove that it has the
+    /// key (D12): `token_type` `DPoP`, or `cnf` beside the token (RFC 9201 section 3.2) or in it (RFC 7800).
     ///
     /// # Errors
     /// Names the member.
@@ -77,8 +81,12 @@ impl TokenResponse {
             Some("N_A") => TokenType::NotApplicable,
             _ => return Err(ResponseError::Member("token_type")),
         };
+        let access_token = token(&members, "access_token")?.ok_or(ResponseError::Member("access_token"))?;
+        if members.get("cnf").is_some() || is_bound(access_token.expose()) {
+            return Err(ResponseError::Member("cnf"));
+        }
         Ok(Self {
-            access_token: token(&members, "access_token")?.ok_or(ResponseError::Member("access_token"))?,
+            access_token,
             token_type,
             expires_in: seconds(&members, "expires_in")?,
             scopes: text(&members, "scope")?.map(words),
@@ -118,6 +126,17 @@ pub(crate) fn seconds(members: &Members<'_>, name: &'static str) -> Result<Optio
             Ok(Some(Duration::from_secs(seconds).min(MAX_LIFETIME)))
         }
     }
+}
+
+/// Whether a token says itself that it is bound to a key. What is no JWT says nothing.
+fn is_bound(token: &str) -> bool {
+    let mut parts = token.split('.');
+    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
+    serde_json::from_slice::<Map<String, Value>>(&claims).is_ok_and(|claims| claims.contains_key("cnf"))
 }
 
 fn token(members: &Members<'_>, name: &'static str) -> Result<Option<Secret<String>>, ResponseError> {

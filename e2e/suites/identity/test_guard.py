@@ -1,6 +1,7 @@
 """`deputy guard` before `@modelcontextprotocol/server-filesystem`, with the official Python client."""
 
 import asyncio
+import time
 
 import httpx2
 import pytest
@@ -51,6 +52,53 @@ def test_who_has_no_token_is_shown_the_way_and_gets_no_further(guarded):
         assert metadata["resource"] == guarded.resource
         server = http.get(f"{metadata['authorization_servers'][0]}/.well-known/oauth-authorization-server").json()
     assert server["authorization_grant_profiles_supported"] == ["urn:ietf:params:oauth:grant-profile:id-jag"]
+
+
+# What is wrong with an assertion: claims of its own, and what the request says beside it.
+WRONG = {
+    "wrong aud": ({"aud": "https://other.example"}, {}, "invalid_grant"),
+    "two audiences": (lambda guarded: {"aud": [guarded.url, "https://other.example"]}, {}, "invalid_grant"),
+    "the resource as aud": (lambda guarded: {"aud": guarded.resource}, {}, "invalid_grant"),
+    "for another client": ({"client_id": "other"}, {}, "invalid_grant"),
+    "by another client": ({}, {"client": "other"}, "invalid_client"),
+    "expired": (lambda _: {"iat": int(time.time()) - 400, "exp": int(time.time()) - 60}, {}, "invalid_grant"),
+    "too long": (lambda _: {"exp": int(time.time()) + 900}, {}, "invalid_grant"),
+    "a scope that it has not": ({}, {"scope": "files.write"}, "invalid_scope"),
+    "a scope that nobody has": ({"scope": "admin"}, {}, "invalid_scope"),
+    "another resource": ({"resource": "https://other.example/mcp"}, {}, "invalid_grant"),
+    "another resource asked for": ({}, {"resource": "https://other.example/mcp"}, "invalid_target"),
+    "slash after aud": (lambda guarded: {"aud": f"{guarded.url}/"}, {}, "invalid_grant"),
+    "slash after iss": (lambda guarded: {"iss": f"{guarded.issuer}/"}, {}, "invalid_grant"),
+    "slash after resource": (lambda guarded: {"resource": f"{guarded.resource}/"}, {}, "invalid_grant"),
+    "two slashes in resource": (lambda guarded: {"resource": f"{guarded.url}//mcp"}, {}, "invalid_grant"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_d15_no_assertion_is_redeemed_that_is_not_exactly_for_here(guarded, name):
+    claims, form, error = WRONG[name]
+    answer = guarded.redeem(guarded.jag(**(claims(guarded) if callable(claims) else claims)), **form)
+    assert answer.json()["error"] == error, answer.text
+    assert "access_token" not in answer.text
+
+
+def test_d15_an_assertion_is_redeemed_once(guarded):
+    jag = guarded.jag()
+    first, second = guarded.redeem(jag), guarded.redeem(jag)
+    assert (first.status_code, first.json()["scope"], "refresh_token" in first.json()) == (200, "files.read", False)
+    assert second.json()["error"] == "invalid_grant"
+
+
+def test_d15_an_id_token_is_no_assertion_whatever_it_says(guarded):
+    now = int(time.time())
+    here = {"aud": guarded.url, "client_id": "hub", "resource": guarded.resource, "scope": "files.read", "jti": "j"}
+    for token in (guarded.id_token(), guarded.id_token(**here), guarded.id_token(**here, exp=now + 60)):
+        assert guarded.redeem(token).json()["error"] == "invalid_grant"
+
+
+def test_d15_a_scope_is_never_more_than_the_assertion_has(guarded):
+    answer = guarded.redeem(guarded.jag(), scope="files.read files.write")
+    assert answer.json()["scope"] == "files.read", answer.text
 
 
 def test_e4_an_assertion_is_good_once_even_when_the_guard_was_killed_in_between(guarded):

@@ -160,10 +160,14 @@ fn d5_without_any_scope_said_it_is_as_asked() {
 }
 
 fn redeemed(body: &Value) -> Result<Access, ExchangeError> {
+    redeemed_bytes(body.to_string().as_bytes())
+}
+
+fn redeemed_bytes(body: &[u8]) -> Result<Access, ExchangeError> {
     let good = answer("oauth-id-jag+jwt", &good_jag()).to_string();
     let (form, redeemed) = request("a b").read(good.as_bytes(), NOW).ok().unwrap().redeem();
     assert_eq!(sent(&form).keys().copied().collect::<Vec<_>>(), ["assertion", "grant_type"]);
-    redeemed.read(body.to_string().as_bytes())
+    redeemed.read(body)
 }
 
 #[test]
@@ -259,6 +263,57 @@ fn google_and_client_credentials_send_what_their_servers_read() {
     );
     let wide = json!({ "access_token": "at", "token_type": "Bearer", "scope": "a b" }).to_string();
     assert_eq!(hub.read(wide.as_bytes()).err(), Some(ExchangeError::member("scope")));
+}
+
+/// Every reader of an answer, and an answer that it takes.
+fn readers() -> Vec<(&'static str, Value, fn(&[u8]) -> Option<ExchangeError>)> {
+    let bearer = json!({ "access_token": "at", "token_type": "Bearer", "issued_token_type": ACCESS_TOKEN });
+    vec![
+        ("id_jag, leg 1", answer("oauth-id-jag+jwt", &good_jag()), |body| request("a").read(body, NOW).err()),
+        ("id_jag, leg 2", bearer.clone(), |body| redeemed_bytes(body).err()),
+        ("token_exchange", bearer.clone(), |body| keycloak(ResultForm::Opaque).read(body, NOW).err()),
+        ("entra_obo", bearer.clone(), |body| {
+            let asked = entra_obo::OnBehalfOf::new(Client("app".to_owned()), words("api://x/read"));
+            asked.unwrap().read(body).err()
+        }),
+        ("google_sts", bearer.clone(), |body| {
+            let (audience, scopes) = ("//iam.googleapis.com/x".to_owned(), words("a"));
+            google_sts::GoogleSts { audience, scopes, user_project: None }.read(body).err()
+        }),
+        ("client_credentials", bearer, |body| {
+            client_credentials::ClientCredentials { resource: LEDGER.to_owned(), scopes: words("a") }
+                .read(body)
+                .err()
+        }),
+    ]
+}
+
+#[test]
+fn d12_an_answer_that_is_bound_to_a_key_aborts_at_both_legs_and_in_every_other_kind() {
+    let jwt = |claims: &Value| rsa().sign(Some("at+jwt"), Some("r"), claims);
+    for (kind, good, read) in readers() {
+        let said = |member: &str, value: Value| {
+            let mut body = good.clone();
+            body[member] = value;
+            read(body.to_string().as_bytes())
+        };
+        assert_eq!(read(good.to_string().as_bytes()), None, "{kind}");
+        for bound in ["DPoP", "dpop", "PoP", "mac"] {
+            let error = said("token_type", json!(bound));
+            assert_eq!(error, Some(ExchangeError::member("token_type")), "{kind} {bound}");
+        }
+        for cnf in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!(null)] {
+            assert_eq!(said("cnf", cnf.clone()), Some(ExchangeError::member("cnf")), "{kind} {cnf}");
+            let bound = jwt(&json!({ "sub": "alice", "cnf": cnf }));
+            let error = said("access_token", json!(bound));
+            assert_eq!(error, Some(ExchangeError::member("cnf")), "{kind} {cnf}");
+        }
+        if kind != "id_jag, leg 1" {
+            for free in [jwt(&json!({ "sub": "alice" })), "a.b.c".to_owned(), "a.e30.c.d".to_owned()] {
+                assert_eq!(said("access_token", json!(free)), None, "{kind} {free}");
+            }
+        }
+    }
 }
 
 #[test]
