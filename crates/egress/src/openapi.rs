@@ -252,6 +252,11 @@ impl Upstream for OpenApiUpstream {
         mpsc::channel(1).1
     }
 
+    /// There are no tasks either.
+    fn task_changes(&self, _principal: &str, _id: &str) -> mpsc::Receiver<()> {
+        mpsc::channel(1).1
+    }
+
     fn health(&self) -> Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -27,6 +27,8 @@ use url::Url;
 
 /// The longest life of an access token (E5).
 const LONGEST_LIFETIME: Duration = Duration::from_secs(600);
+/// A part of what was used is looked through for what has ended; all of it in about eight minutes.
+const FORGET_EVERY: Duration = Duration::from_secs(2);
 
 /// An authorization server for one resource, and the check of what it issued.
 pub struct Guard {
@@ -70,7 +72,8 @@ impl NotIn {
 }
 
 impl Guard {
-    /// A guard with the machine's clock. Its keys and its memory are in `settings.data_dir`, which is its alone.
+    /// A guard with the machine's clock. Its keys and its memory are in `settings.data_dir`, which is its alone, or in
+    /// `settings.shared_dir`, which is all its siblings'.
     ///
     /// # Errors
     /// The settings cannot be, a file is damaged or open to others, or another guard has the folder.
@@ -106,8 +109,9 @@ impl Guard {
             return Err(wrong("access tokens live between a second and ten minutes".to_owned()));
         }
         keys::own_folder(&settings.data_dir)?;
-        let spent = Arc::new(Spent::open(&settings.data_dir, clock.now())?);
-        let key = keys::signing_key(&settings.data_dir)?;
+        let shared = settings.shared_dir.as_deref();
+        let spent = Arc::new(Spent::open(&settings.data_dir, shared, clock.now())?);
+        let key = keys::signing_key(shared.unwrap_or(&settings.data_dir))?;
         let resource = format!("{issuer}{RESOURCE_PATH}");
         let audiences = Audiences::one(resource.clone()).map_err(|error| wrong(error.to_string()))?;
         let own =
@@ -120,6 +124,9 @@ impl Guard {
             Users::Listed(path) => Some(People::open(path)?),
         };
         tasks.start_until_end(Arc::clone(&issuers).keep_keys());
+        if shared.is_some() {
+            tasks.start_until_end(forget(Arc::clone(&spent), clock.clone()));
+        }
         Ok(Arc::new(Self {
             settings,
             issuer,
@@ -207,6 +214,19 @@ impl Guard {
             expires_at: user.expires_at().min(now.plus(USER_ASSERTION_LIFETIME)),
         };
         word.sign(&self.key)
+    }
+}
+
+/// Goes through what was used and has ended, a part at a time.
+async fn forget(spent: Arc<Spent>, clock: Clock) {
+    let mut every = tokio::time::interval(FORGET_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let (spent, now) = (Arc::clone(&spent), clock.now());
+        if tokio::task::spawn_blocking(move || spent.forget_some(now)).await.is_err() {
+            tracing::error!("what was used and has ended cannot be removed");
+        }
     }
 }
 

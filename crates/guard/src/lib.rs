@@ -31,6 +31,7 @@ mod clock;
 mod entrance;
 mod error;
 mod fetch;
+mod files;
 mod guard;
 mod issuers;
 mod kept;

@@ -7,7 +7,8 @@ use crate::error::GuardError;
 use crate::person::Person;
 use deputy_core::{Issuer, Subject};
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,7 +80,9 @@ impl People {
     /// It is not there any more, not readable, or a line of it is none. Whoever asks must refuse.
     pub(crate) fn now(&self) -> Result<Arc<Listed>, GuardError> {
         let failed = || GuardError::file(&self.path);
-        let found = fs::metadata(&self.path).map_err(failed())?;
+        // Opened, not only looked at: on a network file system that is what asks whether it changed elsewhere.
+        let mut file = File::open(&self.path).map_err(failed())?;
+        let found = file.metadata().map_err(failed())?;
         let stamp = Stamp {
             inode: found.ino(),
             size: found.size(),
@@ -98,7 +101,8 @@ impl People {
         if found.size() > MAX_BYTES {
             return Err(GuardError::Damaged { path: self.path.clone(), line: None, mend: "make it shorter" });
         }
-        let text = fs::read_to_string(&self.path).map_err(failed())?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed())?;
         let listed = Arc::new(parse(&text).map_err(|line| GuardError::Damaged {
             path: self.path.clone(),
             line: Some(line),

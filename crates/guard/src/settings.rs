@@ -22,6 +22,9 @@ pub struct Settings {
     pub public_url: Origin,
     /// Where keys and spent assertions are kept. One guard at a time has it.
     pub data_dir: PathBuf,
+    /// Where they are kept instead if there are several guards of this origin: a folder that all of them reach. It is never
+    /// made by a guard.
+    pub shared_dir: Option<PathBuf>,
     /// Whose ID-JAGs are taken; at least one, and never the guard itself (E1).
     pub issuers: Vec<TrustedIssuer>,
     /// Who may bring them; at least one.

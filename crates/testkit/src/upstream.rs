@@ -22,6 +22,7 @@ pub struct FakeUpstream {
     asked: Mutex<Vec<Ask>>,
     changed: watch::Sender<Changed>,
     updates: Mutex<Vec<(String, mpsc::Sender<Box<RawValue>>)>>,
+    tasks: Mutex<Vec<(String, mpsc::Sender<()>)>>,
     hangs: Mutex<Option<CancellationToken>>,
     down: AtomicBool,
     /// Other tools, for principals whose name has this in it.
@@ -59,6 +60,7 @@ impl FakeUpstream {
             asked: Mutex::default(),
             changed: watch::Sender::default(),
             updates: Mutex::default(),
+            tasks: Mutex::default(),
             hangs: Mutex::default(),
             down: AtomicBool::new(false),
             others: Mutex::default(),
@@ -137,6 +139,19 @@ impl FakeUpstream {
         }
     }
 
+    /// How many listen to a task now.
+    #[must_use]
+    pub fn task_listeners(&self, id: &str) -> usize {
+        lock(&self.tasks).iter().filter(|(known, heard)| known == id && !heard.is_closed()).count()
+    }
+
+    /// Tells those who listen to a task that it changed.
+    pub fn task_changed(&self, id: &str) {
+        for (_, heard) in lock(&self.tasks).iter().filter(|(known, _)| known == id) {
+            let _ = heard.try_send(());
+        }
+    }
+
     /// What it was asked, but for lists of tools and `server/discover`.
     #[must_use]
     pub fn asked(&self) -> Vec<Ask> {
@@ -204,6 +219,12 @@ impl Upstream for FakeUpstream {
     fn updates(&self, _principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>> {
         let (sender, receiver) = mpsc::channel(16);
         lock(&self.updates).push((uri.to_owned(), sender));
+        receiver
+    }
+
+    fn task_changes(&self, _principal: &str, id: &str) -> mpsc::Receiver<()> {
+        let (sender, receiver) = mpsc::channel(1);
+        lock(&self.tasks).push((id.to_owned(), sender));
         receiver
     }
 

@@ -23,6 +23,8 @@ pub struct GuardSettings {
     pub public_url: PublicUrl,
     /// Where it keeps its key and its memory.
     pub data_dir: PathBuf,
+    /// Where several guards of one origin keep them instead.
+    pub shared_dir: Option<PathBuf>,
     /// Whose ID-JAGs are taken; at least one, each issuer once.
     pub issuers: Vec<TrustedIssuer>,
     /// Who may bring them; at least one, each id once.
@@ -92,6 +94,7 @@ impl GuardSettings {
         Ok(deputy_guard::Settings {
             public_url: self.public_url.origin().clone(),
             data_dir: self.data_dir.clone(),
+            shared_dir: self.shared_dir.clone(),
             issuers: self.issuers.clone(),
             clients: clients?,
             users: self.users.clone(),

@@ -91,6 +91,11 @@ impl Upstream for Unreflecting {
         receiver
     }
 
+    /// Word that something changed holds nothing that the server wrote.
+    fn task_changes(&self, principal: &str, id: &str) -> mpsc::Receiver<()> {
+        self.inner.task_changes(principal, id)
+    }
+
     fn health(&self) -> Health {
         self.inner.health()
     }

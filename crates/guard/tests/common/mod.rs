@@ -84,6 +84,7 @@ pub async fn settings(folder: &Path, idp: &TestIssuer, hub: &TestIssuer) -> Sett
     Settings {
         public_url: Origin::new(GUARD).unwrap(),
         data_dir: folder.join("data"),
+        shared_dir: None,
         issuers: vec![TrustedIssuer {
             issuer: Issuer::new(TestIssuer::ISSUER).unwrap(),
             keys_at: KeysAt::Set(keys),
@@ -161,6 +162,54 @@ impl World {
         let settings = settings(folder.path(), &idp, &hub).await;
         let world = Self::open(settings, fixture(), idp, hub, folder, clock).unwrap();
         Self { counter, ..world }
+    }
+
+    /// This one and another guard of the same origin, which share a folder.
+    pub async fn two() -> [Self; 2] {
+        let (idp, hub) = (Arc::new(TestIssuer::new()), Arc::new(TestIssuer::new()));
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        std::fs::create_dir(folder.path().join("shared")).unwrap();
+        let clock = Arc::new(AtomicU64::new(NOW * 1000));
+        let mut both = Vec::new();
+        for own in ["one", "other"] {
+            both.push(Self::sharing(own, &idp, &hub, &folder, &clock).await);
+        }
+        let mut both: [Self; 2] = both.try_into().ok().unwrap();
+        // What one signs has other ids than what the other signs.
+        both[1].counter = AtomicU64::new(1 << 32);
+        both
+    }
+
+    /// A guard with a folder of its own, beside the one that it shares.
+    pub async fn sharing(
+        own: &str,
+        idp: &Arc<TestIssuer>,
+        hub: &Arc<TestIssuer>,
+        folder: &Arc<tempfile::TempDir>,
+        clock: &Arc<AtomicU64>,
+    ) -> Self {
+        let shared = folder.path().join("shared");
+        let mut settings = settings(folder.path(), idp, hub).await;
+        settings.data_dir = folder.path().join(own);
+        settings.denied = shared.join("denied");
+        settings.shared_dir = Some(shared);
+        Self::open(
+            settings,
+            fixture(),
+            Arc::clone(idp),
+            Arc::clone(hub),
+            Arc::clone(folder),
+            Arc::clone(clock),
+        )
+        .unwrap()
+    }
+
+    /// Ends it, and starts it again on the folders `own` and the shared one.
+    pub async fn restarted_sharing(self, own: &str) -> Self {
+        let Self { idp, hub, folder, clock, guard, tasks, routes, counter } = self;
+        drop((guard, routes));
+        tasks.end().await;
+        Self { counter, ..Self::sharing(own, &idp, &hub, &folder, &clock).await }
     }
 
     pub fn pass(&self, time: Duration) {

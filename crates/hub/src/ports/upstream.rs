@@ -194,6 +194,11 @@ pub trait Upstream: Send + Sync {
     /// `notifications/resources/updated`.
     fn updates(&self, principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>>;
 
+    /// Listens to one task of the server's (extension `io.modelcontextprotocol/tasks`) until the receiver is dropped: word
+    /// that it changed, or may have. What it came to is asked for with `tasks/get`, like anything that a server says, so
+    /// that it is decided and recorded.
+    fn task_changes(&self, principal: &str, id: &str) -> mpsc::Receiver<()>;
+
     /// How it is.
     fn health(&self) -> Health;
 

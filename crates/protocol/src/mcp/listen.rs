@@ -18,46 +18,52 @@ pub struct Filter {
     pub resources_list_changed: bool,
     /// These resources change.
     pub resources: Vec<String>,
+    /// These tasks do (extension `io.modelcontextprotocol/tasks`).
+    pub tasks: Vec<String>,
 }
 
 /// Resources that one request may subscribe to.
 pub const RESOURCES: usize = 256;
+/// Tasks that one request may listen to.
+pub const TASKS: usize = 64;
 
 /// Reads what is wanted.
 ///
 /// # Errors
-/// -32602: `notifications` is missing or no object, or names too many resources.
+/// -32602: `notifications` is missing or no object, or names too many resources or tasks.
 pub fn filter(params: &Params<'_>) -> Result<Filter, Fault> {
     let wanted = params.members().read::<Map<String, Value>>("notifications");
     let wanted =
         wanted.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "`notifications` must be an object"))?;
     let wants = |name: &str| wanted.get(name) == Some(&Value::Bool(true));
-    let resources: Vec<String> = match wanted.get("resourceSubscriptions") {
-        Some(uris) => serde_json::from_value(uris.clone()).map_err(|_| {
-            Fault::new(code::INVALID_PARAMS, "`resourceSubscriptions` must be a list of URIs")
-        })?,
-        None => Vec::new(),
+    let named = |name: &str, most: usize| -> Result<Vec<String>, Fault> {
+        let wrong = |words: &str| Fault::new(code::INVALID_PARAMS, format!("`{name}` {words}"));
+        let Some(named) = wanted.get(name) else { return Ok(Vec::new()) };
+        let named: Vec<String> =
+            serde_json::from_value(named.clone()).map_err(|_| wrong("must be a list of strings"))?;
+        if named.len() > most { Err(wrong(&format!("has more than {most} entries"))) } else { Ok(named) }
     };
-    if resources.len() > RESOURCES {
-        let words = format!("`resourceSubscriptions` names more than {RESOURCES} resources");
-        return Err(Fault::new(code::INVALID_PARAMS, words));
-    }
+    let resources = named("resourceSubscriptions", RESOURCES)?;
+    let mut tasks = named("taskIds", TASKS)?;
+    tasks.sort_unstable();
+    tasks.dedup();
     Ok(Filter {
         tools_list_changed: wants("toolsListChanged"),
         prompts_list_changed: wants("promptsListChanged"),
         resources_list_changed: wants("resourcesListChanged"),
         resources,
+        tasks,
     })
 }
 
 impl Filter {
-    /// Of what is wanted, what many sources together offer: changes of tools, and updates of those resources that can be
-    /// subscribed to.
+    /// Of what is wanted, what many sources together offer: changes of tools, tasks, and updates of those resources that can
+    /// be subscribed to.
     #[must_use]
     pub fn combined(self, subscribes: impl FnMut(&String) -> bool) -> Self {
         let mut subscribes = subscribes;
         let resources = self.resources.into_iter().filter(|uri| subscribes(uri)).collect();
-        Self { tools_list_changed: self.tools_list_changed, resources, ..Self::default() }
+        Self { tools_list_changed: self.tools_list_changed, resources, tasks: self.tasks, ..Self::default() }
     }
 
     fn granted(&self) -> Value {
@@ -72,6 +78,9 @@ impl Filter {
         }
         if !self.resources.is_empty() {
             granted.insert("resourceSubscriptions".to_owned(), json!(self.resources));
+        }
+        if !self.tasks.is_empty() {
+            granted.insert("taskIds".to_owned(), json!(self.tasks));
         }
         Value::Object(granted)
     }
@@ -116,6 +125,18 @@ pub fn updated(subscription: Option<&Id>, params: &RawValue) -> Box<RawValue> {
         params.set("_meta", own.to_raw());
     }
     asking(None, "notifications/resources/updated", Some(&params.to_raw()))
+}
+
+/// A task changed: all of it, as `tasks/get` answered, on this subscription.
+#[must_use]
+pub fn task(subscription: &Id, task: &RawValue) -> Box<RawValue> {
+    let mut params = Object::parse(task).unwrap_or_default();
+    // It is no result here.
+    params.remove("resultType");
+    let mut own = params.get("_meta").and_then(|own| Object::parse(own).ok()).unwrap_or_default();
+    own.set(meta::SUBSCRIPTION_ID, raw(subscription));
+    params.set("_meta", own.to_raw());
+    asking(None, "notifications/tasks", Some(&params.to_raw()))
 }
 
 /// The same in a legacy session.

@@ -5,6 +5,7 @@ use super::combined;
 use crate::relay::{Object, raw};
 use deputy_core::SourceName;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The extension, among `extensions`.
@@ -14,6 +15,21 @@ pub const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 #[must_use]
 pub fn is_method(method: &str) -> bool {
     matches!(method, "tasks/get" | "tasks/update" | "tasks/cancel")
+}
+
+/// Whether a client that says this of itself (`clientCapabilities`) knows tasks.
+#[must_use]
+pub fn known_by(capabilities: &RawValue) -> bool {
+    let extensions =
+        Object::parse(capabilities).ok().and_then(|all| all.read::<Map<String, Value>>("extensions"));
+    extensions.is_some_and(|extensions| extensions.contains_key(EXTENSION))
+}
+
+/// Whether nothing more becomes of a task that stands so.
+#[must_use]
+pub fn is_over(task: &RawValue) -> bool {
+    let status = Object::parse(task).ok().and_then(|task| task.read::<String>("status"));
+    status.is_some_and(|status| matches!(status.as_str(), "completed" | "failed" | "cancelled"))
 }
 
 /// What a tool's call is answered with where it became a task (`CreateTaskResult`).

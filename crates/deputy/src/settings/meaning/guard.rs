@@ -12,6 +12,7 @@ use deputy_guard::{Scope, Scopes};
 use deputy_identity::Algorithm;
 use deputy_identity::provider::KeysAt;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 impl Meaning<'_, '_> {
@@ -19,9 +20,10 @@ impl Meaning<'_, '_> {
         let listen = self.listen(&file.listen, "listen", "127.0.0.1:7171");
         let public_url = self.located(&file.public_url, network::public_url);
         let data_dir = self.path(&file.data_dir);
+        let shared_dir = self.shared_dir(file, &data_dir);
         let users = self.users(file);
-        let denied =
-            file.denied_file.as_ref().map_or_else(|| data_dir.join("denied"), |path| self.path(path));
+        let kept_in = shared_dir.as_ref().and_then(Option::as_ref).unwrap_or(&data_dir);
+        let denied = file.denied_file.as_ref().map_or_else(|| kept_in.join("denied"), |path| self.path(path));
         let lifetime = file.token_lifetime.as_ref();
         let token_lifetime = self.duration(lifetime, 5 * MINUTE, 10 * SECOND..=10 * MINUTE, "token_lifetime");
         let issuers = self.trusted_issuers(&file.trusted_issuer, public_url.as_ref());
@@ -32,6 +34,7 @@ impl Meaning<'_, '_> {
             listen: listen?,
             public_url: public_url?,
             data_dir,
+            shared_dir: shared_dir?,
             issuers: issuers?,
             clients: clients?,
             users: users?,
@@ -40,6 +43,19 @@ impl Meaning<'_, '_> {
             token_lifetime: token_lifetime?,
             server: server?,
         })
+    }
+
+    /// Not within a folder that is one guard's alone.
+    fn shared_dir(&mut self, file: &raw::GuardFile, data_dir: &Path) -> Option<Option<PathBuf>> {
+        let Some(written) = &file.shared_dir else { return Some(None) };
+        let shared = self.path(written);
+        if shared.starts_with(data_dir) || data_dir.starts_with(&shared) {
+            let mend =
+                "write a folder that all guards reach, and give each guard a `data_dir` of its own elsewhere";
+            self.faults.add(written.span(), "`shared_dir` and `data_dir` are one within the other", mend);
+            return None;
+        }
+        Some(Some(shared))
     }
 
     fn users(&mut self, file: &raw::GuardFile) -> Option<Users> {

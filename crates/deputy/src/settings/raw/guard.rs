@@ -20,6 +20,10 @@ pub(in crate::settings) struct GuardFile {
     /// Where the guard keeps its key and what was redeemed; relative to this file. One guard at a time has it.
     #[schemars(extend("examples" = ["./guard-data"]))]
     pub(in crate::settings) data_dir: Located<String>,
+    /// A folder that several guards of one `public_url` share, each with a `data_dir` of its own: their key, what was redeemed,
+    /// who is denied. It has to be there, and to be on a file system that all of them reach. Without it there is one guard.
+    #[schemars(extend("examples" = ["/mnt/guards/files"]))]
+    pub(in crate::settings) shared_dir: Option<Located<String>>,
     /// Which people are let in: `any_from_issuer`, everybody for whom a trusted issuer vouches. Or write `users_file`; one of
     /// the two.
     #[schemars(extend("enum" = ["any_from_issuer"], "examples" = ["any_from_issuer"]))]
@@ -27,7 +31,8 @@ pub(in crate::settings) struct GuardFile {
     /// A file that lists the people who are let in, one in a line: `ISSUER SUBJECT`. Read anew when it changes.
     #[schemars(extend("examples" = ["users.txt"]))]
     pub(in crate::settings) users_file: Option<Located<String>>,
-    /// A file that lists the people who are let in no more, in the same form; it wins. By default `denied` in `data_dir`.
+    /// A file that lists the people who are let in no more, in the same form; it wins. By default `denied` in
+    /// `shared_dir` or, without it, in `data_dir`.
     #[schemars(extend("examples" = ["denied.txt"]))]
     pub(in crate::settings) denied_file: Option<Located<String>>,
     /// How long an access token lives: 10s to 10m, by default 5m.

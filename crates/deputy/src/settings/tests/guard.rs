@@ -63,6 +63,18 @@ fn a_guard_of_the_guide_is_understood() {
 }
 
 #[test]
+fn guards_that_share_a_folder_keep_there_who_is_denied() {
+    let shared = |at: &str| changed("users      =", &format!("shared_dir = \"{at}\"\nusers      ="));
+    let settings = parse(&shared("/mnt/guards")).expect("good");
+    assert_eq!(settings.shared_dir.as_deref(), Some(Path::new("/mnt/guards")));
+    assert_eq!(settings.denied, Path::new("/mnt/guards/denied"));
+    assert_eq!(settings.data_dir, Path::new("/etc/guard/./guard-data"));
+    for within in ["./guard-data", "./guard-data/shared", "."] {
+        refused(&shared(within), &["one within the other", "a `data_dir` of its own elsewhere"]);
+    }
+}
+
+#[test]
 fn the_way_says_how_the_user_is_handed_over() {
     let server = "command = [\"/usr/bin/node\", \"dist/index.js\"]\nenv     = { PATH = \"/usr/bin:/bin\" }";
     for way in ["url = \"http://ledger.internal:3001/mcp\"", "unix_socket = \"server.sock\""] {

@@ -6,7 +6,7 @@ use super::wire::{self, Repeats, is_event_stream};
 use super::{Inner, era};
 use crate::client::Streamed;
 use crate::upstream::call::Era;
-use crate::upstream::listening::Listening;
+use crate::upstream::listening::{Begun, Listening};
 use deputy_hub::ports::upstream::{Changed, ClientSide, Failure};
 use deputy_protocol::asking::message::{self, Message};
 use deputy_protocol::asking::{request, sse};
@@ -34,7 +34,14 @@ pub(super) fn changes(inner: &Arc<Inner>, principal: &str) -> watch::Receiver<Ch
 }
 
 pub(super) fn updates(inner: &Arc<Inner>, principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>> {
-    let mut begun = inner.listeners.updates(principal, uri);
+    heed(inner, principal, inner.listeners.updates(principal, uri))
+}
+
+pub(super) fn task(inner: &Arc<Inner>, principal: &str, id: &str) -> mpsc::Receiver<()> {
+    heed(inner, principal, inner.listeners.task(principal, id))
+}
+
+fn heed<T: Send + 'static>(inner: &Arc<Inner>, principal: &str, mut begun: Begun<T>) -> mpsc::Receiver<T> {
     let (ended, stop) = (begun.wake_at_the_end(), inner.stop.clone());
     inner.settings.supervisor.start(async move {
         tokio::select! {
@@ -113,7 +120,7 @@ async fn hear(inner: &Arc<Inner>, principal: &str, listening: &Arc<Listening>) {
         let lasted = inner.settings.clock.elapsed().saturating_sub(began);
         wait = if lasted >= LONG { RETRY } else { wait.saturating_mul(2).min(LONGEST_RETRY) };
         ear = Ear { has_broken: ear.has_broken || heard.is_ok(), ..Ear::default() };
-        let is_watched_only = listening.uris().is_empty();
+        let is_watched_only = listening.wanted().is_empty();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = listening.unwatched(), if is_watched_only => {}
@@ -140,14 +147,8 @@ async fn modern(
     listening: &Arc<Listening>,
     ear: &mut Ear,
 ) -> Result<bool, Failure> {
-    let mut wanted =
-        json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
-    let uris = listening.uris();
-    if let Some(wanted) = wanted.as_object_mut().filter(|_| !uris.is_empty()) {
-        wanted.insert("resourceSubscriptions".to_owned(), json!(uris));
-    }
-    let params = raw(&json!({ "notifications": wanted }));
-    let client = ClientSide::default();
+    let wanted = listening.wanted();
+    let (params, client) = wanted.listen();
     let body = request::modern(
         inner.next_id(),
         "subscriptions/listen",
@@ -164,15 +165,16 @@ async fn modern(
     let limits = &inner.settings.limits;
     let mut parser = sse::Parser::new(limits.stream_line_bytes, limits.answer_bytes);
     let mut events = VecDeque::new();
+    let mut is_first = true;
     loop {
         let chunk = tokio::select! {
             chunk = streamed.chunk() => chunk.unwrap_or_default(),
             () = listening.wake.notified() => Some(bytes::Bytes::new()),
-            () = listening.unwatched(), if uris.is_empty() => return Ok(true),
+            () = listening.unwatched(), if wanted.is_empty() => return Ok(true),
         };
         let Some(chunk) = chunk else { return Ok(false) };
         if chunk.is_empty() {
-            if listening.uris() != uris || !listening.is_wanted() {
+            if listening.wanted() != wanted || !listening.is_wanted() {
                 ear.old = Some(streamed);
                 return Ok(true);
             }
@@ -185,6 +187,9 @@ async fn modern(
             // It stands: the first thing that is said is what was granted.
             ear.old = None;
             ear.stands(listening);
+            if std::mem::take(&mut is_first) {
+                listening.look_at_tasks();
+            }
             for message in message::read(&event.data).unwrap_or_default() {
                 match message {
                     Message::Notification { method, params } => {
@@ -215,7 +220,7 @@ async fn legacy(
         }
     };
     if session.has_subscriptions() {
-        let wanted: BTreeSet<String> = listening.uris().into_iter().collect();
+        let wanted: BTreeSet<String> = listening.wanted().uris.into_iter().collect();
         for uri in wanted.difference(&ear.subscribed) {
             let params = raw(&json!({ "uri": uri }));
             // One that it refuses is not asked for again and again.
@@ -229,7 +234,7 @@ async fn legacy(
         unsubscribe(inner, &session, ear.subscribed.difference(&wanted)).await;
         ear.subscribed = wanted;
     }
-    let is_watched_only = listening.uris().is_empty();
+    let is_watched_only = listening.wanted().is_empty();
     tokio::select! {
         () = session.gone.cancelled() => Ok(false),
         () = listening.wake.notified() => Ok(true),

@@ -108,6 +108,10 @@ impl Upstream for HttpUpstream {
         hearing::updates(&self.inner, principal, uri)
     }
 
+    fn task_changes(&self, principal: &str, id: &str) -> mpsc::Receiver<()> {
+        hearing::task(&self.inner, principal, id)
+    }
+
     fn health(&self) -> Health {
         self.inner.noted.health()
     }

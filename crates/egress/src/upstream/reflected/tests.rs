@@ -37,6 +37,9 @@ impl Upstream for Says {
         sender.try_send(raw(&self.1)).expect("room");
         receiver
     }
+    fn task_changes(&self, _: &str, _: &str) -> mpsc::Receiver<()> {
+        mpsc::channel(1).1
+    }
     fn health(&self) -> Health {
         Health { is_up: None, revision: None, last_error: None, starts: 0 }
     }

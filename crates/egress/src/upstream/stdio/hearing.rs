@@ -5,7 +5,7 @@ use super::process::{Process, Spoken, StdioLine};
 use super::{Inner, Pinned};
 use crate::upstream::call::{Event, Line as _, Trouble};
 use crate::upstream::http::era::side_of;
-use crate::upstream::listening::Listening;
+use crate::upstream::listening::{Begun, Listening, Wanted};
 use deputy_hub::ports::upstream::{Changed, ClientSide, Failure};
 use deputy_protocol::asking::request;
 use deputy_protocol::mcp::version::MODERN;
@@ -28,7 +28,14 @@ pub(super) fn changes(inner: &Arc<Inner>, principal: &str) -> watch::Receiver<Ch
 }
 
 pub(super) fn updates(inner: &Arc<Inner>, principal: &str, uri: &str) -> mpsc::Receiver<Box<RawValue>> {
-    let mut begun = inner.listeners.updates(principal, uri);
+    heed(inner, principal, inner.listeners.updates(principal, uri))
+}
+
+pub(super) fn task(inner: &Arc<Inner>, principal: &str, id: &str) -> mpsc::Receiver<()> {
+    heed(inner, principal, inner.listeners.task(principal, id))
+}
+
+fn heed<T: Send + 'static>(inner: &Arc<Inner>, principal: &str, mut begun: Begun<T>) -> mpsc::Receiver<T> {
     let (ended, stop) = (begun.wake_at_the_end(), inner.stop.clone());
     inner.settings.supervisor.start(async move {
         tokio::select! {
@@ -57,8 +64,8 @@ fn begin(inner: &Arc<Inner>, principal: &str, listening: Arc<Listening>) {
 async fn hear(inner: &Arc<Inner>, principal: &str, listening: &Arc<Listening>) {
     while !inner.listeners.is_over(principal) {
         let process_of = inner.process_of(principal);
-        let uris = listening.uris();
-        let process = if uris.is_empty() {
+        let is_watched_only = listening.wanted().is_empty();
+        let process = if is_watched_only {
             inner.pool.running(process_of).await
         } else {
             inner.pool.of(inner, process_of, &ClientSide::default()).await.ok()
@@ -69,9 +76,9 @@ async fn hear(inner: &Arc<Inner>, principal: &str, listening: &Arc<Listening>) {
         };
         if heard.is_err() {
             tokio::select! {
-                () = tokio::time::sleep(RETRY), if !uris.is_empty() => {}
+                () = tokio::time::sleep(RETRY), if !is_watched_only => {}
                 () = listening.wake.notified() => {}
-                () = listening.unwatched(), if uris.is_empty() => {}
+                () = listening.unwatched(), if is_watched_only => {}
             }
         }
     }
@@ -100,21 +107,23 @@ async fn modern(
     listening: &Arc<Listening>,
     process: &Arc<Process>,
 ) -> Result<(), Trouble> {
-    let mut heard: Option<(StdioLine, Vec<String>)> = None;
+    let mut heard: Option<(StdioLine, Wanted)> = None;
     loop {
-        let uris = listening.uris();
+        let wanted = listening.wanted();
         if !listening.is_wanted() {
             if let Some((mut line, _)) = heard {
                 line.give_up(Vec::new());
             }
             return Ok(());
         }
-        if heard.as_ref().is_none_or(|(_, old)| *old != uris) {
-            let line = listen(inner, principal, process, &uris).await?;
+        if heard.as_ref().is_none_or(|(_, old)| *old != wanted) {
+            let line = listen(inner, principal, process, &wanted).await?;
             // The new one is asked for before the old one ends.
-            if let Some((mut old, _)) = heard.replace((line, uris.clone())) {
+            if let Some((mut old, _)) = heard.replace((line, wanted.clone())) {
                 old.give_up(Vec::new());
             }
+            // A process reads in order: what happens from now on it tells.
+            listening.look_at_tasks();
         }
         let Some((line, _)) = &mut heard else { return Ok(()) };
         tokio::select! {
@@ -127,7 +136,7 @@ async fn modern(
                 }
             },
             () = listening.wake.notified() => {}
-            () = listening.unwatched(), if uris.is_empty() => {}
+            () = listening.unwatched(), if wanted.is_empty() => {}
         }
     }
 }
@@ -136,15 +145,10 @@ async fn listen(
     inner: &Arc<Inner>,
     principal: &str,
     process: &Arc<Process>,
-    uris: &[String],
+    wanted: &Wanted,
 ) -> Result<StdioLine, Trouble> {
-    let mut wanted =
-        json!({"toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true});
-    if let Some(wanted) = wanted.as_object_mut().filter(|_| !uris.is_empty()) {
-        wanted.insert("resourceSubscriptions".to_owned(), json!(uris));
-    }
-    let params = raw(&json!({ "notifications": wanted }));
-    let (id, client) = (process.next_id(), ClientSide::default());
+    let (params, client) = wanted.listen();
+    let id = process.next_id();
     let text = request::modern(id, "subscriptions/listen", Some(&params), &side_of(&client), MODERN);
     let text = text.map_err(|why| Failure::Untranslatable(why.to_string()))?;
     process.begin(inner, (id, text), principal, false).await
@@ -159,7 +163,8 @@ async fn legacy(
     let mut subscribed = BTreeSet::new();
     loop {
         let is_over = !listening.is_wanted();
-        let wanted: BTreeSet<String> = listening.uris().into_iter().filter(|_| has_subscriptions).collect();
+        let wanted: BTreeSet<String> =
+            listening.wanted().uris.into_iter().filter(|_| has_subscriptions).collect();
         for (method, uris) in [
             ("resources/subscribe", wanted.difference(&subscribed)),
             ("resources/unsubscribe", subscribed.difference(&wanted)),
@@ -174,7 +179,7 @@ async fn legacy(
         if is_over {
             return Ok(());
         }
-        let is_watched_only = listening.uris().is_empty();
+        let is_watched_only = listening.wanted().is_empty();
         subscribed = wanted;
         tokio::select! {
             () = process.gone.cancelled() => return Err(Trouble::SessionGone),

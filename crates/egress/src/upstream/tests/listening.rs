@@ -120,6 +120,35 @@ async fn what_is_listened_to_follows_the_listeners() {
     until("nobody listens", || server.receiver_count() == 0).await;
 }
 
+fn task_changed(id: &str) -> Value {
+    let params = json!({"taskId": id, "status": "completed", "result": {"content": []}});
+    json!({"jsonrpc": "2.0", "method": "notifications/tasks", "params": params})
+}
+
+#[tokio::test]
+async fn rule_14_who_listens_to_a_task_gets_word_when_the_server_listens_and_when_the_task_changed() {
+    let (fixture, server) = modern().await;
+    let upstream = fixture.upstream();
+    let (mut one, mut other) = (upstream.task_changes("alice", "t-1"), upstream.task_changes("alice", "t-2"));
+    let wanted = json!(["t-1", "t-2"]);
+    let asked = fixture.request(|request| request.body["params"]["notifications"]["taskIds"] == wanted).await;
+    // The extension is declared by this request alone: nobody listens to a task that the hub does not know.
+    let capabilities = &asked.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+    assert_eq!(capabilities, &json!({"extensions": {"io.modelcontextprotocol/tasks": {}}}));
+    until("the old one has ended", || server.receiver_count() == 1).await;
+    // What became of them before the stream stood is not known.
+    for task in [&mut one, &mut other] {
+        tokio::time::timeout(SOON, task.recv()).await.unwrap().unwrap();
+    }
+    while one.try_recv().is_ok() || other.try_recv().is_ok() {}
+    server.send(task_changed("t-9")).unwrap();
+    server.send(task_changed("t-2")).unwrap();
+    tokio::time::timeout(SOON, other.recv()).await.unwrap().unwrap();
+    assert!(one.try_recv().is_err(), "it is the other one's");
+    drop((one, other));
+    until("nobody listens", || server.receiver_count() == 0).await;
+}
+
 #[tokio::test]
 async fn principals_hear_apart() {
     let (fixture, server) = Legacy::start("2025-11-25").await;

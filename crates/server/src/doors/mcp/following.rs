@@ -68,6 +68,7 @@ pub(super) fn everything() -> Filter {
         prompts_list_changed: true,
         resources_list_changed: true,
         resources: Vec::new(),
+        tasks: Vec::new(),
     }
 }
 

@@ -3,10 +3,12 @@
 use super::changes::{Changes, fingerprint};
 use super::following;
 use super::places::Place;
+use super::relay;
 use super::reply::{self, Stage};
 use super::sessions::Session;
 use super::stream::{self, Outgoing, Source};
 use super::subscribed::Subscribed;
+use super::tasked::Tasked;
 use super::{McpDoor, Scope};
 use axum::response::Response;
 use deputy_core::Digest;
@@ -27,7 +29,9 @@ pub(super) fn modern(
     id: &Id,
     params: &Params<'_>,
 ) -> Result<Response, Fault> {
-    let filter = listen::filter(params)?;
+    let mut filter = listen::filter(params)?;
+    let wanted = std::mem::take(&mut filter.tasks);
+    let client = relay::client_side(params);
     let Some(place) = door.listens.take(caller.principal()) else {
         let fault = Fault::new(code::INVALID_REQUEST, "too many streams are open; close one first");
         return Ok(reply::fault(&fault.answering(Some(id)), Stage::Busy));
@@ -37,7 +41,9 @@ pub(super) fn modern(
     if let Scope::Server(name) = &door.scope {
         let server = door.server(&caller, name)?;
         let reach = Arc::new(door.hub.reach(caller));
-        let (filter, heard) = following::begin(&door.hub, &reach, &server, filter);
+        let (mut filter, heard) = following::begin(&door.hub, &reach, &server, filter);
+        let (granted, tasked) = Tasked::begin(door, &reach, client, wanted);
+        filter.tasks = granted;
         let watch = Watch::new(&door.hub, &reach, None, ended);
         let first = Some(raw(&listen::acknowledged(id, &filter)));
         return Ok(stream::answer(Following {
@@ -45,18 +51,21 @@ pub(super) fn modern(
             watch,
             first,
             heard,
+            tasked: Some(tasked),
             over: false,
             _place: Some(place),
         }));
     }
     let reach = Arc::new(door.hub.reach(caller));
     let subscribed = Subscribed::default();
-    let filter = filter.combined(|uri| subscribes(door, &reach, &subscribed, uri));
+    let mut filter = filter.combined(|uri| subscribes(door, &reach, &subscribed, uri));
+    let (granted, tasked) = Tasked::begin(door, &reach, client, wanted);
+    filter.tasks = granted;
     let changes = filter.tools_list_changed.then(|| changes(&door.hub, &reach, None));
     let watch = Watch::new(&door.hub, &reach, changes, ended);
     let first = Some(raw(&listen::acknowledged(id, &filter)));
     let (id, over) = (id.clone(), false);
-    Ok(stream::answer(Listening { id, watch, subscribed, first, over, _place: place }))
+    Ok(stream::answer(Listening { id, watch, subscribed, tasked, first, over, _place: place }))
 }
 
 /// Begins to hear of a resource under its public URI. `false`: it is none of theirs.
@@ -80,7 +89,15 @@ pub(super) fn legacy(door: &McpDoor, caller: Caller, session: Arc<Session>) -> R
         let (_, heard) = following::begin(&door.hub, &reach, &server, following::everything());
         let heard = heard.and(&session);
         let watch = Watch::new(&door.hub, &reach, None, session.begin_stream());
-        return stream::answer(Following { id: None, watch, first: None, heard, over: false, _place: None });
+        return stream::answer(Following {
+            id: None,
+            watch,
+            first: None,
+            heard,
+            tasked: None,
+            over: false,
+            _place: None,
+        });
     }
     let reach = Arc::new(door.hub.reach(caller));
     let changes = changes(&door.hub, &reach, session.seen());
@@ -136,6 +153,7 @@ struct Listening {
     id: Id,
     watch: Watch,
     subscribed: Subscribed,
+    tasked: Tasked,
     first: Option<Outgoing>,
     over: bool,
     _place: Place,
@@ -165,6 +183,7 @@ impl Source for Listening {
                         return Some(listen::updated(Some(&self.id), &params));
                     }
                 }
+                task = self.tasked.next() => return Some(listen::task(&self.id, &task)),
             }
         }
     }
@@ -177,6 +196,8 @@ struct Following {
     watch: Watch,
     first: Option<Outgoing>,
     heard: following::Heard,
+    /// Of a subscription; a session of the legacy era knows no tasks.
+    tasked: Option<Tasked>,
     over: bool,
     _place: Option<Place>,
 }
@@ -189,10 +210,18 @@ impl Source for Following {
         if self.over {
             return None;
         }
+        let (id, tasked) = (self.id.as_ref(), self.tasked.as_mut());
+        let task = async {
+            match (id, tasked) {
+                (Some(id), Some(tasked)) => listen::task(id, &tasked.next().await),
+                _ => pending().await,
+            }
+        };
         let told = tokio::select! {
             biased;
             _ = self.watch.next() => None,
-            told = self.heard.next(self.id.as_ref()) => Some(told),
+            told = self.heard.next(id) => Some(told),
+            told = task => Some(told),
         };
         if told.is_none() {
             self.over = true;

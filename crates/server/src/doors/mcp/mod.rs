@@ -20,6 +20,7 @@ mod sessions;
 mod short;
 mod stream;
 mod subscribed;
+mod tasked;
 mod tasks;
 
 use crate::layers::BODY_BYTES;

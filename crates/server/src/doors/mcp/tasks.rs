@@ -47,10 +47,15 @@ pub(super) fn route(
     request: Option<&RawValue>,
 ) -> Result<(SourceName, Box<RawValue>), Fault> {
     let routed = params.members().text("taskId").and_then(|id| {
-        let binding = caller.principal();
-        let payload = hub.sealer().open(PURPOSE, &[binding.as_bytes()], &id, hub.now()).ok()?;
-        let (source, own): (String, String) = serde_json::from_slice(&payload).ok()?;
-        Some((SourceName::new(source).ok()?, tasks::owned(request, &own)?))
+        let (source, own) = opened(hub, &caller.principal(), &id)?;
+        Some((source, tasks::owned(request, &own)?))
     });
     routed.ok_or_else(|| Fault::new(code::INVALID_PARAMS, "there is no such task here"))
+}
+
+/// Whose task an id of ours is, and the server's own id of it. `None`: no id of ours, another's, or too old.
+pub(super) fn opened(hub: &Hub, principal: &str, id: &str) -> Option<(SourceName, String)> {
+    let payload = hub.sealer().open(PURPOSE, &[principal.as_bytes()], id, hub.now()).ok()?;
+    let (source, own): (String, String) = serde_json::from_slice(&payload).ok()?;
+    Some((SourceName::new(source).ok()?, own))
 }

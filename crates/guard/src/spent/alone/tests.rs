@@ -14,21 +14,21 @@ fn once(id: &str) -> Once {
 #[test]
 fn e4_what_was_used_is_known_after_a_restart_and_forgotten_when_it_expired() {
     let folder = tempfile::tempdir().unwrap();
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     spent.take(&[once("a")], NOW).unwrap();
     assert!(matches!(spent.take(&[once("a")], NOW), Err(NotTaken::Before(0))));
     drop(spent);
-    let spent = Spent::open(folder.path(), later(299)).unwrap();
+    let spent = Alone::open(folder.path(), later(299)).unwrap();
     assert!(matches!(spent.take(&[once("a")], later(299)), Err(NotTaken::Before(0))));
     drop(spent);
-    let spent = Spent::open(folder.path(), later(300)).unwrap();
+    let spent = Alone::open(folder.path(), later(300)).unwrap();
     assert_eq!(spent.state.lock().unwrap().until.len(), 0);
 }
 
 #[test]
 fn e4_all_of_them_are_taken_or_none() {
     let folder = tempfile::tempdir().unwrap();
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     spent.take(&[once("a")], NOW).unwrap();
     assert!(matches!(spent.take(&[once("b"), once("a")], NOW), Err(NotTaken::Before(1))));
     spent.take(&[once("b")], NOW).unwrap();
@@ -38,7 +38,7 @@ fn e4_all_of_them_are_taken_or_none() {
 #[test]
 fn e4_an_id_of_one_issuer_or_kind_is_not_anothers() {
     let folder = tempfile::tempdir().unwrap();
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     let of = |kind, issuer, id| Once::new(kind, issuer, id, later(9));
     spent
         .take(&[of("id-jag", "i", "a"), of("client-assertion", "i", "a"), of("id-jag", "j", "a")], NOW)
@@ -49,14 +49,14 @@ fn e4_an_id_of_one_issuer_or_kind_is_not_anothers() {
 #[test]
 fn e4_a_line_that_a_crash_cut_off_was_never_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     spent.take(&[once("a")], NOW).unwrap();
     drop(spent);
     let path = folder.path().join(FILE);
     let mut text = fs::read_to_string(&path).unwrap();
     text.push_str("1795300300000 abc");
     fs::write(&path, text).unwrap();
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     assert!(matches!(spent.take(&[once("a")], NOW), Err(NotTaken::Before(0))));
     spent.take(&[once("b")], NOW).unwrap();
 }
@@ -66,7 +66,7 @@ fn e4_a_damaged_file_is_named_and_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE);
     fs::write(&path, "1795300300000 abc\nx\n").unwrap();
-    let error = Spent::open(folder.path(), NOW).unwrap_err();
+    let error = Alone::open(folder.path(), NOW).unwrap_err();
     assert!(error.to_string().contains("(line 1)"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "1795300300000 abc\nx\n");
 }
@@ -74,7 +74,7 @@ fn e4_a_damaged_file_is_named_and_not_replaced() {
 #[test]
 fn e4_what_cannot_be_written_is_refused_and_stays_refused_afterwards() {
     let folder = tempfile::tempdir().unwrap();
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     // A disk that is full: every write fails.
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     spent.state.lock().unwrap().file = Some(full);
@@ -82,7 +82,7 @@ fn e4_what_cannot_be_written_is_refused_and_stays_refused_afterwards() {
     assert!(matches!(spent.take(&[once("a")], NOW), Err(NotTaken::Before(0))));
     spent.take(&[once("b")], NOW).unwrap();
     drop(spent);
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     assert!(matches!(spent.take(&[once("a")], NOW), Err(NotTaken::Before(0))));
     assert!(matches!(spent.take(&[once("b")], NOW), Err(NotTaken::Before(0))));
 }
@@ -90,7 +90,7 @@ fn e4_what_cannot_be_written_is_refused_and_stays_refused_afterwards() {
 #[test]
 fn the_file_is_written_anew_when_it_has_grown() {
     let folder = tempfile::tempdir().unwrap();
-    let spent = Spent::open(folder.path(), NOW).unwrap();
+    let spent = Alone::open(folder.path(), NOW).unwrap();
     spent.take(&[once("kept")], NOW).unwrap();
     spent.state.lock().unwrap().lines = SLACK + 10;
     let short = Once::new("id-jag", "i", "short", later(1));
