@@ -341,7 +341,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn p25_public_names_fit_and_never_collide(
+        fn r11_p25_public_names_fit_and_never_collide(
             a in "[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", b in "[A-Za-z0-9_.-]{1,128}",
             c in "[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", d in "[A-Za-z0-9_.-]{1,128}",
         ) {

@@ -1,6 +1,6 @@
 //! Invariant 8: a secret cannot be printed, logged, cloned or serialized. These programs must not compile.
 
 #[test]
-fn a_secret_gives_nothing_away() {
+fn r13_a_secret_gives_nothing_away() {
     trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
 }

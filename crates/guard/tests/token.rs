@@ -151,6 +151,84 @@ async fn e2_no_other_kind_of_token_is_an_assertion() {
     assert_eq!(world.ask_token(&world.form(&own)).await.1["error"], json!("invalid_grant"));
 }
 
+/// As an identity provider gives it to an application: short, or with everything in it that an ID-JAG has.
+fn id_tokens(world: &World) -> Vec<Value> {
+    let now = world.seconds();
+    let plain = json!({ "iss": TestIssuer::ISSUER, "sub": "alice", "aud": "deputy", "nonce": "n", "iat": now, "exp": now + 300 });
+    let to_guard = with(plain.clone(), "aud", json!(GUARD));
+    let mut whole = world.jag();
+    whole["nonce"] = json!("n");
+    vec![plain, to_guard, world.jag(), whole]
+}
+
+#[tokio::test]
+async fn e2_id_token_as_an_assertion_is_an_invalid_grant_and_proves_no_client() {
+    let world = World::new().await;
+    for claims in id_tokens(&world) {
+        for typ in ["JWT", "jwt", ""] {
+            let token = world.idp.sign(typ, &claims);
+            let (status, body) = world.ask_token(&world.form(&token)).await;
+            let said = (status, body["error"].as_str());
+            assert_eq!(said, (StatusCode::BAD_REQUEST, Some("invalid_grant")), "`{typ}` {claims}");
+            let mut form = world.form(&world.signed(&world.jag()));
+            form[3].1 = token;
+            let (status, body) = world.ask_token(&form).await;
+            let said = (status, body["error"].as_str());
+            assert_eq!(said, (StatusCode::UNAUTHORIZED, Some("invalid_client")), "`{typ}` {claims}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn mix_up_one_trusted_issuer_signs_nothing_for_another() {
+    let evil = TestIssuer::new();
+    let keys = publish(set_of(&evil)).await;
+    let other = deputy_guard::settings::TrustedIssuer {
+        issuer: deputy_core::Issuer::new("https://evil.example").unwrap(),
+        keys_at: deputy_identity::provider::KeysAt::Set(keys),
+        algorithms: [deputy_identity::Algorithm::Es256].into(),
+    };
+    let world = World::with(|settings| settings.issuers.push(other), fixture()).await;
+    let own = with(world.jag(), "iss", json!("https://evil.example"));
+    let taken = world.ask_token(&world.form(&evil.sign("oauth-id-jag+jwt", &own))).await;
+    assert_eq!(taken.0, StatusCode::OK, "for itself it signs: {}", taken.1);
+    for forged in [evil.sign("oauth-id-jag+jwt", &world.jag()), world.signed(&with(own, "jti", json!("x")))] {
+        assert_eq!(world.ask_token(&world.form(&forged)).await.1["error"], json!("invalid_grant"));
+    }
+    // And one person's name at two issuers is two people.
+    let denied = format!("{} alice\n", TestIssuer::ISSUER);
+    std::fs::write(world.folder.path().join("denied"), denied).unwrap();
+    let evils = with(with(world.jag(), "iss", json!("https://evil.example")), "jti", json!("y"));
+    let taken = world.ask_token(&world.form(&evil.sign("oauth-id-jag+jwt", &evils))).await;
+    assert_eq!((taken.0, world.refusal(&world.jag()).await.as_str()), (StatusCode::OK, "invalid_grant"));
+}
+
+/// What a hub that errs, or somebody in its place, would send (list D of the identity reference).
+#[tokio::test]
+async fn d15_the_rig_redeems_what_is_right_and_refuses_each_thing_that_is_wrong() {
+    let world = World::new().await;
+    let good = world.jag();
+    assert_eq!(world.redeem(&good).await.0, StatusCode::OK);
+    let fresh = |member: &str, value: Value| with(world.jag(), member, value);
+    let now = world.seconds();
+    for (what, claims) in [
+        ("replay", good),
+        ("another audience", fresh("aud", json!("https://other.example"))),
+        ("a slash more", fresh("aud", json!(format!("{GUARD}/")))),
+        ("a slash more at the resource", fresh("resource", json!(format!("{RESOURCE}/")))),
+        ("another client", fresh("client_id", json!("other"))),
+        ("expired", with(fresh("iat", json!(now - 400)), "exp", json!(now - 100))),
+    ] {
+        assert_eq!(world.refusal(&claims).await, "invalid_grant", "{what}");
+    }
+    for token in id_tokens(&world).iter().map(|claims| world.idp.sign("JWT", claims)) {
+        assert_eq!(world.ask_token(&world.form(&token)).await.1["error"], json!("invalid_grant"));
+    }
+    let mut more = world.form(&world.signed(&world.jag()));
+    more.push(("scope", "read write".to_owned()));
+    assert_eq!(world.ask_token(&more).await.1["scope"], json!("read"), "escalation");
+}
+
 #[tokio::test]
 async fn e2_another_key_or_a_confused_algorithm_signs_nothing() {
     use base64::Engine as _;
@@ -257,7 +335,7 @@ async fn no_other_grant_is_taken() {
 }
 
 #[tokio::test]
-async fn e4_an_assertion_is_good_once_across_restarts_until_it_expires() {
+async fn e4_a_replayed_assertion_is_refused_across_restarts_until_it_expires() {
     let world = World::new().await;
     let jag = world.signed(&world.jag());
     assert_eq!(world.ask_token(&world.form(&jag)).await.0, StatusCode::OK);
@@ -269,7 +347,7 @@ async fn e4_an_assertion_is_good_once_across_restarts_until_it_expires() {
 }
 
 #[tokio::test]
-async fn e4_a_client_assertion_is_good_once_as_well() {
+async fn e4_a_replayed_client_assertion_is_refused_as_well() {
     let world = World::new().await;
     let first = world.form(&world.signed(&world.jag()));
     assert_eq!(world.ask_token(&first).await.0, StatusCode::OK);
@@ -310,7 +388,7 @@ async fn e4_two_guards_never_share_a_folder() {
 }
 
 #[tokio::test]
-async fn e5_a_scope_is_granted_only_if_assertion_request_and_guard_all_have_it() {
+async fn e5_scope_widening_a_scope_is_granted_only_if_assertion_request_and_guard_all_have_it() {
     let world = World::new().await;
     for (said, asked, granted) in [
         ("read write", None, Some("read write")),
@@ -408,4 +486,39 @@ async fn an_issuer_whose_keys_cannot_be_fetched_is_no_reason_to_refuse_for_good(
     )
     .await;
     assert_eq!(world.refusal(&world.jag()).await, "temporarily_unavailable");
+}
+
+#[tokio::test]
+async fn cimd_of_ten_megabytes_is_not_read() {
+    let (world, id) = with_document(|document| document["padding"] = json!("x".repeat(10_000_000))).await;
+    let mut form = world.form(&world.signed(&with(world.jag(), "client_id", json!(id))));
+    form[3].1 = world.proof_of(&id);
+    assert_eq!(world.ask_token(&form).await.1["error"], json!("temporarily_unavailable"));
+}
+
+#[tokio::test]
+async fn cimd_that_points_at_a_private_address_or_at_itself_leads_nowhere() {
+    let inside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    inside.set_nonblocking(true).unwrap();
+    let port = inside.local_addr().unwrap().port();
+    let elsewhere = [
+        format!("http://localhost:{port}/jwks"),
+        format!("https://localhost:{port}/jwks"),
+        format!("https://127.0.0.2:{port}/jwks"),
+        "https://169.254.169.254/jwks".to_owned(),
+        // Itself.
+        String::new(),
+    ];
+    for at in elsewhere {
+        let point = |document: &mut Value| {
+            let own = document["client_id"].clone();
+            document.as_object_mut().unwrap().remove("jwks");
+            document["jwks_uri"] = if at.is_empty() { own } else { json!(at) };
+        };
+        let (world, id) = with_document(point).await;
+        let mut form = world.form(&world.signed(&with(world.jag(), "client_id", json!(id))));
+        form[3].1 = world.proof_of(&id);
+        assert_eq!(world.ask_token(&form).await.1["error"], json!("temporarily_unavailable"), "{at}");
+        assert!(inside.accept().is_err(), "{at}: nobody was asked");
+    }
 }

@@ -125,7 +125,7 @@ async fn apr_02_of_a_hundred_racing_decisions_one_counts_and_of_a_hundred_spendi
 }
 
 #[tokio::test]
-async fn apr_03_only_the_signed_in_requester_sees_and_decides() {
+async fn apr_03_r20_only_the_signed_in_requester_sees_and_decides() {
     let (world, _tab, id) = set().await;
     let bob = world.person("bob").await;
     assert!(world.hub.approvals().pending(&bob).await.unwrap().is_empty());

@@ -281,7 +281,7 @@ async fn d7_a_refused_token_is_had_anew_once_and_then_no_more() {
 }
 
 #[tokio::test]
-async fn c4_who_was_signed_out_is_given_no_token_and_none_stays_in_memory() {
+async fn c4_r19_who_was_signed_out_is_given_no_token_and_none_stays_in_memory() {
     let rig = Rig::new().await;
     let alice = rig.signed_in("alice").await;
     rig.token(&alice).await.unwrap();
@@ -488,7 +488,7 @@ async fn d1_a_challenge_that_leads_elsewhere_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn d2_metadata_of_another_issuer_or_with_a_foreign_endpoint_is_not_believed() {
+async fn d2_hostile_upstream_metadata_of_another_issuer_or_with_a_foreign_endpoint_is_not_believed() {
     for (issuer, endpoint) in
         [("https://ras.example/", format!("{RAS}/token")), (RAS, "https://evil.example/token".to_owned())]
     {

@@ -125,7 +125,7 @@ async fn ask(world: &World, tabs: &[Open], user: usize) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn invariant_13_no_user_ever_sees_or_reaches_anothers(steps in steps()) {
+    fn invariant_13_r20_no_user_ever_sees_or_reaches_anothers(steps in steps()) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(play(steps));
     }
 }

@@ -15,7 +15,7 @@ use deputy_hub::sign_in::{ApprovedAgent, SignInSetup, Step, Vouched, Wanted};
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::{CallEvent, Denied, Door};
 use deputy_identity::authorization::ErrorCode;
-use deputy_testkit::{World, wish};
+use deputy_testkit::{TestIssuer, World, wish};
 use serde_json::json;
 use signing::{
     BACK, Browser, CLIENT, MCP, Signing, VERIFIER, consent, document, query, redirected, said, shown,
@@ -91,7 +91,7 @@ async fn a_client_that_registered_itself_is_vouched_for_by_nobody() {
 }
 
 #[tokio::test]
-async fn r16_nobody_registers_where_the_operator_did_not_allow_it() {
+async fn r16_open_registration_nobody_registers_where_the_operator_did_not_allow_it() {
     let signing = Signing::new().await;
     let body = json!({"redirect_uris": ["https://x.example/cb"]}).to_string();
     assert!(signing.server().register(body.as_bytes()).await.unwrap_err().is_none());
@@ -99,6 +99,66 @@ async fn r16_nobody_registers_where_the_operator_did_not_allow_it() {
     let browser = signed_in(&signing, "alice").await;
     let step = signing.authorize(&browser, &query(&[("client_id", "dcr_unknown")])).await;
     assert!(matches!(step, Step::Shown { code: ErrorCode::InvalidClient, .. }), "{}", shown(&step));
+}
+
+#[tokio::test]
+async fn id_token_as_an_assertion_opens_nothing_at_the_hub() {
+    let signing = Signing::new().await;
+    let world = &signing.world;
+    let now = deputy_hub::ports::Clock::now(&*world.clock).seconds();
+    let claims = json!({"iss": CLIENT, "sub": CLIENT, "aud": "https://hub.example", "jti": "j", "iat": now, "exp": now + 60});
+    for token in [world.id_token("alice"), world.issuer.sign("JWT", &claims)] {
+        let bearer = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", token.as_str()),
+            ("client_id", CLIENT),
+        ];
+        let refused = signing.token(&bearer).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::UnsupportedGrantType, "{}", refused.words);
+        let browser = signed_in(&signing, "alice").await;
+        let code = signing.code(&browser, &query(&[("prompt", "consent")])).await;
+        let proof = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", token.as_str()),
+        ];
+        assert_eq!(signing.token(&proof).await.unwrap_err().code, ErrorCode::InvalidClient);
+    }
+}
+
+#[tokio::test]
+async fn a_replayed_client_assertion_is_refused_at_the_hub() {
+    let signing = Signing::new().await;
+    let agent = TestIssuer::new();
+    let mut signs = document();
+    signs["token_endpoint_auth_method"] = json!("private_key_jwt");
+    signs["jwks"] = agent.set();
+    signing.world.endpoints.publish(CLIENT, signs);
+    let browser = signed_in(&signing, "alice").await;
+    let now = deputy_hub::ports::Clock::now(&*signing.world.clock).seconds();
+    let proof = |id: &str| {
+        let claims = json!({"iss": CLIENT, "sub": CLIENT, "aud": "https://hub.example", "jti": id, "iat": now, "exp": now + 60});
+        agent.sign("client-authentication+jwt", &claims)
+    };
+    let redeem = async |code: &str, proof: &str| {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", proof),
+        ];
+        signing.token(&form).await
+    };
+    let first = signing.code(&browser, &query(&[("prompt", "consent")])).await;
+    redeem(&first, &proof("one")).await.unwrap();
+    let second = signing.code(&browser, &query(&[("prompt", "consent")])).await;
+    assert_eq!(redeem(&second, &proof("one")).await.unwrap_err().code, ErrorCode::InvalidClient);
+    redeem(&second, &proof("two")).await.unwrap();
 }
 
 #[tokio::test]
@@ -132,7 +192,7 @@ async fn redirect_tricks_lead_nowhere() {
 }
 
 #[tokio::test]
-async fn a_wrong_verifier_address_or_client_gets_no_token_and_ends_what_the_code_stood_for() {
+async fn code_injection_a_wrong_verifier_address_or_client_gets_no_token_and_ends_what_the_code_stood_for() {
     let signing = Signing::new().await;
     let browser = signed_in(&signing, "alice").await;
     let user = signing.login_of(&browser).unwrap().user.clone();
@@ -166,7 +226,7 @@ async fn a_wrong_verifier_address_or_client_gets_no_token_and_ends_what_the_code
 }
 
 #[tokio::test]
-async fn a_code_that_comes_twice_ends_what_it_began_and_one_that_is_old_is_none() {
+async fn code_injection_a_replayed_code_ends_what_it_began_and_an_old_one_is_none() {
     let signing = Signing::new().await;
     let browser = signed_in(&signing, "alice").await;
     let code = signing.code(&browser, &query(&[])).await;
@@ -201,7 +261,7 @@ async fn csrf_on_consent_another_browsers_form_or_none_gives_nothing() {
 }
 
 #[tokio::test]
-async fn a_form_that_was_changed_gives_no_more_than_was_asked_for() {
+async fn scope_widening_a_changed_form_gives_no_more_than_was_asked_for() {
     let signing = Signing::new().await;
     let alice = signed_in(&signing, "alice").await;
     let page = consent(signing.authorize(&alice, &query(&[("scope", "read")])).await);
@@ -285,7 +345,7 @@ async fn a_person_comes_back_to_nowhere_but_the_hub() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_rotate_and_an_old_one_that_comes_back_ends_the_permission() {
+async fn a_replayed_refresh_token_ends_the_permission_for_each_is_good_once() {
     let signing = Signing::new().await;
     signing.agent_token(&mut Browser::default(), "alice", "read").await;
     let first = signing.refresh_token();
@@ -309,7 +369,7 @@ async fn of_two_who_refresh_at_once_only_one_gets_tokens() {
 }
 
 #[tokio::test]
-async fn a_refresh_may_ask_for_less_and_never_for_more() {
+async fn scope_widening_a_refresh_may_ask_for_less_and_never_for_more() {
     let signing = Signing::new().await;
     let mut alice = Browser::default();
     signing.agent_token(&mut alice, "alice", "read write").await;

@@ -24,7 +24,7 @@ async fn reason(world: &World, user: &str, tool: &str) -> Reason {
 }
 
 #[tokio::test]
-async fn p2_a_ticket_opens_one_tab_once_and_only_for_a_minute() {
+async fn p2_a_replayed_ticket_opens_nothing_and_a_fresh_one_only_for_a_minute() {
     let world = World::new().await;
     let ticket = world.ticket("alice").await;
     assert!(FakeTab::connect(&world.hub, &ticket, &document(), ORIGIN).await.is_ok());

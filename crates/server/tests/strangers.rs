@@ -112,7 +112,26 @@ async fn r10_a_page_is_refused_before_its_token_is_looked_at() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_quick_json_404() {
+async fn r2_an_unknown_server_is_no_server_and_never_all_of_them() {
+    let files = deputy_testkit::FakeUpstream::with_tools(&["list"]);
+    for path in ["/s/nobody/mcp", "/s/file/mcp", "/s/filess/mcp"] {
+        let doors = Doors::before(&files, path).await;
+        let list = |id| doors.modern("alice", &serde_json::json!(id), "tools/list", serde_json::json!({}));
+        // As at any address that this token is not for: who may not know of a server cannot tell it from none.
+        let reply = doors.send(list(1)).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{path}");
+        assert!(!String::from_utf8_lossy(&reply.body).contains("inputSchema"), "{path}");
+    }
+    let doors = Doors::before(&files, "/mcp").await;
+    let token = format!("Bearer {}", doors.world.access_token("alice", "/mcp"));
+    for path in ["/s/nobody/mcp", "/s/files/mcp"] {
+        let reply = doors.send(to("POST", path, &[("authorization", &token)])).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{path}: a token for all is none for one");
+    }
+}
+
+#[tokio::test]
+async fn r2_what_is_not_there_is_a_quick_json_404() {
     let doors = Doors::new().await;
     for path in [
         "/",

@@ -14,6 +14,7 @@
 
 mod answers;
 mod doors;
+mod guard;
 mod identity;
 mod json;
 mod lines;
@@ -80,6 +81,7 @@ pub const TARGETS: &[Target] = &[
     target("bundle", log::bundle, 80),
     target("settings", settings::settings, 2000),
     target("doors", doors::doors, 2000),
+    target("guard", guard::guard, 600),
 ];
 
 /// Runs one target, by its name.

@@ -132,4 +132,5 @@ holds! {
     aud_04_hostile_bundles_are_good_only_with_the_lines_that_were_signed: "bundle",
     hostile_settings_are_refused_with_their_line_or_leave_nothing_open: "settings",
     invariant_6_hostile_requests_get_a_stranger_nothing: "doors",
+    e1_hostile_requests_get_nothing_of_a_guard_that_is_not_theirs: "guard",
 }

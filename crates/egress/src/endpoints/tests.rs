@@ -11,7 +11,7 @@ fn endpoints(answers: &[&[&str]]) -> EndpointClient {
 }
 
 #[tokio::test]
-async fn r6_a_client_document_that_points_inside_is_not_fetched() {
+async fn r6_cimd_at_a_private_address_is_not_fetched() {
     let stranger = Stranger::saying("", "{}");
     for inside in ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "::1", "fd00::1"] {
         let endpoints = endpoints(&[&[inside]]);
@@ -32,7 +32,7 @@ async fn r6_a_client_document_that_points_inside_is_not_fetched() {
 }
 
 #[tokio::test]
-async fn r6_a_client_document_that_points_at_the_hub_itself_is_not_fetched() {
+async fn r6_cimd_at_the_hub_itself_is_not_fetched() {
     let stranger = Stranger::saying("", "{}");
     for path in ["/client.json", "/login", "/oauth/authorize"] {
         for scheme in ["https", "http"] {
@@ -45,7 +45,7 @@ async fn r6_a_client_document_that_points_at_the_hub_itself_is_not_fetched() {
 }
 
 #[tokio::test]
-async fn a_client_document_of_ten_megabytes_is_not_read_and_one_that_fits_is() {
+async fn cimd_of_ten_megabytes_is_not_read_and_one_that_fits_is() {
     let local: &[&[&str]] = &[&["127.0.0.1"]];
     let large = Stranger::saying("", &"x".repeat(10_000_000));
     let url = large.url("http", "agent.test", "/client.json");

@@ -152,6 +152,15 @@ fn d5_what_the_assertion_says_is_what_was_asked_for() {
 }
 
 #[test]
+fn d12_what_is_bound_to_a_key_is_not_used_for_the_hub_has_none_to_prove() {
+    for cnf in [json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}), json!({}), json!(null)] {
+        assert_eq!(claiming("cnf", cnf.clone()), Some("cnf"), "{cnf}");
+    }
+    let bound = json!({ "access_token": "at", "token_type": "DPoP", "expires_in": 60, "scope": "a" });
+    assert_eq!(redeemed(&bound).err(), Some(ExchangeError::member("token_type")));
+}
+
+#[test]
 fn d5_without_any_scope_said_it_is_as_asked() {
     let mut claims = good_jag();
     claims.as_object_mut().unwrap().remove("scope");
@@ -171,7 +180,7 @@ fn redeemed_bytes(body: &[u8]) -> Result<Access, ExchangeError> {
 }
 
 #[test]
-fn leg_2_takes_a_bearer_token_within_the_assertion_and_nothing_to_keep() {
+fn scope_widening_leg_2_takes_a_bearer_token_within_the_assertion_and_nothing_to_keep() {
     let good = json!({ "access_token": "at", "token_type": "Bearer", "expires_in": 60, "scope": "a" });
     let access = redeemed(&good).ok().unwrap();
     assert_eq!((access.token.expose().as_str(), access.expires_in), ("at", Some(Duration::from_secs(60))));

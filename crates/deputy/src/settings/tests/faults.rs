@@ -276,6 +276,16 @@ deputy.toml:17:8: `crm` does not say which tenant it belongs to
 }
 
 #[test]
+fn r20_an_application_names_no_identity_provider_of_another_tenant() {
+    let file = GOOD
+        .replace("[[identity_provider]]\n", "[[tenant]]\nname = \"north\"\n\n[[tenant]]\nname = \"south\"\n\n[[identity_provider]]\ntenant = \"north\"\n")
+        .replace("[[app]]\n", "[[app]]\ntenant = \"south\"\n");
+    let said = wrong(&file);
+    assert!(said.contains("`acme` is the identity provider of another tenant"), "{said}");
+    assert!(said.contains("name one of this tenant; `acme` belongs to `north`"), "{said}");
+}
+
+#[test]
 fn text_that_is_not_toml_is_pointed_at() {
     assert_eq!(
         changed("[hub]", "[hub"),
@@ -309,7 +319,7 @@ issuer = "https://idp.acme.example"
 }
 
 #[test]
-fn two_apps_share_neither_name_nor_origin_nor_audience() {
+fn r11_two_apps_share_neither_name_nor_origin_nor_audience() {
     assert_eq!(
         changed(
             "[[app]]",

@@ -182,6 +182,7 @@ fn no_setting_of_a_guard_turns_its_checks_off() {
         "public_url",
         "scopes",
         "server",
+        "shared_dir",
         "token_lifetime",
         "trusted_issuer",
         "users",

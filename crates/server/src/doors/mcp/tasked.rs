@@ -142,9 +142,13 @@ impl Followed {
         }
     }
 
-    /// Tells how it stands, unless that was told already. True: nothing more becomes of it, or nobody listens.
+    /// Tells how it stands, unless that was told already. True: nothing more is to be told, or nobody listens.
     async fn look(&self, told: &mut Option<Box<RawValue>>) -> bool {
-        let Some(task) = self.now().await else { return false };
+        let task = match self.now().await {
+            Look::Stands(task) => task,
+            Look::NotNow => return false,
+            Look::Asks => return true,
+        };
         let is_over = wire::is_over(&task);
         if told.as_ref().is_some_and(|told| told.get() == task.get()) {
             return is_over;
@@ -153,27 +157,37 @@ impl Followed {
         self.tell.send((Arc::clone(&self.server), task)).await.is_err() || is_over
     }
 
-    /// How it stands, if that is released to the client. A refusal, or a question to a person, is none: whoever wants to
-    /// know asks `tasks/get` and hears why.
-    async fn now(&self) -> Option<Box<RawValue>> {
+    /// How it stands, if that is released to the client. A refusal is not told: whoever wants to know asks `tasks/get` and
+    /// hears why.
+    async fn now(&self) -> Look {
         let params = raw(&json!({"taskId": self.own}));
-        let wish = relay::wish(&self.server.name, GET, Some(&params), self.client.clone()).ok()?;
+        let Ok(wish) = relay::wish(&self.server.name, GET, Some(&params), self.client.clone()) else {
+            return Look::NotNow;
+        };
         let mut events = self.hub.call(self.reach.caller().clone(), wish);
         loop {
-            match events.next().await? {
-                CallEvent::Progress { .. } | CallEvent::Told(_) => {}
-                CallEvent::Replied(Reply::Result(result)) => {
-                    let is_renamed = self.is_renamed;
-                    return Some(if is_renamed {
-                        wire::answered(&self.server.name, &self.shown, &result)
-                    } else {
-                        result
-                    });
+            match events.next().await {
+                Some(CallEvent::Progress { .. } | CallEvent::Told(_)) => {}
+                Some(CallEvent::Replied(Reply::Result(result))) => {
+                    let source = &self.server.name;
+                    let shown = |result| wire::answered(source, &self.shown, result);
+                    return Look::Stands(if self.is_renamed { shown(&result) } else { result });
                 }
-                CallEvent::Replied(Reply::Fault { .. }) | CallEvent::Parked { .. } | CallEvent::Done(_) => {
-                    return None;
+                Some(CallEvent::Parked { .. }) => return Look::Asks,
+                Some(CallEvent::Replied(Reply::Fault { .. }) | CallEvent::Done(_)) | None => {
+                    return Look::NotNow;
                 }
             }
         }
     }
+}
+
+/// What came of asking how a task stands.
+enum Look {
+    /// So.
+    Stands(Box<RawValue>),
+    /// It is not to be had.
+    NotNow,
+    /// A person would have to say yes each time: they are not asked again and again for what nobody waits for.
+    Asks,
 }

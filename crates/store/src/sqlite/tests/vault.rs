@@ -379,7 +379,7 @@ fn aud_01_a_secret_whose_line_cannot_be_written_is_not_put() {
 }
 
 #[test]
-fn invariant_13_a_tenants_secret_is_nobody_elses() {
+fn r13_invariant_13_a_tenants_secret_is_nobody_elses() {
     let bench = Bench::new();
     bench.put("ledger", "tok");
     let other = TenantId::new("globex").expect("tenant");
