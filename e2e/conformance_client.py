@@ -16,7 +16,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from conformance_auth import hub_for
+from conformance_auth import hub_for, lines_of
 
 # What a user would choose, by scenario: tool and arguments. Without an entry every tool is called with no arguments.
 CALLS = {
@@ -31,11 +31,16 @@ CALLS = {
 }
 REFUSED = '"arguments_invalid"'
 PLAIN = {"boolean": True, "string": "x", "integer": 1, "number": 1}
+# How often a person is asked for one thing.
+MOST_ROUNDS = 5
+MIGRATION = "auth/authorization-server-migration"
 KEPT_SCHEMA = "json-schema-2020-12-preservation"
 
 
 class Client:
     """One session with the hub."""
+
+    elicitation = {"form": {}}
 
     def __init__(self, address, token=None):
         self.address, self.ids, self.session = urllib.parse.urlsplit(address), itertools.count(1), {}
@@ -44,7 +49,7 @@ class Client:
             "initialize",
             protocolVersion="2025-11-25",
             clientInfo={"name": "conformance-client", "version": "1.0.0"},
-            capabilities={"elicitation": {"form": {}}, "sampling": {}, "roots": {}},
+            capabilities={"elicitation": self.elicitation, "sampling": {}, "roots": {}},
         )
         self.capabilities = result["capabilities"]
         self.post({"jsonrpc": "2.0", "method": "notifications/initialized"}).close()
@@ -65,6 +70,11 @@ class Client:
         return answer
 
     def ask(self, method, **params):
+        message = self.whole_answer(method, params)
+        print(method, params.get("name", ""), message.get("error") or "ok", file=sys.stderr)
+        return message.get("result") or {}
+
+    def whole_answer(self, method, params):
         id = next(self.ids)
         answer = self.post({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
         for message in messages(answer):
@@ -72,9 +82,28 @@ class Client:
                 result = answer_of(message["method"], message["params"])
                 self.post({"jsonrpc": "2.0", "id": message["id"], "result": result}).close()
             elif message.get("id") == id:
-                print(method, params.get("name", ""), message.get("error") or "ok", file=sys.stderr)
-                return message.get("result") or {}
+                return message
         raise RuntimeError(f"{method} was not answered (status {answer.status})")
+
+
+class ConnectingClient(Client):
+    """One session with a hub whose person connects the server behind it whenever an answer asks for that."""
+
+    elicitation = {"form": {}, "url": {}}
+
+    def __init__(self, hub):
+        self.hub = hub
+        super().__init__(f"{hub.url}{hub.path}", hub.token())
+
+    def whole_answer(self, method, params):
+        for _ in range(MOST_ROUNDS):
+            message = super().whole_answer(method, params)
+            page = self.hub.page_in(message)
+            if not page:
+                return message
+            print("the person opens", page, file=sys.stderr)
+            self.hub.connect(page)
+        raise RuntimeError(f"{method} asks on and on for a person")
 
 
 def messages(answer):
@@ -134,8 +163,15 @@ def run(hub_program, url):
     scenario = os.environ["MCP_CONFORMANCE_SCENARIO"]
     context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
     if scenario.startswith("auth/"):
-        with hub_for(scenario, url, context) as hub:
-            use(Client(f"{hub.url}{hub.path}", hub.token()), scenario, context)
+        with hub_for(scenario, url, context) as (hub, server):
+            use(ConnectingClient(hub), scenario, context)
+            if scenario == MIGRATION:
+                # The hub uses the server no more. An operator looks at where it has moved, and writes that down.
+                hub.stop()
+                server.look()
+                hub.write(lines_of(scenario, hub.folder, server, context))
+                hub.start()
+                use(ConnectingClient(hub), scenario, context)
         return
     hub = subprocess.Popen([hub_program, "--upstream", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
