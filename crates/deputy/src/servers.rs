@@ -11,6 +11,7 @@ use deputy_egress::{DocumentAt, HttpClient, OpenApiUpstream, Served};
 use deputy_hub::exchange::{self, Asker, AtServer, Connection, Exchange, ServerClient};
 use deputy_hub::ports::{Clock, Upstream};
 use deputy_hub::{Right, Supervisor, Vault};
+use deputy_identity::client_assertion::AssertionAudience;
 use deputy_protocol::openapi::Options;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -170,7 +171,7 @@ pub fn connections(settings: &Settings) -> Result<Vec<Connection>, SignInError> 
 fn connection(server: &Server, own: &settings::Exchange) -> Result<Connection, SignInError> {
     let token_endpoint = own.token_endpoint.clone();
     let registered = |client: &ProviderClient| {
-        let authentication = authentication(server.name.as_str(), client)?;
+        let authentication = authentication(server.name.as_str(), client, AssertionAudience::Issuer)?;
         Ok::<_, SignInError>(ServerClient::Registered { id: Client(client.id.clone()), authentication })
     };
     let way = match &own.way {
@@ -179,12 +180,15 @@ fn connection(server: &Server, own: &settings::Exchange) -> Result<Connection, S
             let at = AtServer { issuer: authorization_server.clone(), token_endpoint, client };
             exchange::Way::IdJag { provider: provider.clone(), at }
         }
-        ExchangeWay::TokenExchange { provider, audience, unasked_scopes } => exchange::Way::TokenExchange {
-            provider: provider.clone(),
-            audience: audience.clone(),
-            unasked_scopes: unasked_scopes.clone(),
-            token_endpoint,
-        },
+        ExchangeWay::TokenExchange { provider, audience, unasked_scopes, subject } => {
+            exchange::Way::TokenExchange {
+                provider: provider.clone(),
+                audience: audience.clone(),
+                unasked_scopes: unasked_scopes.clone(),
+                subject: subject.clone(),
+                token_endpoint,
+            }
+        }
         ExchangeWay::EntraObo { provider } => {
             exchange::Way::EntraObo { provider: provider.clone(), token_endpoint }
         }

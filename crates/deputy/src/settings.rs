@@ -29,6 +29,7 @@ use crate::publish::Target;
 use deputy_audit::arguments::Recording;
 use deputy_core::{Class, Client, Effect, Issuer, Origin, SourceName, TenantId, ToolName};
 use deputy_hub::Trust;
+use deputy_hub::exchange::Subject;
 use deputy_hub::limits::Limit;
 use deputy_hub::traces::Sample;
 use deputy_identity::provider::KeysAt;
@@ -162,6 +163,10 @@ pub struct ProviderClient {
     pub secret: Option<SecretSource>,
     /// Where the private key is with which it signs assertions. Neither: a public client.
     pub private_key: Option<SecretSource>,
+    /// Whether the secret goes into the form.
+    pub secret_in_form: bool,
+    /// For whom assertions are, if it is said.
+    pub assertion_audience: Option<String>,
 }
 
 /// People sign in at the hub, and agents get their tokens from it.
@@ -322,6 +327,8 @@ pub enum ExchangeWay {
         audience: String,
         /// What the provider adds of itself.
         unasked_scopes: Vec<String>,
+        /// What is exchanged.
+        subject: Subject,
     },
     /// Microsoft Entra ID.
     EntraObo {

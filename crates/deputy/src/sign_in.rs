@@ -7,13 +7,13 @@ use deputy_egress::{EndpointClient, HttpClient, NamedHosts};
 use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::sign_in::{ApprovedAgent, OwnClient, SignInSetup};
 use deputy_hub::signals::{EventStream, PollAt, SignalsSetup};
-use deputy_identity::ProviderName;
 use deputy_identity::claims::{Audiences, NoAudience};
 use deputy_identity::client_assertion::AssertionAudience;
 use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::mint::{MintError, SigningKey};
 use deputy_identity::provider::AccessTokenType;
 use deputy_identity::revocation::LogoutType;
+use deputy_identity::{Provider, ProviderName};
 use std::collections::HashMap;
 use std::sync::Arc;
 use url::Url;
@@ -70,7 +70,7 @@ pub fn sign_in(settings: &Settings) -> Result<Option<SignInSetup>, SignInError> 
     for entry in &settings.identity_providers {
         let name = entry.provider.name();
         let Some(client) = entry.client.as_ref().filter(|_| own.providers.contains(name)) else { continue };
-        let authentication = authentication(name.as_str(), client)?;
+        let authentication = authentication(name.as_str(), client, usual(&entry.provider))?;
         providers.insert(name.clone(), OwnClient { id: Client(client.id.clone()), authentication });
     }
     Ok(Some(SignInSetup {
@@ -103,7 +103,7 @@ pub fn introspection(settings: &Settings) -> Result<HashMap<ProviderName, Intros
     for entry in &settings.identity_providers {
         let (Some(wanted), Some(client)) = (&entry.introspection, &entry.client) else { continue };
         let name = entry.provider.name();
-        let authentication = authentication(name.as_str(), client)?;
+        let authentication = authentication(name.as_str(), client, usual(&entry.provider))?;
         let client = OwnClient { id: Client(client.id.clone()), authentication };
         asked.insert(name.clone(), IntrospectionSetup { client, url: wanted.url.clone() });
     }
@@ -152,23 +152,33 @@ pub fn signals(settings: &Settings) -> Result<HashMap<ProviderName, SignalsSetup
     Ok(told)
 }
 
-/// How the hub shows a provider which client it is: by a signed assertion where it has a key, else by a secret in the header,
-/// else not at all (D10).
+fn usual(provider: &Provider) -> AssertionAudience {
+    provider.settings().preset.assertion_audience(provider.issuer())
+}
+
+/// How the hub shows a provider which client it is: by a signed assertion where it has a key, else by a secret in the header
+/// (or in the form, for servers that take no other), else not at all (D10). `usual` is for whom assertions are where the
+/// config does not say.
 ///
 /// # Errors
 /// Names the provider.
-pub fn authentication(provider: &str, client: &ProviderClient) -> Result<ClientAuthentication, SignInError> {
+pub fn authentication(
+    provider: &str,
+    client: &ProviderClient,
+    usual: AssertionAudience,
+) -> Result<ClientAuthentication, SignInError> {
     let unread = |error| SignInError::Secret { provider: provider.to_owned(), error };
     if let Some(key) = &client.private_key {
         let pem = key.read().map_err(unread)?;
         let key = SigningKey::from_pem(&pem)
             .map_err(|error| SignInError::Key { provider: provider.to_owned(), error })?;
-        return Ok(ClientAuthentication::PrivateKeyJwt {
-            key: Arc::new(key),
-            audience: AssertionAudience::Issuer,
-        });
+        let audience = client.assertion_audience.clone().map_or(usual, AssertionAudience::Pinned);
+        return Ok(ClientAuthentication::PrivateKeyJwt { key: Arc::new(key), audience });
     }
     match &client.secret {
+        Some(secret) if client.secret_in_form => {
+            Ok(ClientAuthentication::SecretPost(secret.read().map_err(unread)?))
+        }
         Some(secret) => Ok(ClientAuthentication::SecretBasic(secret.read().map_err(unread)?)),
         None => Ok(ClientAuthentication::None),
     }

@@ -65,6 +65,9 @@ pub struct SignIn {
     pub acr_values: Vec<String>,
     /// For which resource the access token shall be (RFC 8707).
     pub resource: Option<String>,
+    /// What the provider asked for when it refused a token (OpenID Connect Core section 5.5; Entra ID's claims challenge),
+    /// as it came.
+    pub claims: Option<String>,
 }
 
 impl SignIn {
@@ -117,6 +120,7 @@ impl SignIn {
             ("max_age", max_age.as_deref()),
             ("acr_values", Some(acr_values.as_str()).filter(|values| !values.is_empty())),
             ("resource", self.resource.as_deref()),
+            ("claims", self.claims.as_deref()),
         ];
         let said = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
         url.query_pairs_mut().extend_pairs(said);

@@ -256,6 +256,28 @@ async fn session_fixation_signing_in_anew_ends_who_was_signed_in_before() {
 }
 
 #[tokio::test]
+async fn d9_what_a_refused_exchange_asked_for_reaches_the_provider_and_nothing_that_is_no_claims_request_does()
+ {
+    let house = House::new().await;
+    let claims = r#"{"access_token":{"polids":{"essential":true}}}"#;
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let sent_to = |reply: &Reply| {
+        let url = url::Url::parse(reply.header("location").unwrap()).unwrap();
+        url.query_pairs().into_owned().collect::<BTreeMap<String, String>>()
+    };
+    let asked = format!("/login/start?provider=idp&max_age=60&acr_values=mfa+hw&claims={}", encode(claims));
+    let said = sent_to(&house.get(&mut Jar::default(), &asked).await);
+    assert_eq!((said["claims"].as_str(), said["max_age"].as_str()), (claims, "60"));
+    assert_eq!(said["acr_values"], "mfa hw");
+    let endless = format!("{{\"a\":\"{}\"}}", "x".repeat(5000));
+    for bad in ["[]", "\"x\"", "{", "null", &endless] {
+        let said =
+            sent_to(&house.get(&mut Jar::default(), &format!("/login/start?claims={}", encode(bad))).await);
+        assert!(!said.contains_key("claims"), "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn signing_out_needs_a_page_of_the_hubs_own_and_ends_the_agents() {
     let house = House::new().await;
     let mut jar = Jar::default();

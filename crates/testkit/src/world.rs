@@ -24,7 +24,7 @@ use deputy_identity::claims::{Audiences, Expectations};
 use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::keys::KeyRing;
 use deputy_identity::mint::SigningKey;
-use deputy_identity::provider::{Provider, ProviderName};
+use deputy_identity::provider::{Provider, ProviderName, Settings};
 use deputy_identity::revocation::LogoutType;
 use deputy_identity::seal::Sealer;
 use deputy_policy::PolicySet;
@@ -67,6 +67,8 @@ struct Parts {
     key: Arc<Secret<Vec<u8>>>,
     /// Servers that the hub gets tokens for.
     connections: Vec<Connection>,
+    /// The identity provider, where it is not any that follows the standards.
+    provider: Option<Settings>,
 }
 
 impl Default for Parts {
@@ -85,6 +87,7 @@ impl Default for Parts {
             introspection: None,
             key: Arc::new(SigningKey::generate().unwrap()),
             connections: Vec::new(),
+            provider: None,
         }
     }
 }
@@ -216,6 +219,25 @@ impl World {
         world
     }
 
+    /// The same, at a provider with these settings (its name is `idp`), of which these scopes are asked.
+    pub async fn exchanging_at(
+        settings: Settings,
+        own: OwnClient,
+        scopes: &[&str],
+        connections: Vec<Connection>,
+    ) -> Self {
+        let sign_in = SignInSetup {
+            providers: HashMap::from([(settings.name.clone(), own)]),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            ..Self::sign_in()
+        };
+        let parts =
+            Parts { connections, sign_in: Some(sign_in), provider: Some(settings), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// In which the provider may tell this, and everything is allowed.
     pub async fn told(signals: SignalsSetup) -> Self {
         let parts = Parts { signals, ..Parts::default() };
@@ -331,10 +353,11 @@ impl World {
         });
         let manifests = manifests.unwrap_or_default();
         let provider = ProviderName::new("idp").unwrap();
-        let settings =
-            Provider::oidc(provider.clone(), TenantId::single(), TestIssuer::ISSUER.parse().unwrap())
-                .unwrap();
-        let verifier = Verifier::new([(Arc::new(settings), Arc::new(KeyRing::new()))]).unwrap();
+        let known = match parts.provider {
+            Some(settings) => Provider::new(settings),
+            None => Provider::oidc(provider.clone(), TenantId::single(), TestIssuer::ISSUER.parse().unwrap()),
+        };
+        let verifier = Verifier::new([(Arc::new(known.unwrap()), Arc::new(KeyRing::new()))]).unwrap();
         let one = |audience: &str| Audiences::one(audience).unwrap();
         let app: SourceName = APP.parse().unwrap();
         let mut doors = HashMap::from([

@@ -2,9 +2,11 @@
 
 mod exchange;
 mod manifest;
+mod mistake;
 mod place;
 mod provider;
 mod server;
+mod sign_in;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,7 @@ use url::Url;
 /// Say what is wrong with an installation, and how to mend it
 ///
 /// Reads the configuration, reaches each identity provider, each application's manifest, each server and the collector of traces, and looks at the data directory, the policies, the secrets and
-/// the address to listen on. Changes nothing.
+/// the address to listen on. Knows the usual mistakes with each identity provider. Changes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -75,6 +77,9 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
     }
     let mut tally = Tally { terminal, warnings: 0, faults: 0 };
     tally.tell(&configuration(&arguments, &settings))?;
+    for (place, mistake) in mistake::config::find(&settings) {
+        tally.tell(&mistake.finding(&place))?;
+    }
     tally.tell(&place::data_dir(&settings.hub.data_dir))?;
     tally.tell(&policies(&settings.policy))?;
     if let Some(finding) = vault(&settings) {
@@ -89,6 +94,15 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
         let finding =
             visible(terminal, &what, provider::reach(&keys as &dyn KeySource, &entry.provider)).await;
         tally.tell(&finding)?;
+        if sign_in::is_asked(entry, &settings) {
+            let what = format!("the discovery document of `{}`", entry.provider.name());
+            match visible(terminal, &what, sign_in::reach(entry, &settings, &web)).await {
+                Ok(findings) => findings.iter().try_for_each(|finding| tally.tell(finding))?,
+                // Who cannot be reached is told once.
+                Err(unread) if finding.mark == Mark::Good => tally.tell(&unread)?,
+                Err(_) => {}
+            }
+        }
     }
     let manifests = web.manifest_source();
     for app in &settings.apps {

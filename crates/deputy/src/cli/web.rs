@@ -65,6 +65,16 @@ impl Egress {
         KeyFetcher::new(self.0.clone())
     }
 
+    /// A document of a configured address, and what time the other side has (`Date`), in seconds since the epoch.
+    pub(super) async fn document(&self, url: &Url) -> Result<(Vec<u8>, Option<u64>), String> {
+        let answer = self.0.get(url, Ask::Configured, "application/json", LIMIT_BYTES).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        let date = answer.headers.get("date").and_then(|value| value.to_str().ok());
+        let date = date.and_then(|text| httpdate::parse_http_date(text).ok());
+        let since = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok());
+        Ok((answer.body.to_vec(), since.map(|since| since.as_secs())))
+    }
+
     /// What fetches manifests, as in the hub.
     pub(super) fn manifest_source(&self) -> ManifestFetcher {
         ManifestFetcher::new(self.0.clone())

@@ -225,6 +225,14 @@ pub(super) struct Client {
     /// 2048 bits or more, or Ed25519. Its public half is at `/.well-known/jwks.json`. Never the key itself.
     #[schemars(extend("examples" = [{"file": "idp-key.pem"}]))]
     pub(super) private_key_jwt: Option<Located<SecretSource>>,
+    /// Whether the secret goes into the form (`client_secret_post`) and not into the header (`client_secret_basic`): for
+    /// servers that take no other. By default `false`.
+    #[schemars(extend("examples" = [true]))]
+    pub(super) secret_in_form: Option<Located<bool>>,
+    /// With `private_key_jwt`: for whom the assertions are (`aud`). By default the issuer; with the preset `okta` the token
+    /// endpoint.
+    #[schemars(extend("examples" = ["https://login.acme.example/oauth/token"]))]
+    pub(super) assertion_audience: Option<Located<String>>,
 }
 
 /// Where a secret is: a file or an environment variable, one of the two.

@@ -232,6 +232,7 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "resource",
             "scopes",
             "unasked_scopes",
+            "subject_token_type",
             "identity_provider",
             "audience",
             "user_project",

@@ -10,9 +10,9 @@ use deputy_identity::client_assertion::AssertionAudience;
 use deputy_identity::client_authentication::{ClientAuthentication, ClientProof};
 use deputy_identity::exchange::client_credentials::ClientCredentials;
 use deputy_identity::exchange::entra_obo::OnBehalfOf;
-use deputy_identity::exchange::google_sts::{GoogleSts, Subject};
+use deputy_identity::exchange::google_sts::{self, GoogleSts};
 use deputy_identity::exchange::id_jag::{IdJagGrant, IdJagRequest, SubjectToken};
-use deputy_identity::exchange::token_exchange::{ResultForm, TokenExchange};
+use deputy_identity::exchange::token_exchange::{ResultForm, Subject, TokenExchange};
 use deputy_identity::exchange::{Access, ExchangeError, Granted, read_error};
 use deputy_identity::form::Form;
 use deputy_identity::provider::Provider;
@@ -87,7 +87,9 @@ impl Exchange {
         let there = AtProvider { logins, provider, own, name };
         let wants = match &connection.way {
             Way::IdJag { .. } => Wants::Identity,
-            Way::GoogleSts { .. } => Wants::IdToken,
+            Way::GoogleSts { .. } | Way::TokenExchange { subject: Subject::IdTokenAs(_), .. } => {
+                Wants::IdToken
+            }
             _ => Wants::Access,
         };
         let (subject, until) = self.subject(&there, login, wants, false).await?;
@@ -155,8 +157,8 @@ impl Exchange {
                 (self.second_leg(at, grant).await?, Some(id))
             }
             (
-                Way::TokenExchange { audience, unasked_scopes, token_endpoint, .. },
-                Subjects::Access(token),
+                Way::TokenExchange { audience, unasked_scopes, subject, token_endpoint, .. },
+                Subjects::Access(token) | Subjects::Id(token),
             ) => {
                 let asked = TokenExchange {
                     issuer: there.provider.issuer().clone(),
@@ -164,6 +166,7 @@ impl Exchange {
                     audience: audience.clone(),
                     scopes,
                     unasked_scopes: unasked_scopes.clone(),
+                    subject: subject.clone(),
                     result: ResultForm::Jwt,
                 };
                 let proof = self.proof_at(there)?;
@@ -183,7 +186,7 @@ impl Exchange {
             (Way::GoogleSts { audience, user_project, token_endpoint, .. }, Subjects::Id(token)) => {
                 let (audience, user_project) = (audience.clone(), user_project.clone());
                 let asked = GoogleSts { audience, scopes, user_project };
-                let form = asked.form(Subject::IdToken, token);
+                let form = asked.form(google_sts::Subject::IdToken, token);
                 let body = self.posted(token_endpoint, ToldBy::Operator, form, None).await?;
                 (asked.read(body.map_err(Fault::Provider)?.expose()).map_err(Fault::Provider)?, None)
             }

@@ -1,9 +1,10 @@
 //! What is pinned of one server: by which way its tokens come, from whom, for what (section 3.5 of the identity reference).
 
 use crate::servers::Right;
-use deputy_core::{Client, Issuer, SourceName, Subject, TenantId, User};
+use deputy_core::{Client, Issuer, SourceName, TenantId, User};
 use deputy_identity::ProviderName;
 use deputy_identity::client_authentication::ClientAuthentication;
+use deputy_identity::exchange::token_exchange::Subject;
 use url::Url;
 
 /// One server whose tokens the hub gets for people.
@@ -37,6 +38,8 @@ pub enum Way {
         audience: String,
         /// Scopes that the provider adds of itself.
         unasked_scopes: Vec<String>,
+        /// What is exchanged.
+        subject: Subject,
         /// Its token endpoint, if it is pinned.
         token_endpoint: Option<Url>,
     },
@@ -159,7 +162,7 @@ impl Asker {
     #[must_use]
     pub fn of_principal(principal: &str) -> Option<Self> {
         let (tenant, issuer, subject, client) =
-            serde_json::from_str::<(TenantId, Issuer, Subject, Client)>(principal).ok()?;
+            serde_json::from_str::<(TenantId, Issuer, deputy_core::Subject, Client)>(principal).ok()?;
         Some(Self { user: User { tenant, issuer, subject }, client })
     }
 }

@@ -12,6 +12,7 @@ mod kept;
 mod refusal;
 
 pub use connection::{Asker, AtServer, Connection, ServerClient, Way};
+pub use deputy_identity::exchange::token_exchange::Subject;
 pub use documents::metadata_addresses;
 pub use refusal::ExchangeRefusal;
 

@@ -4,6 +4,7 @@ use super::{Connection, Exchange};
 use deputy_core::Reason;
 use deputy_identity::exchange::ExchangeError;
 use std::time::Duration;
+use url::form_urlencoded;
 
 /// How long what only an administrator can change is not asked again.
 const SETTLED: Duration = Duration::from_secs(60);
@@ -129,6 +130,7 @@ impl Exchange {
     /// What the agent is told.
     pub(super) fn worded(&self, connection: &Connection, fault: &Fault) -> ExchangeRefusal {
         let login = format!("{}/login", self.public_url);
+        let start = format!("{login}/start");
         let server = &connection.server;
         let (reason, words) = match fault {
             Fault::SignIn | Fault::Provider(ExchangeError::InvalidGrant) => (
@@ -137,7 +139,9 @@ impl Exchange {
                     "The user is not signed in for `{server}`. Ask them to sign in at {login}, then retry."
                 ),
             ),
-            Fault::Provider(error) | Fault::Server(error) => of_error(error, server.as_str(), &login),
+            Fault::Provider(error) | Fault::Server(error) => {
+                of_error(error, server.as_str(), &wanted(&start, connection, error))
+            }
             Fault::Unreachable => (
                 Reason::UpstreamUnavailable,
                 format!("The token for `{server}` cannot be had now. Retry later."),
@@ -157,6 +161,37 @@ impl Exchange {
     }
 }
 
+/// Where the person signs in so that what was asked for is met: the challenge is in the address, for the hub is the one
+/// that sends them to the provider.
+fn wanted(start: &str, connection: &Connection, error: &ExchangeError) -> String {
+    let mut asked = form_urlencoded::Serializer::new(String::new());
+    if let Some(provider) = connection.way.provider() {
+        asked.append_pair("provider", provider.as_str());
+    }
+    match error {
+        ExchangeError::InsufficientUserAuthentication { max_age, acr_values } => {
+            if let Some(age) = max_age {
+                asked.append_pair("max_age", &age.as_secs().to_string());
+            }
+            let ways = plain(acr_values).join(" ");
+            if !ways.is_empty() {
+                asked.append_pair("acr_values", &ways);
+            }
+        }
+        ExchangeError::InteractionRequired { claims: Some(claims) } => {
+            asked.append_pair("claims", claims);
+        }
+        _ => {}
+    }
+    format!("{start}?{}", asked.finish())
+}
+
+/// What a stranger wrote is shown only where it is a plain word.
+fn plain(acr_values: &[String]) -> Vec<&str> {
+    let plain = |acr: &&String| acr.len() <= 128 && acr.bytes().all(|b| b.is_ascii_graphic() && b != b'`');
+    acr_values.iter().filter(plain).take(8).map(String::as_str).collect()
+}
+
 fn of_error(error: &ExchangeError, server: &str, login: &str) -> (Reason, String) {
     match error {
         ExchangeError::InsufficientUserAuthentication { max_age, acr_values } => {
@@ -164,10 +199,7 @@ fn of_error(error: &ExchangeError, server: &str, login: &str) -> (Reason, String
             if let Some(age) = max_age {
                 words.push_str(&format!(", at most {} s ago", age.as_secs()));
             }
-            // What a stranger wrote is shown only where it is a plain word.
-            let plain =
-                |acr: &&String| acr.len() <= 128 && acr.bytes().all(|b| b.is_ascii_graphic() && b != b'`');
-            let ways: Vec<&str> = acr_values.iter().filter(plain).take(8).map(String::as_str).collect();
+            let ways = plain(acr_values);
             if !ways.is_empty() {
                 words.push_str(&format!(", by one of `{}`", ways.join("`, `")));
             }

@@ -221,6 +221,7 @@ impl AuthorizationServer {
             anew: request.prompts(Prompt::Login),
             max_age: request.max_age(),
             acr_values: request.acr_values().to_vec(),
+            claims: None,
         };
         match self.logins.begin(wanted).await {
             Ok(departure) => Step::SignIn(departure),

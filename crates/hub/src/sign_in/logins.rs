@@ -127,6 +127,9 @@ pub struct Wanted {
     pub max_age: Option<Duration>,
     /// How well they have to.
     pub acr_values: Vec<String>,
+    /// What the provider asked for when it refused a token, as it came. It decides what the provider asks of the person,
+    /// and nothing here.
+    pub claims: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -209,6 +212,7 @@ impl Logins {
             max_age: wanted.max_age,
             acr_values: wanted.acr_values,
             resource: None,
+            claims: wanted.claims,
         };
         let now = self.clock.now();
         let (to, transaction) = sign_in.begin(&provider, &discovery, now).map_err(|error| {

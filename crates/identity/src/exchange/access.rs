@@ -42,6 +42,12 @@ impl Access {
         Ok(Self { token: answer.access_token, expires_in: answer.expires_in, granted })
     }
 
+    /// The same from a server that may leave the issued type out; one that it names is this.
+    pub(super) fn read_if_named(body: &[u8], issued: &str) -> Result<Self, ExchangeError> {
+        let answer = TokenResponse::parse(body).map_err(ExchangeError::Unusable)?;
+        Self::read(body, answer.issued_token_type.is_some().then_some(issued))
+    }
+
     /// The same if it allows nothing that was not asked for.
     pub(super) fn within(self, asked: &[String]) -> Result<Self, ExchangeError> {
         match &self.granted {

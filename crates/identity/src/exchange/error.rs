@@ -1,6 +1,7 @@
 //! Why an exchange brought nothing, sorted by what has to be done about it (D9).
 
 use crate::claims::read::words;
+use crate::members::Members;
 use crate::token_response::{self, ResponseError};
 use std::time::Duration;
 
@@ -102,6 +103,9 @@ fn read(body: &[u8]) -> Option<ExchangeError> {
         text.filter(|text| text.len() <= MAX_PASSED_ON_BYTES)
     };
     Some(match short("error")? {
+        // Entra ID (AADSTS65001): the person's token is good, but nobody let the hub have the target's scopes. Signing in
+        // anew would change nothing.
+        "invalid_grant" if short("suberror") == Some("consent_required") => ExchangeError::UnauthorizedClient,
         "invalid_grant" => ExchangeError::InvalidGrant,
         "insufficient_user_authentication" => ExchangeError::InsufficientUserAuthentication {
             max_age: token_response::seconds(&members, "max_age").ok().flatten(),
@@ -113,7 +117,10 @@ fn read(body: &[u8]) -> Option<ExchangeError> {
         "invalid_scope" => ExchangeError::InvalidScope,
         "invalid_client" => ExchangeError::InvalidClient,
         "interaction_required" => {
-            ExchangeError::InteractionRequired { claims: short("claims").map(str::to_owned) }
+            let is_object = |text: &&str| Members::parse(text.as_bytes()).is_some();
+            ExchangeError::InteractionRequired {
+                claims: short("claims").filter(is_object).map(str::to_owned),
+            }
         }
         "temporarily_unavailable" | "server_error" | "slow_down" => ExchangeError::Temporary(503),
         _ => return None,

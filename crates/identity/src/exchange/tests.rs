@@ -1,7 +1,7 @@
 //! List D: what is sent, what is believed, and what is made of a no.
 
 use super::id_jag::{IdJagRequest, SubjectToken};
-use super::token_exchange::{ResultForm, TokenExchange};
+use super::token_exchange::{ResultForm, Subject, TokenExchange};
 use super::*;
 use crate::fixtures::{ISSUER, NOW, TestKey, rsa};
 use crate::form::{Form, Parameters};
@@ -201,6 +201,7 @@ fn keycloak(result: ResultForm) -> TokenExchange {
         audience: "ledger".to_owned(),
         scopes: words("a b"),
         unasked_scopes: words("profile"),
+        subject: Subject::AccessToken,
         result,
     }
 }
@@ -238,6 +239,32 @@ fn token_exchange_takes_only_what_is_for_the_target_and_for_the_hub() {
     let form = sent(&keycloak(ResultForm::Jwt).form(&secret("at")));
     assert_eq!((form["audience"].as_str(), form["subject_token_type"].as_str()), ("ledger", ACCESS_TOKEN));
     assert!(!form.contains_key("resource"));
+}
+
+#[test]
+fn token_exchange_under_a_type_of_the_administrators_own_asks_for_no_type_and_takes_an_answer_without_one() {
+    let own = TokenExchange {
+        subject: Subject::IdTokenAs("urn:acme:deputy-sign-in".to_owned()),
+        ..keycloak(ResultForm::Opaque)
+    };
+    let form = sent(&own.form(&secret("idt")));
+    assert_eq!(
+        (form["subject_token"].as_str(), form["subject_token_type"].as_str()),
+        ("idt", "urn:acme:deputy-sign-in")
+    );
+    assert!(!form.contains_key("requested_token_type"));
+    let read = |body: Value| own.read(body.to_string().as_bytes(), NOW).map(|_| ());
+    assert_eq!(read(json!({ "access_token": "x", "token_type": "Bearer" })), Ok(()));
+    let other = json!({ "access_token": "x", "token_type": "Bearer", "issued_token_type": ID_TOKEN });
+    assert_eq!(read(other), Err(ExchangeError::member("issued_token_type")));
+}
+
+#[test]
+fn entra_without_consent_is_an_administrators_matter_and_not_a_new_sign_in() {
+    let body = json!({ "error": "invalid_grant", "error_codes": [65001], "suberror": "consent_required" });
+    assert_eq!(read_error(400, body.to_string().as_bytes()), ExchangeError::UnauthorizedClient);
+    let other = json!({ "error": "invalid_grant", "error_codes": [70008], "suberror": "bad_token" });
+    assert_eq!(read_error(400, other.to_string().as_bytes()), ExchangeError::InvalidGrant);
 }
 
 #[test]

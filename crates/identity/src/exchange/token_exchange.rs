@@ -1,6 +1,8 @@
 //! The lane `token_exchange`: RFC 8693 at the identity provider, in the shape of Keycloak's standard token exchange
-//! (version 2): an access token in, one for another client of the same realm out. Here the inbound access token is the
-//! subject, for it names the hub's client in its `aud`.
+//! (version 2): an access token in, one for another client of the same realm out.
+//!
+//! Where the provider's administrators define types of their own (Auth0's Custom Token Exchange), the hub's own ID token is
+//! the subject, under such a type: it is the one token of the hub's whose audience is the hub, so it can be checked.
 
 use super::access::{Access, is_subset};
 use super::{ACCESS_TOKEN, ExchangeError, TOKEN_EXCHANGE};
@@ -24,6 +26,16 @@ pub enum ResultForm {
     Opaque,
 }
 
+/// What is exchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Subject {
+    /// The access token that the hub got, under its registered type.
+    #[default]
+    AccessToken,
+    /// The ID token that the hub got, under a type that the provider's administrators chose.
+    IdTokenAs(String),
+}
+
 /// What is asked, for one target.
 #[derive(Debug, Clone)]
 pub struct TokenExchange {
@@ -37,21 +49,28 @@ pub struct TokenExchange {
     pub scopes: Vec<String>,
     /// Those that the server adds of itself, asked or not (Keycloak's default client scopes), and that may come back.
     pub unasked_scopes: Vec<String>,
+    /// What is exchanged.
+    pub subject: Subject,
     /// What comes back.
     pub result: ResultForm,
 }
 
 impl TokenExchange {
-    /// The form, client authentication apart.
+    /// The form, client authentication apart. `token` is what [`Self::subject`] names. With a type of the administrators'
+    /// own nothing is requested by type: their rules decide what comes.
     #[must_use]
-    pub fn form(&self, access_token: &Secret<String>) -> Form {
+    pub fn form(&self, token: &Secret<String>) -> Form {
+        let (requested, subject) = match &self.subject {
+            Subject::AccessToken => (Some(ACCESS_TOKEN), ACCESS_TOKEN),
+            Subject::IdTokenAs(own) => (None, own.as_str()),
+        };
         Form::new()
             .with("grant_type", TOKEN_EXCHANGE)
-            .with("requested_token_type", ACCESS_TOKEN)
+            .with_some("requested_token_type", requested)
             .with("audience", self.audience.as_str())
             .with_some("scope", Some(&self.scopes.join(" ")))
-            .with("subject_token", access_token.expose().as_str())
-            .with("subject_token_type", ACCESS_TOKEN)
+            .with("subject_token", token.expose().as_str())
+            .with("subject_token_type", subject)
     }
 
     /// The body of a 200. What comes back is for the target, issued to the hub, and allows no more than was asked for:
@@ -61,7 +80,11 @@ impl TokenExchange {
     /// [`ExchangeError::Unusable`] names the member or claim.
     pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Access, ExchangeError> {
         let allowed = [self.scopes.as_slice(), &self.unasked_scopes].concat();
-        let access = Access::read(body, Some(ACCESS_TOKEN))?.within(&allowed)?;
+        let access = match self.subject {
+            Subject::AccessToken => Access::read(body, Some(ACCESS_TOKEN)),
+            Subject::IdTokenAs(_) => Access::read_if_named(body, ACCESS_TOKEN),
+        };
+        let access = access?.within(&allowed)?;
         if self.result == ResultForm::Jwt {
             self.look_into(access.token.expose(), &allowed, now)?;
         }

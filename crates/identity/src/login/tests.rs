@@ -1,5 +1,7 @@
 //! Sign-in, end to end but for the network: address, way back, form, ID token.
 
+mod providers;
+
 use super::*;
 use crate::TokenError;
 use crate::claims::Verified;
@@ -29,6 +31,7 @@ fn sign_in() -> SignIn {
         max_age: None,
         acr_values: Vec::new(),
         resource: None,
+        claims: None,
     }
 }
 
@@ -47,6 +50,7 @@ fn the_address_asks_for_a_code_with_s256_and_what_was_wanted() {
         max_age: Some(Duration::from_secs(60)),
         acr_values: vec!["mfa".to_owned(), "hw".to_owned()],
         resource: Some("https://hub.acme.example/mcp".to_owned()),
+        claims: Some("{\"access_token\":{}}".to_owned()),
         ..sign_in()
     };
     let (url, transaction) = begin(&wanted, true);
@@ -65,6 +69,7 @@ fn the_address_asks_for_a_code_with_s256_and_what_was_wanted() {
         ("max_age", "60"),
         ("acr_values", "mfa hw"),
         ("resource", "https://hub.acme.example/mcp"),
+        ("claims", "{\"access_token\":{}}"),
         ("state", transaction.state()),
     ] {
         assert_eq!(said[name], value, "{name}");

@@ -98,7 +98,10 @@ impl ProviderError {
     #[must_use]
     pub fn mend(&self) -> Option<String> {
         Some(match self {
-            Self::Issuer { preset, .. } => {
+            Self::Issuer { preset, issuer } => {
+                if let Some(mend) = usual_mistake(preset, issuer.as_str()) {
+                    return Some(mend);
+                }
                 let forms = Preset::named(preset).map(Preset::issuer_forms).unwrap_or_default();
                 format!("copy `issuer` from the `iss` of a token; it looks like `{}`", forms.join("` or `"))
             }
@@ -115,4 +118,31 @@ impl ProviderError {
             _ => return None,
         })
     }
+}
+
+/// What people usually write instead of an issuer of this product.
+fn usual_mistake(preset: &str, issuer: &str) -> Option<String> {
+    let entra_for_all = ["/common", "/organizations", "/consumers"].iter().any(|word| issuer.contains(word));
+    let slash = issuer.ends_with('/');
+    Some(match preset {
+        "auth0" if !slash => format!("write the slash at the end: `issuer = \"{issuer}/\"`"),
+        "entra" if entra_for_all => {
+            "write your directory's id (a GUID) in the place of that word, \
+             `https://login.microsoftonline.com/GUID/v2.0`; for several directories write `{tenantid}` there and list them in \
+             `provider_tenants`"
+                .to_owned()
+        }
+        "keycloak" if !issuer.contains("/realms/") => {
+            format!("write the realm's issuer: `issuer = \"{}/realms/REALM\"`", issuer.trim_end_matches('/'))
+        }
+        "logto" if !issuer.ends_with("/oidc") => {
+            format!("write `issuer = \"{}/oidc\"`", issuer.trim_end_matches('/'))
+        }
+        "okta" | "keycloak" | "cognito" | "google" | "clerk" | "scalekit" | "better-auth" | "workos" | "logto"
+            if slash =>
+        {
+            format!("remove the slash at the end: `issuer = \"{}\"`", issuer.trim_end_matches('/'))
+        }
+        _ => return None,
+    })
 }

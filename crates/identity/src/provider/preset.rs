@@ -22,6 +22,7 @@ mod workos;
 
 use super::{AccessTokenType, KeysAt, ProviderError, ProviderName, Settings, address};
 use crate::claims::{ClaimPath, TokenKind};
+use crate::client_assertion::AssertionAudience;
 use crate::jws::Algorithm;
 use deputy_core::{Issuer, TenantId};
 use std::time::Duration;
@@ -74,6 +75,10 @@ pub(crate) struct Shape {
     pub(crate) id_token_says: &'static [Says],
     /// What the token of a person never says.
     pub(crate) person_never_says: &'static [(&'static str, &'static str)],
+    /// Whether a relying party can send people to it (OpenID Connect).
+    pub(crate) signs_people_in: bool,
+    /// For whom a client assertion is, made of the issuer, where that is not the issuer itself.
+    pub(crate) assertion_for: Option<fn(&str) -> String>,
     /// The `sub` of a token behind which there is a client and nobody else (RFC 9068 section 2.2).
     pub(crate) machine: &'static str,
 }
@@ -109,6 +114,9 @@ pub(crate) enum Tenants {
     Some(&'static [&'static str]),
     /// In these claims, always.
     Always(&'static [&'static str]),
+    /// In these claims: always where the issuer begins so, for there it is shared with strangers; elsewhere for those who
+    /// are in one.
+    AlwaysAt(&'static str, &'static [&'static str]),
 }
 
 /// Where the audience of an access token is (A9).
@@ -169,6 +177,21 @@ impl Preset {
     #[must_use]
     pub fn issues(self, kind: TokenKind) -> bool {
         self.0.kinds.contains(&kind)
+    }
+
+    /// Whether people can sign in at the hub through it.
+    #[must_use]
+    pub const fn signs_people_in(self) -> bool {
+        self.0.signs_people_in
+    }
+
+    /// For whom the hub's client assertions are at the provider with this issuer (RFC 7523 section 3).
+    #[must_use]
+    pub fn assertion_audience(self, issuer: &Issuer) -> AssertionAudience {
+        match self.0.assertion_for {
+            Some(of) => AssertionAudience::Pinned(of(issuer.as_str())),
+            None => AssertionAudience::Issuer,
+        }
     }
 
     pub(crate) const fn shape(self) -> &'static Shape {

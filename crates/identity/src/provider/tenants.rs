@@ -58,6 +58,7 @@ impl TenantRule {
             }
             Tenants::Some(names) => (*names, true),
             Tenants::Always(names) => (*names, false),
+            Tenants::AlwaysAt(shared, names) => (*names, !settings.issuer.as_str().starts_with(shared)),
         };
         let paths: Vec<ClaimPath> = match claim {
             Some(claim) => vec![claim.clone()],

@@ -25,15 +25,24 @@ pub(crate) async fn home(State(hub): State<Arc<Hub>>, headers: HeaderMap) -> Res
     }
 }
 
-/// `GET /login/start`: to the provider.
+/// Longest `claims` or `acr_values` that is passed on.
+const MOST_BYTES: usize = 4096;
+
+/// `GET /login/start`: to the provider. `max_age`, `acr_values` and `claims` are what a refused token exchange asked for
+/// (RFC 9470; OpenID Connect Core section 5.5): they can only make the provider ask for more.
 pub(crate) async fn start(State(hub): State<Arc<Hub>>, RawQuery(query): RawQuery) -> Response {
     let Some(server) = hub.authorization() else { return Problem::not_found().into_response() };
     let said = deputy_identity::form::Parameters::parse(query.unwrap_or_default().as_bytes());
     let said = |name: &str| said.as_ref().ok().and_then(|form| form.one(name)).map(str::to_owned);
+    let short = |name: &str| said(name).filter(|text| text.len() <= MOST_BYTES);
+    let is_object = |text: &String| serde_json::from_str::<serde_json::Map<_, _>>(text).is_ok();
     let wanted = Wanted {
         provider: said("provider"),
         resume: said("resume").unwrap_or_else(|| "/login".to_owned()),
-        ..Wanted::default()
+        anew: false,
+        max_age: said("max_age").and_then(|text| text.parse().ok()).map(std::time::Duration::from_secs),
+        acr_values: short("acr_values").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        claims: short("claims").filter(is_object),
     };
     let resume = wanted.resume.clone();
     match server.logins().begin(wanted).await {

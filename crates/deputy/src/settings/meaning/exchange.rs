@@ -4,6 +4,7 @@ use super::Meaning;
 use crate::settings::located::Located;
 use crate::settings::{Credential, Exchange, ExchangeWay, IdentityProvider, ProviderClient, network, raw};
 use deputy_core::Issuer;
+use deputy_hub::exchange::Subject;
 use deputy_identity::ProviderName;
 use std::ops::Range;
 use url::Url;
@@ -48,7 +49,7 @@ impl Meaning<'_, '_> {
         let span = |text: &Option<Located<String>>| text.as_ref().map(Located::span);
         let list = |list: &Option<Located<Vec<Located<String>>>>| list.as_ref().map(Located::span);
         let client = block.client.as_ref().map(|client| client.id.span());
-        let keys: [Key<'_>; 9] = [
+        let keys: [Key<'_>; 10] = [
             ("authorization_server", span(&block.authorization_server), &["id_jag", "client_credentials"]),
             (
                 "token_endpoint",
@@ -62,6 +63,7 @@ impl Meaning<'_, '_> {
                 &["id_jag", "client_credentials", "token_exchange", "entra_obo", "google_sts"],
             ),
             ("unasked_scopes", list(&block.unasked_scopes), &["token_exchange"]),
+            ("subject_token_type", span(&block.subject_token_type), &["token_exchange"]),
             (
                 "identity_provider",
                 span(&block.identity_provider),
@@ -131,10 +133,15 @@ impl Meaning<'_, '_> {
         let provider = self.vouching(block, signing_in).map(name);
         let audience = self.pin(block, block.audience.as_ref(), "audience", "ledger");
         let unasked_scopes = self.some_scopes(block.unasked_scopes.as_ref());
+        let subject = match &block.subject_token_type {
+            Some(own) => self.located(own, own_type).map(Subject::IdTokenAs),
+            None => Some(Subject::AccessToken),
+        };
         Some(ExchangeWay::TokenExchange {
             provider: provider?,
             audience: audience?,
             unasked_scopes: unasked_scopes?,
+            subject: subject?,
         })
     }
 
@@ -282,6 +289,30 @@ impl Meaning<'_, '_> {
         let scopes: Vec<Option<String>> = written.iter().map(|scope| self.scope(scope)).collect();
         scopes.into_iter().collect()
     }
+}
+
+/// A type that is the provider's administrators' own. A registered one would send an ID token under the name of something
+/// else.
+fn own_type(text: &str) -> Result<String, network::Wrong> {
+    let mend =
+        "write the type of your own profile at the provider, such as `urn:acme:deputy-sign-in`".to_owned();
+    let is_uri = Url::parse(text).is_ok() && text.len() <= 200;
+    if !is_uri {
+        return Err((format!("`{text}` is not a URI"), mend));
+    }
+    const RESERVED: [&str; 7] = [
+        "urn:ietf",
+        "urn:auth0",
+        "urn:okta",
+        "http://auth0.com",
+        "https://auth0.com",
+        "http://okta.com",
+        "https://okta.com",
+    ];
+    if RESERVED.iter().any(|reserved| text.starts_with(reserved)) {
+        return Err((format!("`{text}` is reserved, and no type of your own"), mend));
+    }
+    Ok(text.to_owned())
 }
 
 fn name(entry: &IdentityProvider) -> ProviderName {

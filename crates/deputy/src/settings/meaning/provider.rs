@@ -97,6 +97,16 @@ impl Meaning<'_, '_> {
         settings.max_lifetime = max_lifetime?;
         let provider = self.provider(block, settings)?;
         let client = flat(client)?;
+        if let (Some(written), false) = (&block.client, preset.signs_people_in()) {
+            let message = format!(
+                "nobody can sign in through `{}`: `{}` is no OpenID provider, and has no use for a `client`",
+                *block.name,
+                preset.name()
+            );
+            let mend = "remove the `client`; let people sign in through another `[[identity_provider]]`, such as the one that it gets its own people from (docs/guide/providers/firebase.md)";
+            self.faults.add(written.id.span(), message, mend);
+            return None;
+        }
         let introspection = self.introspection(block, client.as_ref())?;
         let events = flat(block.events.as_ref().map(|events| self.events(events)))?;
         Some(IdentityProvider { provider, client, introspection, events })
@@ -192,7 +202,25 @@ impl Meaning<'_, '_> {
             self.faults.add(key.span(), "`client` has both `secret` and `private_key_jwt`", mend);
             return None;
         }
-        Some(ProviderClient { id: id?, secret: flat(secret)?, private_key: flat(key)? })
+        if let (Some(said), None) = (&client.secret_in_form, &client.secret) {
+            let mend = "remove it, or add `secret = { file = \"idp.secret\" }`";
+            self.faults.add(said.span(), "`secret_in_form` stands without a `secret`", mend);
+            return None;
+        }
+        if let (Some(said), None) = (&client.assertion_audience, &client.private_key_jwt) {
+            let mend = "remove it, or add `private_key_jwt = { file = \"idp-key.pem\" }`";
+            self.faults.add(said.span(), "`assertion_audience` stands without a `private_key_jwt`", mend);
+            return None;
+        }
+        let audience = client.assertion_audience.as_ref();
+        let audience = flat(audience.map(|text| self.text(text, "client.assertion_audience")))?;
+        Some(ProviderClient {
+            id: id?,
+            secret: flat(secret)?,
+            private_key: flat(key)?,
+            secret_in_form: client.secret_in_form.as_ref().is_some_and(|said| **said),
+            assertion_audience: audience,
+        })
     }
 
     pub(super) fn secret(&mut self, secret: &Located<raw::SecretSource>) -> Option<SecretSource> {

@@ -102,6 +102,10 @@ pub(in crate::settings) struct Server {
     /// With `token_exchange`: scopes that the provider adds of itself, and that may come back though nobody asked.
     #[schemars(extend("examples" = [["profile", "email"]]))]
     pub(in crate::settings) unasked_scopes: Option<Located<Vec<Located<String>>>>,
+    /// With `token_exchange`, where the provider's administrators define types of their own (Auth0's Custom Token Exchange):
+    /// the type under which the hub's own ID token is sent. By default the hub's access token is, under the registered type.
+    #[schemars(extend("examples" = ["urn:acme:deputy-sign-in"]))]
+    pub(in crate::settings) subject_token_type: Option<Located<String>>,
     /// The `[[identity_provider]]` that gives or vouches for its tokens; needed where people sign in through several.
     #[schemars(extend("examples" = ["acme"]))]
     pub(in crate::settings) identity_provider: Option<Located<String>>,

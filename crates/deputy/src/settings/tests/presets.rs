@@ -27,8 +27,9 @@ fn of(provider: &str) -> Result<Settings, String> {
 fn the_page_of_every_preset_holds_a_block_that_works() {
     for preset in Preset::NAMES.into_iter().filter(|name| *name != "oidc") {
         let (_, page) = PAGES.into_iter().find(|(name, _)| *name == preset).expect(preset);
-        let blocks: Vec<&str> =
-            page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        // A server alone stands beside another page's provider, and is no configuration by itself.
+        let blocks: Vec<&str> = blocks.filter(|block| block.contains("[[identity_provider]]")).collect();
         assert!(!blocks.is_empty(), "{preset}");
         for block in blocks {
             let hub = "[hub]\nlisten = \"127.0.0.1:7070\"\npublic_url = \"https://hub.acme.example\"\ndata_dir = \"./data\"\n";
@@ -37,9 +38,23 @@ fn the_page_of_every_preset_holds_a_block_that_works() {
             let [provider] = settings.identity_providers.as_slice() else { panic!("{preset}: one provider") };
             assert_eq!(provider.provider.settings().preset.name(), preset);
         }
-        for heading in ["## Register", "## Configure", "## Quirks", "## Revocation", "## Not confirmed"] {
+        for heading in [
+            "## Register",
+            "## Configure",
+            "## Quirks",
+            "## Tools in tabs",
+            "## Sign-in",
+            "## Exchange",
+            "## Revocation",
+            "## What does not work",
+            "## Tested against",
+            "## Not confirmed",
+        ] {
             assert!(page.contains(heading), "{preset}: {heading}");
         }
+        let tested = page.split("## Tested against").nth(1).and_then(|rest| rest.split("## ").next());
+        let is_itself = preset == "keycloak";
+        assert_eq!(tested.is_some_and(|text| text.contains("Not against")), !is_itself, "{preset}");
     }
 }
 
@@ -70,7 +85,7 @@ fn an_issuer_that_is_not_the_products_is_told_what_it_looks_like() {
         of("name = \"acme\"\npreset = \"auth0\"\nissuer = \"https://acme.eu.auth0.example\"\nprovider_tenants = []")
             .expect_err("a fault"),
         "deputy.toml:9:10: `https://acme.eu.auth0.example` is not an issuer of `auth0`\n  \
-         mend: copy `issuer` from the `iss` of a token; it looks like `https://{host}/`"
+         mend: write the slash at the end: `issuer = \"https://acme.eu.auth0.example/\"`"
     );
 }
 

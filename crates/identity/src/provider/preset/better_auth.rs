@@ -23,5 +23,7 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[],
     id_token_says: &[],
     person_never_says: &[],
+    signs_people_in: true,
+    assertion_for: None,
     machine: "{client}",
 };

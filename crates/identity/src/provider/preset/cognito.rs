@@ -29,5 +29,7 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("token_use", &["access"]), ("client_id", &[])],
     id_token_says: &[("token_use", &["id"])],
     person_never_says: &[],
+    signs_people_in: true,
+    assertion_for: None,
     machine: "{client}",
 };

@@ -32,5 +32,7 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("scp", &[])],
     id_token_says: &[],
     person_never_says: &[("idtyp", "app")],
+    signs_people_in: true,
+    assertion_for: None,
     machine: "{client}",
 };

@@ -27,5 +27,7 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[],
     id_token_says: &[("firebase", &[])],
     person_never_says: &[],
+    signs_people_in: false,
+    assertion_for: None,
     machine: "{client}",
 };

@@ -22,5 +22,7 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("typ", &["Bearer"])],
     id_token_says: &[("typ", &["ID"])],
     person_never_says: &[],
+    signs_people_in: true,
+    assertion_for: None,
     machine: "{client}",
 };

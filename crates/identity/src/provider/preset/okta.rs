@@ -3,7 +3,8 @@
 //!
 //! The issuer is the organisation. In access tokens `sub` is the login, which is an e-mail address and changes; `uid` is
 //! what ID tokens call `sub`. Access tokens of the organisation's own server have `typ`
-//! `application/okta-internal-at+jwt` and are for Okta alone: they are refused as another kind.
+//! `application/okta-internal-at+jwt` and are for Okta alone: they are refused as another kind. A client assertion is for
+//! the token endpoint: <https://developer.okta.com/docs/guides/xaa-request-token-ex/openidconnect/main/>.
 
 use super::{AccessTokenType, AudienceAt, BOTH_KINDS, IssuerForm, Keys, OPENID, Shape, SubjectAt, Tenants};
 use crate::jws::Algorithm;
@@ -25,5 +26,13 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_says: &[("cid", &[]), ("uid", &[]), ("scp", &[])],
     id_token_says: &[],
     person_never_says: &[],
+    signs_people_in: true,
+    assertion_for: Some(token_endpoint),
     machine: "{client}",
 };
+
+/// Of the organisation's own server, and of a custom one.
+fn token_endpoint(issuer: &str) -> String {
+    let own = if issuer.contains("/oauth2/") { "" } else { "/oauth2" };
+    format!("{issuer}{own}/v1/token")
+}

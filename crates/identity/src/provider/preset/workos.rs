@@ -3,7 +3,8 @@
 //!
 //! `https://api.workos.com` is the issuer of every WorkOS customer: the organisation is what tells ours from theirs, so
 //! somebody who is in none is refused. Its keys are per client, which that issuer does not name. AuthKit as the
-//! authorization server of MCP has an issuer of its own: <https://workos.com/docs/authkit/mcp>.
+//! authorization server of MCP has an issuer of its own: <https://workos.com/docs/authkit/mcp>. So has WorkOS Connect, whose
+//! ID tokens name no organisation: <https://workos.com/docs/reference/workos-connect/token>.
 
 use super::{AccessTokenType, AudienceAt, BOTH_KINDS, IssuerForm, Keys, SUB, Shape, Tenants};
 use crate::jws::Algorithm;
@@ -23,11 +24,13 @@ pub(super) const SHAPE: Shape = Shape {
     access_token_type: AccessTokenType::Untyped,
     kinds: BOTH_KINDS,
     groups: "roles",
-    tenants: Tenants::Always(&["org_id"]),
+    tenants: Tenants::AlwaysAt("https://api.workos.com", &["org_id"]),
     audience: AudienceAt::Aud,
     subject: SUB,
     access_token_says: &[],
     id_token_says: &[],
     person_never_says: &[],
+    signs_people_in: true,
+    assertion_for: None,
     machine: "{client}",
 };

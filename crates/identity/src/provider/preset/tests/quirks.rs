@@ -330,3 +330,33 @@ fn a10_a_token_behind_which_there_is_only_a_client_is_of_nobody() {
 fn a12_clerk_people_who_still_have_to_choose_an_organisation_are_refused() {
     assert_eq!(fixture("clerk").with("sts", &json!("pending")).unwrap_err(), TokenError::Kind);
 }
+
+#[test]
+fn a12_workos_must_name_an_organisation_where_its_issuer_is_every_customers_and_may_where_it_is_ones_own() {
+    let provider = |issuer: &str| {
+        let preset = Preset::named("workos").unwrap();
+        let keys = KeysAt::Set("https://api.workos.com/sso/jwks/client_1".parse().unwrap());
+        let issuer = Issuer::new(issuer).unwrap();
+        let settings = preset.settings_at(name("acme"), TenantId::single(), issuer, Some(keys)).unwrap();
+        Provider::new(Settings { provider_tenants: Some(vec![]), ..settings })
+    };
+    for shared in ["https://api.workos.com", "https://api.workos.com/user_management/client_1"] {
+        assert!(matches!(provider(shared), Err(ProviderError::TenantsUnsaid { .. })), "{shared}");
+    }
+    assert!(provider("https://acme.authkit.app").is_ok());
+}
+
+#[test]
+fn the_usual_mistakes_about_an_issuer_have_a_mend_of_their_own() {
+    for (preset, issuer, mend) in [
+        ("auth0", "https://acme.eu.auth0.example", "`issuer = \"https://acme.eu.auth0.example/\"`"),
+        ("entra", "https://login.microsoftonline.com/common/v2.0", "your directory's id (a GUID)"),
+        ("keycloak", "https://id.acme.example", "`issuer = \"https://id.acme.example/realms/REALM\"`"),
+        ("okta", "https://acme.okta.example/oauth2/default/", "remove the slash at the end"),
+        ("logto", "https://acme.logto.app", "`issuer = \"https://acme.logto.app/oidc\"`"),
+        ("cognito", "https://acme.auth.eu-west-1.amazoncognito.com", "it looks like"),
+    ] {
+        let said = keys_of(preset, issuer).unwrap_err().mend().unwrap();
+        assert!(said.contains(mend), "{preset}: {said}");
+    }
+}
