@@ -120,14 +120,15 @@ def node():
 class Program:
     """One process of the world, with its log."""
 
-    def __init__(self, name, command, log):
+    def __init__(self, name, command, log, environment=None):
         self.name, self.command, self.log = name, [str(part) for part in command], log
+        self.environment = {**os.environ, **environment} if environment else None
         self.process = None
 
     def start(self):
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=self.environment
             )
 
     def wait_for(self, url, seconds=30.0):
@@ -191,8 +192,8 @@ class SmallWorld:
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         return target / os.environ.get("DEPUTY_PROFILE", "debug") / name
 
-    def _program(self, name, command):
-        return Program(name, command, self.state / "logs" / f"{name}.log")
+    def _program(self, name, command, environment=None):
+        return Program(name, command, self.state / "logs" / f"{name}.log", environment)
 
     def _config(self, hub):
         classes = "\n".join(f'{tool} = ["{kind}"]' for tool, kind in CLASSES.items())

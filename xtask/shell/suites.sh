@@ -74,7 +74,15 @@ suite_web() {
 node_tests() { (cd "$DEPUTY_ROOT/$1" && npm test --silent); }
 sdk_types() { (cd "$DEPUTY_ROOT/web/sdk" && npm run --silent check -- --checkJs --strict); }
 
-suite_e2e() { python_suite e2e; }
+# Under --all two programs of others, which take minutes to build: oauth2-proxy, and an OpenTelemetry Collector.
+e2e_tools() {
+  need_packages; need_python
+  [ -n "$DEPUTY_TEST_ALL" ] || return 0
+  need_npm examples/behind-a-proxy; need_npm e2e/servers
+  need_go e2e/proxy oauth2-proxy github.com/oauth2-proxy/oauth2-proxy/v7
+  need_go e2e/collector otel-collector .
+}
+suite_e2e() { tools_or_fail e2e_tools || return; python_suite e2e; }
 # A stock server for the signing world, and a real Keycloak where the machine has Java and Maven.
 identity_tools() { need_packages; need_python; need_npm e2e/servers; need_keycloak; }
 suite_identity() { tools_or_fail identity_tools || return; python_suite identity; }
