@@ -4,6 +4,8 @@
 //! could be guessed. The public part holds only `"personal": "sha256:<SHA-256(salt || personal part)>"`, so that erasing
 //! personal part and salt leaves every proof valid (AUD-06).
 
+mod written;
+
 use crate::{AuditError, Hash};
 use deputy_core::canonical::{self, Digest};
 use deputy_core::event::PERSONAL;
@@ -14,6 +16,7 @@ use deputy_core::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use written::written;
 
 /// The format that `"v"` names.
 const VERSION: u8 = 1;
@@ -82,7 +85,9 @@ impl Draft {
             return Err(AuditError::TooLarge(seq));
         }
         let mut bytes = self.before;
-        bytes.extend_from_slice(format!(",\"seq\":{seq},").as_bytes());
+        bytes.extend_from_slice(b",\"seq\":");
+        bytes.extend_from_slice(seq.to_string().as_bytes());
+        bytes.push(b',');
         bytes.extend_from_slice(&self.after);
         let leaf = leaf(&bytes);
         Ok(Record { seq, bytes, personal: self.personal, leaf })
@@ -111,17 +116,8 @@ impl Personal {
     /// What the public part says of the personal part.
     #[must_use]
     pub fn commitment(&self) -> Digest {
-        Digest::of_bytes(&[&self.salt[..], &self.bytes].concat())
+        Digest::of_joined(&[&self.salt, &self.bytes])
     }
-}
-
-/// Canonical JSON of a part. The parts below name their members in canonical order and have no number above 2^53, so
-/// that plain JSON of them is canonical already; only `detail` holds values of any shape.
-fn written<T: Serialize>(part: &T, detail: &BTreeMap<&str, &Value>) -> Result<Vec<u8>, AuditError> {
-    if detail.is_empty() {
-        return serde_json::to_vec(part).map_err(|error| AuditError::Unreadable(error.to_string()));
-    }
-    Ok(canonical::to_canonical(part)?)
 }
 
 /// The record hash (RFC 6962 section 2.1) of a public part.

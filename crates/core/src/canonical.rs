@@ -19,6 +19,16 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Of bytes that follow each other: the same as of all of them in one.
+    #[must_use]
+    pub fn of_joined(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+
     /// Of a list of parts, each preceded by its length (8 bytes, big endian), so that no two lists collide.
     #[must_use]
     pub fn of_parts(parts: &[&[u8]]) -> Self {
@@ -49,11 +59,21 @@ impl Digest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Does something with the text, without a string for it: lines of the log hold many.
+    pub fn with_text<T>(&self, then: impl FnOnce(&str) -> T) -> T {
+        let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        if let Some((_, digits)) = text.split_at_mut_checked(7) {
+            // INVARIANT: 64 digits, two for each of 32 bytes.
+            let _ = hex::encode_to_slice(self.0, digits);
+        }
+        then(std::str::from_utf8(&text).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex::encode(self.0))
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -78,7 +98,7 @@ impl std::str::FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
@@ -107,6 +127,11 @@ pub fn to_canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
 /// A number that cannot be written canonically.
 pub fn value_to_canonical(value: &Value) -> Result<Vec<u8>, JsonError> {
     plain::written(value).map_or_else(|| to_canonical(value), Ok)
+}
+
+/// Adds a text to RFC 8785 bytes, quoted and escaped.
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
+    plain::string(out, text);
 }
 
 /// Parses JSON, refusing duplicate members at any depth (A7, R9) and nesting deeper than 128.
@@ -202,6 +227,11 @@ mod tests {
         let bytes = to_canonical(&value.expect("json")).expect("canonical");
         let text = String::from_utf8(bytes).expect("utf-8");
         assert_eq!(text, "{\"\\r\":2,\"1\":3,\"n\":[1e+21,1,0,1e-7],\"\u{20ac}\":1,\"\u{1f600}\":4}");
+    }
+
+    #[test]
+    fn joined_bytes_have_the_digest_of_all_in_one() {
+        assert_eq!(Digest::of_joined(&[b"ab", b"", b"c"]), Digest::of_bytes(b"abc"));
     }
 
     #[test]

@@ -140,6 +140,21 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::InputRequired => "input_required",
+            Self::Cancelled => "cancelled",
+            Self::NotStarted => "not_started",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// How the name of a detail begins that identifies a person, or could be guessed: it is kept apart and can be erased.
 pub const PERSONAL: &str = "personal.";
 

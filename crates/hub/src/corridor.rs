@@ -313,7 +313,8 @@ impl Corridor {
         let performed = if Paging::is(&ready.call().tool) {
             self.page_lane.perform(&ready)
         } else {
-            self.answers.bound(ready.caller(), self.perform(&ready, events, cancel).await)
+            let performs = self.perform(&ready, events, cancel);
+            self.answers.bound(ready.caller(), ready.meanwhile(performs).await)
         };
         let reason = performed.answer.as_ref().err().map(|refused| refused.reason);
         traced::came(trace, performs, performed.outcome, reason);
@@ -372,9 +373,13 @@ impl Corridor {
             performed
         };
         let forward = async {
-            let durable = ready.on_disk().await.is_ok();
+            let mut durable = None;
             while let Some(step) = moving.recv().await {
-                if durable {
+                let known = match durable {
+                    Some(known) => known,
+                    None => *durable.insert(ready.on_disk().await.is_ok()),
+                };
+                if known {
                     self.taint.mark(ready.caller().user(), ready.caller().client());
                     // A slow reader loses steps of progress, never the end.
                     let _ = events.try_send(step);

@@ -5,19 +5,94 @@
 //!                                          └─ else ─▶ Durable<Intent> ─▶ Ready
 //! ```
 //!
+//! A read's line waits a moment for its outcome's, so that both are one commit: see [`Line`].
+//!
 //! Nothing outside this crate can make any of them.
 
 use crate::caller::Caller;
+use crate::journal::Journal;
 use crate::ports::{Appended, StoreError};
-use deputy_core::{Call, Facts, User};
+use deputy_core::{Call, Event, Facts, User};
 use deputy_policy::Authorized;
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Decided, and its line handed to the log. Not yet a right to act.
+/// How long a read's line may wait for its outcome's. Nothing of the read is released meanwhile; if the hub ends, what is not
+/// in the log is a read whose answer nobody got.
+const LONGEST_HELD: Duration = Duration::from_millis(50);
+
+/// Decided, and its line made. Not yet a right to act.
 pub struct Intent {
     authorized: Authorized<Caller>,
-    line: Shared<Appended>,
+    line: Line,
+}
+
+/// The line of an intent on its way to the disk. It reaches the log whatever becomes of the call: with the outcome's, when
+/// somebody asks whether it is on disk, after [`LONGEST_HELD`], or at the latest when the call is dropped.
+pub(crate) struct Line {
+    journal: Arc<Journal>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Made, and not handed to the log yet.
+    Held(Box<Event>),
+    /// Handed to the log; tells when it is on disk.
+    Sent(Shared<Appended>),
+    /// Handed to the log by whoever took it.
+    Taken,
+}
+
+impl Line {
+    pub(crate) fn held(journal: &Arc<Journal>, event: Event) -> Self {
+        Self { journal: Arc::clone(journal), state: Mutex::new(State::Held(Box::new(event))) }
+    }
+
+    /// Hands it to the log, if that was not done. `None`: somebody else did.
+    pub(crate) fn send(&self) -> Option<Shared<Appended>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = match std::mem::replace(&mut *state, State::Taken) {
+            State::Held(event) => State::Sent(self.journal.append_later(vec![*event]).shared()),
+            other => other,
+        };
+        match &*state {
+            State::Sent(sent) => Some(sent.clone()),
+            State::Held(_) | State::Taken => None,
+        }
+    }
+
+    /// The line, if it was not handed to the log: whoever takes it hands it over.
+    fn take(&self) -> Option<Event> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Held(event) => Some(*event),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        matches!(&*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Held(_))
+    }
+
+    async fn on_disk(&self) -> Result<(), StoreError> {
+        match self.send() {
+            Some(sent) => sent.await.map(|_| ()),
+            None => Err(StoreError::Unavailable("the intent's line is not known to be on disk".to_owned())),
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(event) = self.take() {
+            drop(self.journal.append_later(vec![event]));
+        }
+    }
 }
 
 /// Something whose line is on disk.
@@ -36,8 +111,8 @@ pub enum Ready {
 }
 
 impl Intent {
-    pub(crate) fn new(authorized: Authorized<Caller>, line: Appended) -> Self {
-        Self { authorized, line: line.shared() }
+    pub(crate) const fn new(authorized: Authorized<Caller>, line: Line) -> Self {
+        Self { authorized, line }
     }
 
     /// The class decides: a risky call waits here until its line is on disk, a read goes on beside it.
@@ -46,9 +121,16 @@ impl Intent {
         if !self.is_risky() {
             return Ok(Ready::Read(ReadIntent(self)));
         }
-        match self.line.clone().await {
-            Ok(_) => Ok(Ready::Durable(Durable(self))),
+        match self.line.on_disk().await {
+            Ok(()) => Ok(Ready::Durable(Durable(self))),
             Err(error) => Err((self, error)),
+        }
+    }
+
+    /// Hands a risky call's line to the log at once.
+    pub(crate) fn send_if_risky(&self) {
+        if self.is_risky() {
+            drop(self.line.send());
         }
     }
 
@@ -77,7 +159,34 @@ impl Ready {
 
     /// Waits until the intent's line is on disk: the gate that everything released passes.
     pub(crate) async fn on_disk(&self) -> Result<(), StoreError> {
-        self.intent().line.clone().await.map(|_| ())
+        self.intent().line.on_disk().await
+    }
+
+    /// Does something of which nothing is released until it ends: a line that is held goes to the log meanwhile, if it takes
+    /// long.
+    pub(crate) async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> T {
+        if !self.line_is_held() {
+            return work.await;
+        }
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            done = work.as_mut() => return done,
+            () = tokio::time::sleep(LONGEST_HELD) => {}
+        }
+        // Whoever records the outcome asks for the line again, and is told then if it failed.
+        let (done, _) = tokio::join!(work, self.on_disk());
+        done
+    }
+
+    /// Whether the intent's line still waits for its outcome's.
+    pub(crate) fn line_is_held(&self) -> bool {
+        self.intent().line.is_held()
+    }
+
+    /// The intent's line, if it still waits: whoever takes it hands it to the log, before the outcome's.
+    pub(crate) fn take_line(&self) -> Option<Event> {
+        self.intent().line.take()
     }
 
     pub(crate) const fn intent(&self) -> &Intent {
@@ -106,5 +215,56 @@ impl Reach {
     #[must_use]
     pub fn user(&self) -> &User {
         self.0.user()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{AuditLog, Clock};
+    use deputy_audit::arguments::Recording;
+    use deputy_core::{EventKind, TenantId, Timestamp};
+
+    #[derive(Default)]
+    struct Handed(Mutex<Vec<EventKind>>);
+
+    impl AuditLog for Handed {
+        fn append(&self, events: Vec<Event>) -> Appended {
+            self.0.lock().expect("lock").extend(events.iter().map(|event| event.kind));
+            Box::pin(std::future::ready(Ok(0)))
+        }
+    }
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+    }
+
+    fn held(log: &Arc<Handed>) -> Line {
+        let journal = Journal::new(Arc::<Handed>::clone(log), Arc::new(Still), Recording::Hash);
+        let event = Event::new(Timestamp::from_millis(0), TenantId::single(), EventKind::Intent);
+        Line::held(&Arc::new(journal), event)
+    }
+
+    #[test]
+    fn a_held_line_whose_call_is_dropped_reaches_the_log() {
+        let log = Arc::new(Handed::default());
+        let line = held(&log);
+        assert!(log.0.lock().expect("lock").is_empty());
+        drop(line);
+        assert_eq!(*log.0.lock().expect("lock"), [EventKind::Intent]);
+    }
+
+    #[test]
+    fn a_line_is_handed_over_once() {
+        let log = Arc::new(Handed::default());
+        let line = held(&log);
+        assert!(line.send().is_some() && line.send().is_some());
+        assert!(line.take().is_none(), "it is not there to be taken any more");
+        drop(line);
+        assert_eq!(log.0.lock().expect("lock").len(), 1);
     }
 }

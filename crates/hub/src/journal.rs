@@ -1,7 +1,7 @@
 //! Writes the lines of the audit log: who, through whom, what, by which right, why.
 
 use crate::caller::{By, Caller};
-use crate::intent::{Intent, Ready};
+use crate::intent::{Intent, Line, Ready};
 use crate::meter::Meter;
 use crate::ports::{AuditLog, Clock, StoreError};
 use crate::supervisor::Supervisor;
@@ -50,6 +50,11 @@ impl Journal {
         self.append_later(events).await.map(|_| ())
     }
 
+    async fn append_kept(&self, events: &[Event]) -> Result<(), StoreError> {
+        events.iter().for_each(|event| self.meter.line(event));
+        self.log.append_kept(events).await.map(|_| ())
+    }
+
     /// Hands lines over without waiting: for acts that take rights away, which never wait for the log (invariant 14).
     pub(crate) fn append_later(&self, events: Vec<Event>) -> crate::ports::Appended {
         events.iter().for_each(|event| self.meter.line(event));
@@ -62,18 +67,21 @@ impl Journal {
         &self.meter
     }
 
-    /// No line, no effect: hands the intent's line to the log and gives the proof that this was done.
-    pub(crate) fn submit(&self, authorized: Authorized<Caller>, lane: &str) -> Intent {
+    /// No line, no effect: makes the intent's line, and hands it to the log unless it may wait for the outcome's.
+    pub(crate) fn submit(self: &Arc<Self>, authorized: Authorized<Caller>, lane: &str) -> Intent {
         let mut event = self.about(EventKind::Intent, authorized.caller(), authorized.call());
         event.policies = authorized.policies().to_vec();
         event.policy_version = Some(*authorized.version());
         event.lane = Some(lane.to_owned());
-        let line = self.append_later(vec![event]);
-        Intent::new(authorized, line)
+        let intent = Intent::new(authorized, Line::held(self, event));
+        // INVARIANT: only a read's line may wait; whoever waits for a risky one's finds it on its way.
+        intent.send_if_risky();
+        intent
     }
 
-    /// The second line of a call. If it cannot be written now, the answer is held back for good, and the line is tried
-    /// again beside everything else until the hub stops: what is known of an effect should not be lost.
+    /// The second line of a call, and with it the first if that has waited. If they cannot be written now, the answer is held
+    /// back for good, and they are tried again beside everything else until the hub stops: what is known of an effect should
+    /// not be lost.
     pub(crate) async fn close(
         self: &Arc<Self>,
         ready: &Ready,
@@ -85,20 +93,22 @@ impl Journal {
         let mut event = self.about(EventKind::Outcome, authorized.caller(), authorized.call());
         event.outcome = Some(outcome);
         event.reason = reason;
-        let written = self.append(vec![event.clone()]).await;
+        let intent = ready.take_line();
+        let lines: Vec<Event> = intent.into_iter().chain([event]).collect();
+        let written = self.append_kept(&lines).await;
         if written.is_err() {
             let journal = Arc::clone(self);
-            supervisor.start_until_shutdown(async move { journal.insist(event).await });
+            supervisor.start_until_shutdown(async move { journal.insist(lines).await });
         }
         written
     }
 
-    /// Tries a line again, ever more slowly, until it is on disk.
-    pub(crate) async fn insist(&self, event: Event) {
+    /// Tries lines again, ever more slowly, until they are on disk.
+    pub(crate) async fn insist(&self, lines: Vec<Event>) {
         let mut wait = Duration::from_millis(200);
         loop {
             tokio::time::sleep(wait).await;
-            match self.append(vec![event.clone()]).await {
+            match self.append_kept(&lines).await {
                 Ok(()) => return,
                 Err(error) => tracing::warn!(%error, "a line still cannot be written"),
             }

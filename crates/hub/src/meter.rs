@@ -85,14 +85,7 @@ impl Meter {
 /// The stable word for an outcome.
 #[must_use]
 pub const fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded => "succeeded",
-        Outcome::Failed => "failed",
-        Outcome::InputRequired => "input_required",
-        Outcome::Cancelled => "cancelled",
-        Outcome::NotStarted => "not_started",
-        Outcome::Unknown => "unknown",
-    }
+    outcome.code()
 }
 
 #[cfg(test)]

@@ -72,6 +72,10 @@ pub trait AuditLog: Send + Sync {
     /// Queues lines of one tenant now, in this order; the future tells when they are durable (commit returned under
     /// `synchronous=FULL`). Dropping the future does not take the lines back.
     fn append(&self, events: Vec<Event>) -> Appended;
+    /// The same of lines that whoever writes them keeps, to try them again if it must.
+    fn append_kept(&self, events: &[Event]) -> Appended {
+        self.append(events.to_vec())
+    }
     /// Why lines cannot be written now: set by a failed commit, cleared by one that works (the log tries by itself).
     /// A log that never fails keeps this one.
     fn fault(&self) -> Option<String> {

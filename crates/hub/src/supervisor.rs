@@ -23,6 +23,11 @@ impl Supervisor {
         self.tracker.spawn(task);
     }
 
+    /// Starts work that blocks and ends by itself, on a thread of its own.
+    pub fn start_blocking(&self, work: impl FnOnce() + Send + 'static) {
+        self.tracker.spawn_blocking(work);
+    }
+
     /// Starts a task that goes on until shutdown.
     pub fn start_until_shutdown(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();

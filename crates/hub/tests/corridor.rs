@@ -78,6 +78,62 @@ async fn aud_01_a_read_is_asked_beside_its_line_but_not_released_before_it() {
 }
 
 #[tokio::test]
+async fn a_read_that_is_answered_at_once_is_one_commit() {
+    let world = World::new().await;
+    let tab = world.tab("alice").await;
+    let caller = world.caller("alice").await;
+    let (answer, _tab) = tokio::join!(world.run(caller, wish("list", &json!({}))), answering(tab, "one"));
+    answer.unwrap();
+    let handed_over = world.tables.until_handed_over(&[EventKind::Intent, EventKind::Outcome]).await;
+    assert!(!handed_over.contains(&vec![EventKind::Intent]), "and its intent is not written twice");
+}
+
+#[tokio::test]
+async fn a_read_that_takes_long_is_in_the_log_while_it_runs() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    let caller = world.caller("alice").await;
+    let mut events = world.hub.call(caller, wish("list", &json!({})));
+    let (id, _) = tab.start_call().await;
+    let soon = Duration::from_secs(10);
+    tokio::time::timeout(soon, world.tables.until_handed_over(&[EventKind::Intent])).await.unwrap();
+    tab.say(&id, TabFrame::Result(ToolResult::Text { text: "late".to_owned() })).await;
+    assert!(matches!(events.next().await, Some(CallEvent::Done(Ok(_)))));
+    world.tables.until_handed_over(&[EventKind::Outcome]).await;
+}
+
+#[tokio::test]
+async fn aud_01_a_write_hands_its_intent_over_by_itself_before_anything_else() {
+    let world = World::with_policy(permit_all()).await;
+    let tab = world.tab("alice").await;
+    let caller = world.caller("alice").await;
+    let (answer, _tab) =
+        tokio::join!(world.run(caller, wish("note", &json!({"text": "x"}))), answering(tab, "noted"));
+    answer.unwrap();
+    let handed_over = world.tables.until_handed_over(&[EventKind::Outcome]).await;
+    assert!(handed_over.contains(&vec![EventKind::Intent]));
+}
+
+#[tokio::test]
+async fn invariant_14_a_read_whose_line_fails_is_tried_again_with_both_its_lines() {
+    let world = World::new().await;
+    let mut tab = world.tab("alice").await;
+    let caller = world.caller("alice").await;
+    world.tables.set_broken(true);
+    let (answer, ()) = tokio::join!(world.run(caller, wish("list", &json!({}))), async {
+        tab.answer("secret").await;
+    });
+    answer.unwrap_err();
+    world.tables.set_broken(false);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while world.tables.of_kind(EventKind::Outcome).is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the lines come once the disk is back");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(world.tables.of_kind(EventKind::Intent).len(), 1);
+}
+
+#[tokio::test]
 async fn invariant_14_a_failed_append_is_a_refusal_and_the_tab_never_hears_of_a_write() {
     let world = World::with_policy(permit_all()).await;
     let mut tab = world.tab("alice").await;

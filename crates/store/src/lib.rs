@@ -120,6 +120,9 @@ pub enum OpenError {
     /// The database.
     #[error("the database fails: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database, where lines are written.
+    #[error("the database fails: {0}")]
+    Appending(#[from] rusqlite::Error),
     /// Something in the database does not read back.
     #[error("the database holds something unreadable: {0}")]
     Corrupt(String),

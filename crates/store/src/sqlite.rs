@@ -81,7 +81,7 @@ impl SqliteStore {
     /// # Errors
     /// An unsound SQLite (STO-02), a database that was rolled back or changed (AUD-05), a missing key, no disk.
     pub async fn open(place: Place, settings: Settings, supervisor: &Supervisor) -> Result<Self, OpenError> {
-        let writer = writer::Writer::open(place.clone(), settings.clone()).await?;
+        let writer = writer::Writer::open(place.clone(), settings.clone(), supervisor).await?;
         let (sizes_at_start, health) = (writer.sizes(), writer.health());
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.readers.max(1))
@@ -130,7 +130,11 @@ impl SqliteStore {
 
 impl AuditLog for SqliteStore {
     fn append(&self, events: Vec<Event>) -> Appended {
-        let queued = Line::all(&events).and_then(|lines| {
+        self.append_kept(&events)
+    }
+
+    fn append_kept(&self, events: &[Event]) -> Appended {
+        let queued = Line::all(events).and_then(|lines| {
             let (waiter, answer) = oneshot::channel();
             self.send(Message::Job(Box::new(Append { lines, waiter })))?;
             Ok(answer)

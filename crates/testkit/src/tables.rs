@@ -19,6 +19,7 @@ use tokio::sync::{Barrier, watch};
 /// All tables. A change and its line happen together or not at all.
 pub struct Memory {
     events: Arc<Mutex<Vec<Event>>>,
+    handed_over: watch::Sender<Vec<Vec<EventKind>>>,
     tickets: Mutex<HashMap<Digest, TicketRecord>>,
     approvals: Mutex<HashMap<ApprovalId, ApprovalRecord>>,
     reviewed: Mutex<Vec<ApprovalId>>,
@@ -41,6 +42,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             events: Arc::default(),
+            handed_over: watch::Sender::default(),
             tickets: Mutex::default(),
             approvals: Mutex::default(),
             reviewed: Mutex::default(),
@@ -72,6 +74,13 @@ impl Memory {
     #[must_use]
     pub fn of_kind(&self, kind: EventKind) -> Vec<Event> {
         self.events().into_iter().filter(|event| event.kind == kind).collect()
+    }
+
+    /// Waits until lines of these kinds were handed over together, whether they are written yet or not. Gives everything
+    /// that was handed over.
+    pub async fn until_handed_over(&self, kinds: &[EventKind]) -> Vec<Vec<EventKind>> {
+        let mut handed_over = self.handed_over.subscribe();
+        handed_over.wait_for(|all| all.iter().any(|one| one == kinds)).await.unwrap().clone()
     }
 
     /// From now on nothing can be written, or it can again.
@@ -135,6 +144,7 @@ impl AuditLog for NullLog {
 
 impl AuditLog for Memory {
     fn append(&self, events: Vec<Event>) -> Appended {
+        self.handed_over.send_modify(|all| all.push(events.iter().map(|event| event.kind).collect()));
         let (broken, log) = (Arc::clone(&self.broken), Arc::clone(&self.events));
         let (failures, mut stalled) = (Arc::clone(&self.failures), self.stalled.subscribe());
         Box::pin(async move {

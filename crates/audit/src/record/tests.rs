@@ -138,6 +138,23 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_part_is_written_as_its_canonical_json_is(event in events()) {
+        let (before, after, apart) = split(&event);
+        prop_assert_eq!(written(&before, &before.detail).ok(), canonical::to_canonical(&before).ok());
+        prop_assert_eq!(written(&after, &BTreeMap::new()).ok(), canonical::to_canonical(&after).ok());
+        prop_assert_eq!(written(&apart, &apart.detail).ok(), canonical::to_canonical(&apart).ok());
+    }
+}
+
+#[test]
+fn details_whose_names_are_not_ascii_are_sorted_as_utf16() {
+    let event = full().with_detail("\u{e000}", 1).with_detail("\u{1f600}", 2.5);
+    let (before, _, _) = split(&event);
+    assert_eq!(written(&before, &before.detail).ok(), canonical::to_canonical(&before).ok());
+}
+
 #[test]
 fn plain_json_of_a_part_without_details_is_canonical_json() {
     let bare = Event { detail: Map::new(), ..full() };

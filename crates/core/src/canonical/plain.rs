@@ -76,7 +76,7 @@ fn number(out: &mut Vec<u8>, number: &Number) -> Option<()> {
 }
 
 /// With the escapes that ECMAScript writes, and no others (RFC 8785 section 3.2.2.2).
-fn string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(place) = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')) {

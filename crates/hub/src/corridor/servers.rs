@@ -174,7 +174,8 @@ impl Corridor {
         };
         drop(waits);
         let asks = traced::asking(trace, &ready, lane);
-        let relayed = self.relay(&ready, passing, listener, &trace.within(&asks)).await;
+        let within = trace.within(&asks);
+        let relayed = ready.meanwhile(self.relay(&ready, passing, listener, &within)).await;
         if relayed.outcome == Outcome::NotStarted {
             self.let_go(passing);
         }

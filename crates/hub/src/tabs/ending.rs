@@ -109,7 +109,7 @@ impl Tabs {
             if let Err(error) = line.await {
                 tracing::error!(%error, "the end of a tab could not be recorded yet");
                 tokio::select! {
-                    () = journal.insist(event) => {}
+                    () = journal.insist(vec![event]) => {}
                     () = stop.cancelled() => {}
                 }
             }

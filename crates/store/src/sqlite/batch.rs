@@ -12,9 +12,6 @@ use std::collections::BTreeMap;
 /// The most rows per INSERT: few enough bound values for any SQLite.
 const ROWS: usize = 256;
 
-/// The most hashes that a line which is written alone may bring; one in many lines completes more of the tree than that.
-const HASHES: usize = 6;
-
 /// When, of which call, and the line itself.
 type Numbered = (u64, Option<CallId>, Record);
 
@@ -22,14 +19,17 @@ type Numbered = (u64, Option<CallId>, Record);
 #[derive(Default)]
 pub(crate) struct Batch(BTreeMap<TenantId, Part>);
 
+/// What one commit appends to one log.
 #[derive(Default)]
-struct Part {
-    events: Vec<Numbered>,
-    first_index: u64,
+pub(crate) struct Part {
+    pub(crate) events: Vec<Numbered>,
+    /// Where the first of the hashes is stored.
+    pub(crate) first_index: u64,
     /// 32 bytes each, in the order of their indexes.
-    hashes: Vec<u8>,
-    opened: BTreeMap<CallId, u64>,
-    closed: Vec<CallId>,
+    pub(crate) hashes: Vec<u8>,
+    /// Calls whose outcome is owed from here on, with the number of the intent's line.
+    pub(crate) opened: BTreeMap<CallId, u64>,
+    pub(crate) closed: Vec<CallId>,
 }
 
 impl Batch {
@@ -56,51 +56,9 @@ impl Batch {
         Ok(seq)
     }
 
-    /// The one line and its tenant, where nothing else is to be written.
-    fn alone(&self) -> Option<(&TenantId, &Part, &Numbered)> {
-        let mut parts = self.0.iter();
-        let (Some((tenant, part)), None) = (parts.next(), parts.next()) else { return None };
-        match part.events.as_slice() {
-            [event] if part.hashes.len() <= HASHES * 32 => Some((tenant, part, event)),
-            _ => None,
-        }
-    }
-
-    /// Writes one line and its transaction's beginning and end in a single errand to the thread of the database: of what a
-    /// caller waits for who is alone, errands are the most. `false` if this is no such batch; then nothing was done.
-    pub(crate) async fn commit_alone(&self, connection: &mut SqliteConnection) -> Result<bool, OpenError> {
-        let Some((tenant, part, (at, call, record))) = self.alone() else { return Ok(false) };
-        let mut text: QueryBuilder<Sqlite> = QueryBuilder::new(
-            "BEGIN IMMEDIATE;
-             INSERT INTO audit_event (tenant, seq, at, call, public, leaf, personal, salt)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
-             INSERT INTO audit_hash (tenant, idx, hash) VALUES (?1, ?9, substr(?10, 1, 32))",
-        );
-        for row in 1..part.hashes.len() / 32 {
-            text.push(format_args!(", (?1, ?9 + {row}, substr(?10, {}, 32))", row * 32 + 1));
-        }
-        if !part.opened.is_empty() {
-            text.push("; INSERT OR REPLACE INTO open_call (tenant, call_id, seq) VALUES (?1, ?4, ?2)");
-        }
-        if !part.closed.is_empty() {
-            text.push("; DELETE FROM open_call WHERE tenant = ?1 AND call_id = ?4");
-        }
-        text.push("; COMMIT");
-        let personal = record.personal.as_ref();
-        text.build()
-            .bind(tenant.as_str())
-            .bind(number(record.seq)?)
-            .bind(number(*at)?)
-            .bind(call.as_ref().map(CallId::as_str))
-            .bind(record.bytes.as_slice())
-            .bind(record.leaf.0.as_slice())
-            .bind(personal.map(|personal| personal.bytes.as_slice()))
-            .bind(personal.map(|personal| personal.salt.as_slice()))
-            .bind(number(part.first_index)?)
-            .bind(part.hashes.as_slice())
-            .execute(connection)
-            .await?;
-        Ok(true)
+    /// What is appended to each log.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&TenantId, &Part)> {
+        self.0.iter()
     }
 
     /// Writes everything. The caller holds the transaction.

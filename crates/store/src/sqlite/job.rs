@@ -23,8 +23,14 @@ pub(crate) trait Change: Send + 'static {
 /// One piece of work, whatever its answer is.
 #[async_trait]
 pub(crate) trait Job: Send {
-    /// Whether it changes tables of its own, and so needs a savepoint.
-    fn changes_tables(&self) -> bool;
+    /// Its lines, if they are all it is; `None`: it changes tables of its own, and so needs a savepoint.
+    fn lines(&self) -> Option<&[Line]> {
+        None
+    }
+    /// Its lines, if they are all it is, to be written.
+    fn take_lines(&mut self) -> Vec<Line> {
+        Vec::new()
+    }
     /// Does it and gives its lines.
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Vec<Line>, sqlx::Error>;
     /// Tells whoever waits: the number of the first line, or why nothing was written.
@@ -39,6 +45,9 @@ pub(crate) enum Message {
     Checkpoint(TenantId, oneshot::Sender<Result<Option<String>, StoreError>>),
     /// Fold the write-ahead log into the database and empty it.
     Fold(oneshot::Sender<Result<(), StoreError>>),
+    /// Run a statement where lines are appended.
+    #[cfg(test)]
+    OnAppender(&'static str, oneshot::Sender<Vec<i64>>),
 }
 
 /// Lines alone.
@@ -49,11 +58,14 @@ pub(crate) struct Append {
 
 #[async_trait]
 impl Job for Append {
-    fn changes_tables(&self) -> bool {
-        false
+    fn lines(&self) -> Option<&[Line]> {
+        Some(&self.lines)
+    }
+    fn take_lines(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.lines)
     }
     async fn apply(&mut self, _: &mut SqliteConnection) -> Result<Vec<Line>, sqlx::Error> {
-        Ok(std::mem::take(&mut self.lines))
+        Ok(self.take_lines())
     }
     fn answer(self: Box<Self>, result: Result<u64, StoreError>) {
         // Whoever dropped the future does not want to know.
@@ -73,9 +85,6 @@ impl<C: Change> Job for Waiting<C>
 where
     C::Answer: Send,
 {
-    fn changes_tables(&self) -> bool {
-        true
-    }
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Vec<Line>, sqlx::Error> {
         let (answer, lines) = self.change.apply(connection).await?;
         self.answer = Some(answer);

@@ -1,6 +1,7 @@
 //! Connections and tables.
 
 use crate::OpenError;
+use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection as _, SqliteConnection};
 use std::path::Path;
@@ -20,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
+    include_str!("schema/10.sql"),
 ];
 
 /// How the writer connects: every commit is on disk before it returns (STO-04).
@@ -34,9 +36,26 @@ pub(crate) fn for_writing(database: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(5))
         // What every commit touches stays in memory, and a page that many commits change is folded once, not each time.
-        .pragma("cache_size", "-4096")
+        .pragma("cache_size", "-2048")
         .pragma("wal_autocheckpoint", "8192")
         .statement_cache_capacity(256)
+}
+
+/// How lines are appended: a connection of its own with the same promises.
+///
+/// # Errors
+/// There is no such database, or it does not open.
+pub(crate) fn for_appending(database: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_with_flags(
+        database,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;
+         PRAGMA cache_size = -2048; PRAGMA wal_autocheckpoint = 8192;",
+    )?;
+    Ok(connection)
 }
 
 /// How readers connect.

@@ -85,7 +85,21 @@ impl Process {
         self.run(self.store.checkpoint(&tenant())).expect("signs")
     }
 
-    /// Runs SQL on the writer's own connection.
+    /// The same where lines alone are appended.
+    fn on_appender(&self, sql: &'static str) -> Vec<i64> {
+        let (waiter, answer) = oneshot::channel();
+        self.store.send(Message::OnAppender(sql, waiter)).expect("sent");
+        self.run(answer).expect("answered")
+    }
+
+    /// From here on the database may not grow. The limit holds for the connections of now; the ones that are made after a
+    /// failure have room again.
+    fn fill_the_disk(&self) {
+        self.on_writer("PRAGMA max_page_count = 1").expect("limit");
+        self.on_appender("PRAGMA max_page_count = 1");
+    }
+
+    /// Runs SQL on the connection of the writer that changes tables.
     fn on_writer(&self, sql: &'static str) -> Result<Vec<i64>, StoreError> {
         self.run(self.store.change(Raw(sql)))
     }

@@ -170,7 +170,7 @@ async fn kept(
 pub(super) const LAST_WORD: &str = "SELECT public, personal FROM audit_event
      WHERE tenant = ?1 AND json_extract(CAST(public AS TEXT), '$.source') = ?2
        AND json_extract(CAST(public AS TEXT), '$.detail.name') = ?3
-       AND instr(public, x'226b696e64223a227365637265745f') > 0
+       AND call IS NULL AND instr(public, x'226b696e64223a227365637265745f') > 0
      ORDER BY seq DESC LIMIT 1";
 
 async fn last_word(

@@ -1,5 +1,6 @@
 //! The one writer: takes everything that waits, commits once, then answers everybody.
 
+mod appender;
 mod disk;
 mod entry;
 mod lock;
@@ -9,12 +10,15 @@ pub use rotation::{Rotated, rotate_key};
 
 use super::batch::Batch;
 use super::health::Health;
-use super::job::Message;
+use super::job::{Job, Message};
+use super::line::Line;
 use super::log::{self, Log};
 use super::schema;
 use crate::{OpenError, Place, Settings};
+use appender::Appender;
 use deputy_audit::{AuditError, LogKey};
 use deputy_core::TenantId;
+use deputy_hub::Supervisor;
 use deputy_hub::ports::StoreError;
 use entry::Entry;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -37,6 +41,8 @@ pub(crate) struct Writer {
     options: SqliteConnectOptions,
     /// Gone after a failure; made anew for the next batch.
     connection: Option<SqliteConnection>,
+    /// Commits what is lines alone.
+    appender: Appender,
     /// As of the last commit. Empty after a failure: what was not committed must not be built upon.
     logs: BTreeMap<TenantId, Log>,
     health: Health,
@@ -50,17 +56,26 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Connects, brings the tables up to date, and checks every log against its checkpoint outside the database.
-    pub(crate) async fn open(place: Place, settings: Settings) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        place: Place,
+        settings: Settings,
+        supervisor: &Supervisor,
+    ) -> Result<Self, OpenError> {
         place.prepare()?;
         let lock = lock::alone(&place).await?;
         let next = place.next_key();
         if next.exists() {
             return Err(OpenError::Rotating { file: next });
         }
-        Self::open_locked(place, settings, lock).await
+        Self::open_locked(place, settings, lock, supervisor).await
     }
 
-    async fn open_locked(place: Place, settings: Settings, lock: File) -> Result<Self, OpenError> {
+    async fn open_locked(
+        place: Place,
+        settings: Settings,
+        lock: File,
+        supervisor: &Supervisor,
+    ) -> Result<Self, OpenError> {
         let options = schema::for_writing(&place.database());
         let mut connection = options.connect().await?;
         schema::assert_version(&mut connection).await?;
@@ -80,12 +95,14 @@ impl Writer {
             let log = Log::load(&mut connection, &place, &key, &tenant).await?;
             logs.insert(tenant, log);
         }
+        let appender = Appender::start(place.database(), supervisor);
         Ok(Self {
             place,
             settings,
             key,
             options,
             connection: Some(connection),
+            appender,
             logs,
             health: Health::default(),
             probe_at: None,
@@ -123,6 +140,7 @@ impl Writer {
             self.sign_due(false).await;
         }
         self.sign_due(true).await;
+        self.appender.close().await;
         if let Some(connection) = self.connection.take()
             && let Err(error) = close(connection).await
         {
@@ -137,6 +155,8 @@ impl Writer {
                 Message::Job(job) => jobs.push(Entry { job, result: Ok(0) }),
                 Message::Checkpoint(tenant, waiter) => checkpoints.push((tenant, waiter)),
                 Message::Fold(waiter) => folds.push(waiter),
+                #[cfg(test)]
+                Message::OnAppender(sql, waiter) => drop(waiter.send(self.appender.run(sql).await)),
             }
         }
         if !jobs.is_empty() {
@@ -165,40 +185,46 @@ impl Writer {
     }
 
     async fn transact(&mut self, jobs: &mut [Entry]) -> Result<(), OpenError> {
-        let mut connection = self.connected().await?;
-        // A job alone that only appends may be written with its transaction, which then has not begun yet.
-        let alone = matches!(jobs, [entry] if !entry.job.changes_tables());
-        if !alone {
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        }
         let mut batch = Batch::default();
-        for entry in jobs {
-            match self.try_job(entry.job.as_mut(), &mut connection).await? {
-                Ok(lines) => {
-                    for (at, line) in lines.into_iter().enumerate() {
-                        let log = self.loaded(&line.tenant)?;
-                        let seq = batch.add(log, line)?;
-                        if at == 0 {
-                            entry.result = Ok(seq);
-                        }
-                    }
-                }
-                Err(refused) => entry.result = Err(refused),
+        if jobs.iter().all(|entry| self.are_lines_alone(entry.job.as_ref())) {
+            for entry in jobs {
+                entry.result = Ok(self.add(&mut batch, entry.job.take_lines())?);
             }
-        }
-        if !(alone && batch.commit_alone(&mut connection).await?) {
-            if alone {
-                sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+            self.appender.commit(batch).await?;
+        } else {
+            let mut connection = self.connected().await?;
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+            for entry in jobs {
+                entry.result = match self.try_job(entry.job.as_mut(), &mut connection).await? {
+                    Ok(lines) => Ok(self.add(&mut batch, lines)?),
+                    Err(refused) => Err(refused),
+                };
             }
             batch.write(&mut connection).await?;
             sqlx::query("COMMIT").execute(&mut connection).await?;
+            self.connection = Some(connection);
         }
-        self.connection = Some(connection);
         let now = Instant::now();
         for log in self.logs.values_mut().filter(|log| log.unsigned() > 0) {
             log.unsigned_since.get_or_insert(now);
         }
         Ok(())
+    }
+
+    /// Whether a job changes no tables, and its lines go to logs that are read and good.
+    fn are_lines_alone(&self, job: &dyn Job) -> bool {
+        let takes = |tenant: &TenantId| self.logs.contains_key(tenant) && !self.poisoned.contains_key(tenant);
+        job.lines().is_some_and(|lines| lines.iter().all(|line| takes(&line.tenant)))
+    }
+
+    /// Numbers lines. Gives the number of the first.
+    fn add(&mut self, batch: &mut Batch, lines: Vec<Line>) -> Result<u64, OpenError> {
+        let mut first = None;
+        for line in lines {
+            let seq = batch.add(self.loaded(&line.tenant)?, line)?;
+            first.get_or_insert(seq);
+        }
+        Ok(first.unwrap_or_default())
     }
 
     /// Reads a log, if it was not read since the last failure.

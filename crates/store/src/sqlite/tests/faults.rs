@@ -28,6 +28,13 @@ fn sto_04_every_connection_syncs_every_commit_and_keeps_foreign_keys() {
         process.on_writer("SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'").ok(),
         Some(vec![1])
     );
+    assert_eq!(process.on_appender("PRAGMA synchronous"), [2], "lines too");
+    assert_eq!(process.on_appender("PRAGMA foreign_keys"), [1]);
+    assert_eq!(process.on_appender("PRAGMA secure_delete"), [1]);
+    assert_eq!(
+        process.on_appender("SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"),
+        [1]
+    );
     process.run(async {
         let mut held = Vec::new();
         for _ in 0..Settings::default().readers {
@@ -107,8 +114,7 @@ fn a_full_disk_is_an_error_and_room_heals_it() {
     let directory = directory();
     let process = Process::start(&directory);
     process.append(outcomes(10)).expect("appended");
-    // The limit holds for this connection; the one that is made after the failure has room again.
-    process.on_writer("PRAGMA max_page_count = 1").expect("limit");
+    process.fill_the_disk();
     let full = process.append(outcomes(200));
     assert!(matches!(full, Err(StoreError::Unavailable(why)) if why.contains("full")));
     assert_eq!(process.append(outcomes(1)).ok(), Some(10));
@@ -172,7 +178,7 @@ fn a_checkpoint_asked_for_after_a_failed_commit_covers_what_was_committed_before
     let directory = directory();
     let process = Process::start(&directory);
     process.append(outcomes(10)).expect("appended");
-    process.on_writer("PRAGMA max_page_count = 1").expect("limit");
+    process.fill_the_disk();
     process.append(outcomes(200)).expect_err("full");
     let note = process.checkpoint().expect("note");
     assert_eq!(process.verify(Some(&note)).expect("good").external, Some(10));
@@ -191,7 +197,7 @@ fn invariant_14_a_full_disk_is_said_until_a_commit_works() {
     let process = probing(&directory, Duration::from_secs(3600));
     process.append(outcomes(1)).expect("appended");
     assert_eq!(process.store.fault(), None);
-    process.on_writer("PRAGMA max_page_count = 1").expect("limit");
+    process.fill_the_disk();
     process.append(outcomes(200)).expect_err("full");
     assert!(process.store.fault().expect("a fault").contains("full"));
     process.append(outcomes(1)).expect("room again");
@@ -204,6 +210,7 @@ fn a_read_only_database_is_said_too() {
     let directory = directory();
     let process = probing(&directory, Duration::from_secs(3600));
     process.on_writer("PRAGMA query_only = ON").expect("as if mounted so");
+    process.on_appender("PRAGMA query_only = ON");
     process.append(outcomes(1)).expect_err("read-only");
     assert!(process.store.fault().expect("a fault").contains("readonly"));
     assert_eq!(process.append(outcomes(1)).ok(), Some(0), "a new connection may write");
@@ -214,7 +221,7 @@ fn a_read_only_database_is_said_too() {
 fn a_disk_that_has_room_again_is_found_without_anybody_calling() {
     let directory = directory();
     let process = probing(&directory, Duration::from_millis(10));
-    process.on_writer("PRAGMA max_page_count = 1").expect("limit");
+    process.fill_the_disk();
     process.append(outcomes(200)).expect_err("full");
     process.run(async {
         let until = tokio::time::Instant::now() + Duration::from_secs(30);

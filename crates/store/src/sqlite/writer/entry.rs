@@ -21,7 +21,7 @@ impl Writer {
         job: &mut dyn Job,
         connection: &mut SqliteConnection,
     ) -> Result<Result<Vec<Line>, StoreError>, OpenError> {
-        if !job.changes_tables() {
+        if job.lines().is_some() {
             let lines = job.apply(connection).await?;
             return Ok(self.taken(&lines, connection).await?.map(|()| lines));
         }

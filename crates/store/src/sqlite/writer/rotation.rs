@@ -9,6 +9,7 @@ use crate::sqlite::line::Line;
 use crate::{OpenError, Place, Settings};
 use deputy_audit::{Checkpoint, LogKey};
 use deputy_core::{Event, EventKind, TenantId, Timestamp};
+use deputy_hub::Supervisor;
 use deputy_hub::ports::StoreError;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -31,7 +32,8 @@ pub async fn rotate_key(place: &Place, at: Timestamp) -> Result<Rotated, OpenErr
     }
     place.prepare()?;
     let lock = lock::alone(place).await?;
-    let mut writer = Writer::open_locked(place.clone(), Settings::default(), lock).await?;
+    let supervisor = Supervisor::default();
+    let mut writer = Writer::open_locked(place.clone(), Settings::default(), lock, &supervisor).await?;
     let next = match place.read_next_key()? {
         Some(next) => next,
         None => place.make_next_key(&writer.key)?,
@@ -45,6 +47,7 @@ pub async fn rotate_key(place: &Place, at: Timestamp) -> Result<Rotated, OpenErr
         rotated.logs.push((tenant, from, to));
     }
     place.take_over()?;
+    writer.appender.close().await;
     if let Some(connection) = writer.connection.take() {
         close(connection).await?;
     }
