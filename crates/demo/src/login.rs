@@ -1,5 +1,6 @@
 //! Sign-in and sign-out with OpenID Connect, all of it the `openidconnect` crate's work.
 
+use crate::deputy;
 use crate::outbound;
 use crate::people::Person;
 use crate::problem::Problem;
@@ -109,6 +110,9 @@ pub(crate) async fn sign_out(
 ) -> Redirect {
     let home = landing(wish.return_to.as_deref());
     let Some(session) = world.sessions.close(&headers) else { return Redirect::to(home) };
+    if let Some(end) = &session.deputy_end {
+        deputy::session_ended(&world, end).await;
+    }
     match provider_sign_out(&world, &session, home).await {
         Some(url) => Redirect::to(&url),
         None => Redirect::to(home),
@@ -173,6 +177,8 @@ async fn exchange(
         person: Person::new(claims.subject(), name),
         id_token: id_token.to_string(),
         expires_at: claims.expiration().into(),
+        name: CsrfToken::new_random().into_secret(),
+        deputy_end: None,
     })
 }
 

@@ -19,6 +19,10 @@ pub(crate) struct Session {
     pub(crate) id_token: String,
     /// When it ends: with the ID token.
     pub(crate) expires_at: SystemTime,
+    /// What the hub is told of which session this is. Not the cookie's value: it opens nothing.
+    pub(crate) name: String,
+    /// What came with the newest ticket, and ends the tabs of this session.
+    pub(crate) deputy_end: Option<String>,
 }
 
 impl Session {
@@ -57,6 +61,15 @@ impl Sessions {
         (session.expires_at > SystemTime::now()).then_some(session)
     }
 
+    /// Keeps what ends the tabs of a session. False if the session has ended while the ticket was bought.
+    pub(crate) fn keep_end(&self, headers: &HeaderMap, name: &str, end: &str) -> bool {
+        let mut sessions = self.lock();
+        let session = cookie_value(headers, SESSION_COOKIE).and_then(|key| sessions.get_mut(key));
+        let Some(session) = session.filter(|session| session.name == name) else { return false };
+        session.deputy_end = Some(end.to_owned());
+        true
+    }
+
     /// Ends the browser's session and returns what it was.
     pub(crate) fn close(&self, headers: &HeaderMap) -> Option<Session> {
         self.lock().remove(cookie_value(headers, SESSION_COOKIE)?)
@@ -87,7 +100,13 @@ mod tests {
     use super::*;
 
     fn session(subject: &str, expires_at: SystemTime) -> Session {
-        Session { person: Person::new(subject, None), id_token: "t".to_owned(), expires_at }
+        Session {
+            person: Person::new(subject, None),
+            id_token: "t".to_owned(),
+            expires_at,
+            name: format!("{subject}'s"),
+            deputy_end: None,
+        }
     }
 
     fn headers(set_cookie: &HeaderValue) -> HeaderMap {
@@ -111,5 +130,18 @@ mod tests {
         let cookie = sessions.open(&HeaderMap::new(), session("alice", SystemTime::now())).expect("a cookie");
         assert!(cookie.to_str().expect("text").ends_with("; HttpOnly; SameSite=Lax; Path=/"));
         assert!(sessions.current(&headers(&cookie)).is_none());
+    }
+
+    #[test]
+    fn what_ends_a_sessions_tabs_is_kept_with_that_session_and_comes_back_at_its_end() {
+        let sessions = Sessions::default();
+        let later = SystemTime::now() + Duration::from_secs(60);
+        let cookie = headers(&sessions.open(&HeaderMap::new(), session("alice", later)).expect("a cookie"));
+        assert!(
+            sessions.keep_end(&cookie, "alice's", "first") && sessions.keep_end(&cookie, "alice's", "second")
+        );
+        assert!(!sessions.keep_end(&cookie, "bob's", "third"), "the browser's session is another one by now");
+        assert_eq!(sessions.close(&cookie).and_then(|ended| ended.deputy_end).as_deref(), Some("second"));
+        assert!(!sessions.keep_end(&cookie, "alice's", "fourth"), "it has ended");
     }
 }

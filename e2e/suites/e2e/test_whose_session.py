@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from agents import agent, reason, tool_names, words
+from people import follow
 from small_world import wait_until
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +56,19 @@ async def test_sign_out_ends_what_the_agent_may_do(world, browser, people, era):
         result = await client.call_tool("crm__list_contacts", {})
         assert result.is_error and reason(result) in GONE, words(result)
         assert await tool_names(client) == []
+
+
+async def test_a_sign_out_that_only_the_server_hears_ends_the_tab_at_once(world, native_browser, people):
+    alice = await people(world, native_browser, "alice")
+    page = await alice.sign_in()
+    async with agent(alice) as client:
+        assert not (await client.call_tool("crm__list_contacts", {})).is_error
+        # A page that has never heard of the hub: so nobody but the server can tell it.
+        plain = await alice.open("/plain", ready=False)
+        await follow(plain, "form button")
+        await page.wait_for_selector('#deputy-status:not([data-state="open"])', timeout=1_000)
+        result = await client.call_tool("crm__list_contacts", {})
+        assert result.is_error and reason(result) == "session_ended", words(result)
 
 
 async def test_p24_signing_out_in_one_tab_ends_the_others(world, browser, people):
