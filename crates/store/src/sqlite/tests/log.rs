@@ -4,6 +4,7 @@ use super::*;
 use crate::Which;
 use deputy_audit::Checkpoint;
 use deputy_hub::ports::OpenCalls as _;
+use deputy_hub::ports::Tickets as _;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -178,4 +179,54 @@ fn aud_09_256_callers_at_once_get_a_number_each() {
     assert_eq!(numbers.last(), Some(&((callers * each - 1) as u64)));
     assert_eq!(process.verify(None).expect("good").lines, (callers * each) as u64);
     process.stop();
+}
+
+#[test]
+fn a_database_of_the_schema_before_is_taken_over_with_its_lines() {
+    let directory = directory();
+    let process = Process::start(&directory);
+    process.append(outcomes(5)).expect("appended");
+    process.stop();
+    on_disk(
+        &directory,
+        "DROP INDEX audit_secret;
+         CREATE INDEX audit_secret ON audit_event (tenant, json_extract(CAST(public AS TEXT), '$.source'),
+             json_extract(CAST(public AS TEXT), '$.detail.name'), seq)
+             WHERE instr(public, x'226b696e64223a227365637265745f') > 0;
+         PRAGMA user_version = 9;",
+    );
+    let process = Process::start(&directory);
+    assert_eq!(process.append(outcomes(1)).ok(), Some(5));
+    assert_eq!(process.verify(None).expect("good").lines, 6);
+    let partial =
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'audit_secret' AND sql LIKE '%call IS NULL AND%'";
+    assert_eq!(process.on_writer(partial).ok(), Some(vec![1]));
+    process.stop();
+}
+
+#[test]
+fn lines_and_changes_take_turns_without_a_gap() {
+    let directory = directory();
+    let process = Process::start(&directory);
+    let now = Timestamp::from_millis(1_000);
+    for number in 0..8 {
+        process.append(outcomes(2)).expect("lines alone");
+        let put =
+            process.store.put_ticket(super::faults::ticket(number), now, event(EventKind::TicketIssued, 1));
+        process.run(put).expect("a change and its line");
+    }
+    assert_eq!(process.verify(None).expect("good").lines, 24);
+    process.stop();
+    assert_eq!(verify_offline(&directory, None).expect("good").lines, 24);
+}
+
+#[test]
+fn one_file_is_left_behind() {
+    let directory = directory();
+    let process = Process::start(&directory);
+    process.append(outcomes(3)).expect("appended");
+    process.stop();
+    let log = place(&directory).database().with_extension("db-wal");
+    let size = std::fs::metadata(&log).map_or(0, |file| file.len());
+    assert_eq!(size, 0, "what the write-ahead log held is in the database");
 }
