@@ -46,6 +46,12 @@ impl Hub {
         self.corridor.run(caller, wish)
     }
 
+    /// The same, in the task of whoever hears of it, for as long as they ask for the next step.
+    #[must_use]
+    pub fn call_heard(&self, caller: Caller, wish: Wish) -> Events {
+        self.corridor.carried(caller, wish)
+    }
+
     /// Traces of requests: a door asks for one before it makes a wish.
     #[must_use]
     pub const fn traces(&self) -> &Arc<Traces> {

@@ -212,7 +212,7 @@ async fn carry(
     let is_of_task = wish.relay.as_ref().is_some_and(|relay| is_task_method(relay.method()));
     let task = params.members().text("taskId").filter(|_| is_of_task);
     let served = wire.served(door, &mut wish, version::MODERN, params);
-    let events = door.hub.call(caller, wish);
+    let events = door.hub.call_heard(caller, wish);
     let hub = Arc::clone(&door.hub);
     let tells = wire.takes_stream;
     let mut calling = Calling {
@@ -235,6 +235,10 @@ async fn carry(
         _ if wire.takes_stream => tokio::time::timeout(stream::PROMPT, calling.next()).await.ok(),
         _ => Some(calling.next().await),
     };
+    if calling.over.is_none() {
+        // A client that reads slowly does not hold up the call.
+        calling.events.let_go();
+    }
     match (prompt, calling.over) {
         (None, _) => stream::answer(calling),
         // Something is told before the end.
