@@ -75,12 +75,12 @@ pub(super) async fn answer(
 /// disagrees with itself is told that first.
 fn envelope(wire: &Wire, method: &str, params: &Params<'_>) -> Result<(), Fault> {
     let envelope = params.envelope()?;
-    let name = headers::named_by(method).and_then(|member| params.members().text(member));
-    wire.routing.check(envelope.version, method, name.as_deref())?;
-    if version::MODERN_SPOKEN.contains(&envelope.version) {
+    let name = headers::named_by(method).and_then(|member| params.members().borrowed(member));
+    wire.routing.check(&envelope.version, method, name.as_deref())?;
+    if version::MODERN_SPOKEN.contains(&envelope.version.as_ref()) {
         Ok(())
     } else {
-        Err(version::unsupported(envelope.version))
+        Err(version::unsupported(&envelope.version))
     }
 }
 

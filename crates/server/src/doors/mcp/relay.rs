@@ -29,11 +29,11 @@ pub(super) const REFUSED: i64 = -31_000;
 
 /// What a client said of itself, to be told to the server as it is.
 pub(super) fn client_side(params: &Params<'_>) -> ClientSide {
-    let meta = params.members().raw("_meta").and_then(|raw| Object::parse(raw).ok()).unwrap_or_default();
-    let capabilities = meta.get(meta::CLIENT_CAPABILITIES).map(ToOwned::to_owned);
+    let meta = params.meta();
+    let capabilities = meta.raw(meta::CLIENT_CAPABILITIES).map(ToOwned::to_owned);
     ClientSide {
         capabilities: capabilities.unwrap_or_else(|| raw(&json!({}))),
-        implementation: meta.get(meta::CLIENT_INFO).map(ToOwned::to_owned),
+        implementation: meta.raw(meta::CLIENT_INFO).map(ToOwned::to_owned),
         log_level: meta.read(meta::LOG_LEVEL),
         progress: params.progress_token().is_some(),
     }
