@@ -141,13 +141,19 @@ impl Inner {
 
     /// A list without the tools that a client over HTTP must drop; what their headers are is remembered.
     fn tools(&self, principal: &str, params: Option<&RawValue>, result: Box<RawValue>) -> Box<RawValue> {
+        let is_first_page = || {
+            let cursor = params.and_then(|params| Object::parse(params).ok());
+            cursor.is_none_or(|params| params.get("cursor").is_none())
+        };
+        if let Some(finished) = self.repeated.known(&result) {
+            self.marked.learn(principal, finished.marked.clone(), is_first_page());
+            return result;
+        }
         let sifted = sifted(&result);
         for (tool, why) in &sifted.dropped {
             tracing::warn!(server = %self.settings.name, tool, %why, "a tool was dropped from the list");
         }
-        let cursor = params.and_then(|params| Object::parse(params).ok());
-        let is_first_page = cursor.is_none_or(|params| params.get("cursor").is_none());
-        self.marked.learn(principal, sifted.marked, is_first_page);
+        self.marked.learn(principal, sifted.marked, is_first_page());
         match sifted.result {
             std::borrow::Cow::Owned(kept) => kept,
             std::borrow::Cow::Borrowed(_) => result,

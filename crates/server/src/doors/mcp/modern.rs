@@ -127,6 +127,7 @@ async fn servers(
 fn answered(id: &Id, looked: Looked) -> Response {
     match looked {
         Looked::Result(result) => reply::message(relayed(id, Ok(&result))),
+        Looked::Shared(result) => reply::shared(id, &result),
         Looked::Error { code, error } => reply::relayed_error(code, relayed(id, Err(&error)), Stage::Modern),
     }
 }
