@@ -5,9 +5,7 @@ use super::say;
 use crate::issuer::{Algorithm, Issuer, now_seconds};
 use crate::world::ECHO;
 use crate::{Error, Result};
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::{Extension, Router};
 use deputy_core::{Client, Secret, TenantId, Timestamp};
 use deputy_egress::upstream::{HttpSettings, HttpUpstream, Limits, NoCredential};
 use deputy_egress::{HttpClient, KeyFetcher, NamedHosts, Settings};
@@ -64,10 +62,7 @@ pub(super) async fn run(to: u16, issuer: Option<&str>) -> Result<()> {
 
 /// Whoever asks is this caller, who was verified once.
 fn fixed(router: Router, let_in: LetIn) -> Router {
-    router.layer(from_fn(move |mut request: Request, next: Next| {
-        request.extensions_mut().insert(let_in.clone());
-        next.run(request)
-    }))
+    router.layer(Extension(let_in))
 }
 
 struct SystemClock;

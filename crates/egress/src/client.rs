@@ -1,14 +1,16 @@
 //! The one HTTP client. Nobody else in the house opens a connection to a stranger.
 
+mod direct;
 mod exchange;
 mod fresh;
 mod sending;
 mod streamed;
 
+pub(crate) use direct::Direct;
 pub use exchange::{Exchange, Reply};
 use fresh::Fresh;
 pub(crate) use sending::{Sending, Unsent};
-pub(crate) use streamed::{Outgoing, Streamed, Undelivered};
+pub(crate) use streamed::{NEVER, Outgoing, Streamed, Undelivered};
 
 use crate::resolver::{Checked, Refused, Resolver, SystemResolver, Zone};
 use bytes::{Bytes, BytesMut};
@@ -150,6 +152,9 @@ pub struct HttpClient {
     plain_zone: Zone,
     named_hosts: NamedHosts,
     fresh: Fresh,
+    /// For connections of its own making (`direct`).
+    resolver: Arc<dyn Resolver>,
+    timeout: Duration,
 }
 
 impl HttpClient {
@@ -180,6 +185,8 @@ impl HttpClient {
             fresh: Fresh::new(settings, plain_zone.clone()),
             plain_zone,
             named_hosts: hosts(),
+            resolver: Arc::clone(&settings.resolver),
+            timeout: settings.timeout,
         })
     }
 

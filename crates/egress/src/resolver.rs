@@ -77,6 +77,21 @@ pub(crate) struct Refused {
     address: IpAddr,
 }
 
+/// Those of a host's addresses that may be connected to: at least one.
+///
+/// # Errors
+/// There is none: the last that was refused, if there was any.
+pub(crate) fn allowed(zone: &Zone, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Option<Refused>> {
+    let (mut allowed, mut refused) = (Vec::new(), None);
+    for address in found {
+        match zone.check(host, address) {
+            Ok(()) => allowed.push(address),
+            Err(error) => refused = Some(error),
+        }
+    }
+    if allowed.is_empty() { Err(refused) } else { Ok(allowed) }
+}
+
 /// Hands the HTTP client only addresses that were checked.
 pub(crate) struct Checked {
     pub(crate) resolver: Arc<dyn Resolver>,
@@ -88,18 +103,12 @@ impl Resolve for Checked {
         let (resolver, zone) = (Arc::clone(&self.resolver), self.zone.clone());
         Box::pin(async move {
             let host = name.as_str().to_ascii_lowercase();
-            let mut refused = None;
-            let mut allowed = Vec::new();
-            for address in resolver.resolve(&host).await? {
-                match zone.check(&host, address) {
-                    Ok(()) => allowed.push(SocketAddr::new(address, 0)),
-                    Err(error) => refused = Some(error),
+            match allowed(&zone, &host, resolver.resolve(&host).await?) {
+                Ok(addresses) => {
+                    Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
                 }
-            }
-            match (allowed.is_empty(), refused) {
-                (true, Some(refused)) => Err(refused.into()),
-                (true, None) => Err(io::Error::from(io::ErrorKind::NotFound).into()),
-                (false, _) => Ok(Box::new(allowed.into_iter()) as Addrs),
+                Err(Some(refused)) => Err(refused.into()),
+                Err(None) => Err(io::Error::from(io::ErrorKind::NotFound).into()),
             }
         })
     }

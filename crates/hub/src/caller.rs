@@ -8,7 +8,7 @@ use deputy_identity::mint::IssuedAccess;
 use deputy_protocol::trace::TraceId;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A person, through a client, by the right of a verified token. The private fields are the proof: outside this crate
 /// there is no way to make or to change one.
@@ -145,7 +145,11 @@ impl Caller {
         let (capabilities, implementation) = (client.capabilities.clone(), client.implementation.clone());
         // What it calls itself is for people to read (MCP, `clientInfo`) and may be another at each request: no list is fetched
         // anew for it.
-        let digest = Digest::of_bytes(capabilities.get().as_bytes());
+        static NONE: LazyLock<Digest> = LazyLock::new(|| Digest::of_bytes(b"{}"));
+        let digest = match capabilities.get() {
+            "{}" => *NONE,
+            some => Digest::of_bytes(some.as_bytes()),
+        };
         self.side = Some(Arc::new(Side { capabilities, implementation, digest }));
         self
     }

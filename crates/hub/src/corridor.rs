@@ -145,10 +145,18 @@ impl Corridor {
     /// outcome.
     #[must_use]
     pub fn run(self: &Arc<Self>, caller: Caller, wish: Wish) -> Events {
+        let mut events = self.carried(caller, wish);
+        events.let_go();
+        events
+    }
+
+    /// The same, in the task of whoever hears of it, for as long as they do: see [`Events::next`] and [`Events::let_go`].
+    #[must_use]
+    pub fn carried(self: &Arc<Self>, caller: Caller, wish: Wish) -> Events {
         let (sender, cancel, events) = Events::channel();
         let corridor = Arc::clone(self);
         // Boxed where it is made: on its way into a task a future is moved a dozen times, and this one is large.
-        self.supervisor.start(Box::pin(async move {
+        let call = Box::pin(async move {
             let began = corridor.clock.elapsed();
             let trace = wish.trace.clone();
             let last = corridor.carry(caller, wish, &sender, &cancel).await;
@@ -157,8 +165,8 @@ impl Corridor {
             corridor.journal.meter().took(corridor.clock.elapsed().saturating_sub(began));
             // The client may have gone; the log has it all the same.
             let _ = sender.send(last).await;
-        }));
-        events
+        });
+        events.carrying(call, self.supervisor.clone())
     }
 
     /// The smaller decision: this caller may look at what it could call.

@@ -1,9 +1,13 @@
 //! What a call answers with: a stream, not one value.
 
 use crate::ports::upstream::{Reply, Told};
+use crate::supervisor::Supervisor;
 use deputy_core::{ApprovalId, Effect, Reason, Timestamp};
 use deputy_protocol::mcp::labels::Labels;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
+use std::future::poll_fn;
+use std::task::Poll;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -74,24 +78,59 @@ pub enum CallEvent {
 }
 
 /// The steps of one call. Dropping it cancels the call, unless [`Events::keep_running`] was said.
-#[derive(Debug)]
 pub struct Events {
     receiver: mpsc::Receiver<CallEvent>,
     cancel: CancellationToken,
     cancel_on_drop: bool,
+    carried: Option<Carried>,
+}
+
+/// A call that goes on only as far as whoever hears of it asks for its next step.
+struct Carried {
+    call: BoxFuture<'static, ()>,
+    supervisor: Supervisor,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("cancel", &self.cancel).finish_non_exhaustive()
+    }
 }
 
 impl Events {
     pub(crate) fn channel() -> (mpsc::Sender<CallEvent>, CancellationToken, Self) {
         let (sender, receiver) = mpsc::channel(64);
         let cancel = CancellationToken::new();
-        let events = Self { receiver, cancel: cancel.clone(), cancel_on_drop: true };
+        let events = Self { receiver, cancel: cancel.clone(), cancel_on_drop: true, carried: None };
         (sender, cancel, events)
     }
 
-    /// The next step; `None` after the last.
+    /// The same, of a call that has no task of its own as long as it is heard.
+    pub(crate) fn carrying(mut self, call: BoxFuture<'static, ()>, supervisor: Supervisor) -> Self {
+        self.carried = Some(Carried { call, supervisor });
+        self
+    }
+
+    /// The next step; `None` after the last. Nothing is lost when this is dropped unfinished.
     pub async fn next(&mut self) -> Option<CallEvent> {
-        self.receiver.recv().await
+        poll_fn(|cx| {
+            let Some(carried) = &mut self.carried else { return self.receiver.poll_recv(cx) };
+            if carried.call.as_mut().poll(cx).is_ready() {
+                self.carried = None;
+                return self.receiver.poll_recv(cx);
+            }
+            // Only the call itself says anything, and it is this task that takes it further.
+            self.receiver.try_recv().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+        })
+        .await
+    }
+
+    /// From now on the call runs in a task of its own, whether its steps are asked for or not: for who may not ask for a
+    /// while.
+    pub fn let_go(&mut self) {
+        if let Some(Carried { call, supervisor }) = self.carried.take() {
+            supervisor.start(call);
+        }
     }
 
     /// Stops the call: the tab is told at once, the outcome is still recorded.
@@ -116,5 +155,7 @@ impl Drop for Events {
         if self.cancel_on_drop {
             self.cancel.cancel();
         }
+        // INVARIANT: a call that was begun comes to its end, and to the log, whoever goes away.
+        self.let_go();
     }
 }

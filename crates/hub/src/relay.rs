@@ -15,6 +15,8 @@ const BESIDE: [&str; 3] = ["_meta", "inputResponses", "requestState"];
 pub struct Relay {
     method: String,
     params: Object,
+    /// The client's own text, as long as `params` are what it says.
+    text: Option<Box<RawValue>>,
     client: ClientSide,
 }
 
@@ -44,10 +46,12 @@ impl Relay {
         params: Option<&RawValue>,
         client: ClientSide,
     ) -> Result<Self, RelayError> {
-        let mut params = params.map(Object::parse).transpose()?.unwrap_or_default();
+        let sent = params;
+        let mut params = sent.map(Object::parse).transpose()?.unwrap_or_default();
         // What the client told the hub is none of the server's business.
-        ours::take_out(&mut params);
-        Ok(Self { method: method.into(), params, client })
+        let is_changed = ours::take_out(&mut params);
+        let text = sent.filter(|_| !is_changed).map(ToOwned::to_owned);
+        Ok(Self { method: method.into(), params, text, client })
     }
 
     /// The method, in the words of the modern era.
@@ -94,6 +98,7 @@ impl Relay {
     /// The same without a state: it was the hub's own, and has been read.
     #[must_use]
     pub fn without_state(mut self) -> Self {
+        self.text = None;
         self.params.remove("requestState");
         self
     }
@@ -107,6 +112,7 @@ impl Relay {
     /// The same with other answers and another state: a client of the legacy era has them in its session.
     #[must_use]
     pub fn answering(mut self, state: Option<&str>, answers: &RawValue) -> Self {
+        self.text = None;
         self.params.remove("requestState");
         if let Some(state) = state {
             self.params.set("requestState", raw(state));
@@ -117,9 +123,20 @@ impl Relay {
 
     /// What is sent: the client's text, with the server's own name for what it names, and its own state.
     pub(crate) fn params(&self, own_name: Option<(&str, &str)>, state: Option<&str>) -> Box<RawValue> {
+        let own_name = own_name.map(|(member, name)| (member, raw(name)));
+        let is_named = own_name.as_ref().is_none_or(|(member, name)| {
+            self.params.get(member).is_some_and(|sent| sent.get() == name.get())
+        });
+        if let Some(text) = &self.text
+            && is_named
+            && state.is_none()
+            && self.params.get("requestState").is_none()
+        {
+            return text.clone();
+        }
         let mut params = self.params.clone();
         if let Some((member, name)) = own_name {
-            params.set(member, raw(name));
+            params.set(member, name);
         }
         match state {
             Some(state) => params.set("requestState", raw(state)),

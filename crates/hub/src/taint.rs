@@ -47,8 +47,8 @@ impl Taint {
     pub fn of(&self, user: &User, client: &Client) -> bool {
         let now = moment(&*self.clock);
         let memory = self.memory();
-        let released = memory.released.get(&(user.clone(), client.clone()));
-        counts(memory.knows_since, now) || released.is_some_and(|then| counts(*then, now))
+        let released = || memory.released.get(&(user.clone(), client.clone()));
+        counts(memory.knows_since, now) || released().is_some_and(|then| counts(*then, now))
     }
 
     /// Untrusted output is about to be released to them.

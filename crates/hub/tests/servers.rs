@@ -352,3 +352,50 @@ async fn rule_14_a_list_is_fetched_anew_once_the_server_says_that_it_changed_or_
         assert_eq!(call().await, 1, "{ttl_ms}: it changed");
     }
 }
+
+#[tokio::test]
+async fn a_call_that_nobody_hears_of_any_more_still_comes_to_its_end_and_to_the_log() {
+    let files = FakeUpstream::with_tools(&["list", "note"]);
+    files.hangs();
+    let world = world(ALLOW, &files, Trust::FirstUse).await;
+    let caller = world.caller_at("files", "alice").await;
+    let note = relayed("files", "tools/call", &json!({"name": "note"}));
+    let mut events = world.hub.call_heard(caller.clone(), note.clone());
+    let began = async {
+        while files.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        event = events.next() => panic!("the server says nothing: {event:?}"),
+        () = began => {}
+    }
+    assert_eq!(lines(&world, EventKind::Outcome).len(), 0);
+    drop(events);
+    let written = async {
+        while lines(&world, EventKind::Outcome).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), written).await.expect("the outcome's line");
+    assert_eq!(lines(&world, EventKind::Outcome)[0].outcome, Some(Outcome::Cancelled));
+}
+
+#[tokio::test]
+async fn a_call_that_was_let_go_runs_by_itself() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let world = world(ALLOW, &files, Trust::FirstUse).await;
+    let caller = world.caller_at("files", "alice").await;
+    let mut events = world.hub.call_heard(caller, relayed("files", "tools/call", &json!({"name": "list"})));
+    tokio::task::yield_now().await;
+    assert_eq!(files.asked().len(), 0, "nothing moves before it is heard");
+    events.let_go();
+    let written = async {
+        while lines(&world, EventKind::Outcome).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), written).await.expect("the outcome's line");
+    assert!(matches!(events.next().await, Some(CallEvent::Replied(_))));
+    assert!(events.next().await.is_none());
+}

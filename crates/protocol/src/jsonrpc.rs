@@ -140,7 +140,7 @@ fn of_members<'a>(members: &Members<'a>) -> Result<Message<'a>, Fault> {
     let id = members.raw("id").map(|id| id.get().parse::<Id>()).transpose();
     let id = id.map_err(|()| Fault::new(code::INVALID_REQUEST, "`id` must be a string or an integer"))?;
     let invalid = |words: &str| Fault::new(code::INVALID_REQUEST, words).answering(id.as_ref());
-    if members.text("jsonrpc").as_deref() != Some("2.0") {
+    if members.borrowed("jsonrpc").as_deref() != Some("2.0") {
         return Err(invalid("`jsonrpc` must be \"2.0\""));
     }
     let outcome = match (members.raw("error"), members.raw("result")) {

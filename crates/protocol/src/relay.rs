@@ -93,7 +93,7 @@ impl Object {
 
 /// The same as [`Object`], borrowed from the text that was sent: for what is written once, at once.
 #[derive(Debug, Default)]
-pub struct Borrowed<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
+pub struct Borrowed<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Borrowed<'a> {
     /// Takes an object apart.
@@ -101,21 +101,32 @@ impl<'a> Borrowed<'a> {
     /// # Errors
     /// It is something else.
     pub fn parse(raw: &'a RawValue) -> Result<Self, NotAnObject> {
-        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-        deserializer.deserialize_map(Borrower).map_err(|error| NotAnObject(error.to_string()))
+        Self::parse_text(raw.get())
     }
 
-    /// The text of a member as it was sent: of one that is there twice the last.
-    #[must_use]
-    pub fn sent(&self, name: &str) -> Option<&'a RawValue> {
-        match self.0.iter().rev().find(|(known, _)| known == name)? {
-            (_, Cow::Borrowed(sent)) => Some(sent),
-            (_, Cow::Owned(_)) => None,
+    /// The same of a part of a text that is known to be JSON.
+    fn parse_text(text: &'a str) -> Result<Self, NotAnObject> {
+        let members =
+            skim::members_of(text).ok_or_else(|| NotAnObject("it is of another type".to_owned()))?;
+        if members.len() > MAXIMUM {
+            return Err(NotAnObject("an object has too many members".to_owned()));
+        }
+        Ok(Self(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect()))
+    }
+
+    /// A member that is an object itself, as it was sent: of one that is there twice the last. `None`: there is none.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn object(&self, name: &str) -> Result<Option<Self>, NotAnObject> {
+        match self.0.iter().rev().find(|(known, _)| known == name) {
+            Some((_, Cow::Borrowed(sent))) => Self::parse_text(sent).map(Some),
+            _ => Ok(None),
         }
     }
 
-    /// Puts a member in its place, or at the end.
-    pub fn set(&mut self, name: &'a str, value: Cow<'a, RawValue>) {
+    /// Puts a member in its place, or at the end. Its text is JSON.
+    pub fn set(&mut self, name: &'a str, value: Cow<'a, str>) {
         match self.0.iter_mut().rev().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((Cow::Borrowed(name), value)),
@@ -140,40 +151,45 @@ impl<'a> Borrowed<'a> {
 
     /// As text again: members in order, their values as they were.
     #[must_use]
-    pub fn to_raw(&self) -> Box<RawValue> {
-        raw(self)
-    }
-}
-
-impl Serialize for Borrowed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value.as_ref())?;
-        }
-        map.end()
-    }
-}
-
-struct Borrower;
-
-impl<'de> Visitor<'de> for Borrower {
-    type Value = Borrowed<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Borrowed<'de>, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some(Name(name)) = map.next_key()? {
-            if members.len() >= MAXIMUM {
-                return Err(A::Error::custom("an object has too many members"));
+    pub fn to_text(&self) -> String {
+        let length = self.0.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+        let mut text = String::with_capacity(length + 2);
+        text.push('{');
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            if at > 0 {
+                text.push(',');
             }
-            members.push((name, Cow::Borrowed(map.next_value::<&'de RawValue>()?)));
+            push_quoted(&mut text, name);
+            text.push(':');
+            text.push_str(value);
         }
-        Ok(Borrowed(members))
+        text.push('}');
+        text
     }
+}
+
+/// A text as a JSON string, at the end of another text.
+pub fn push_quoted(text: &mut String, word: &str) {
+    if word.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        text.push('"');
+        text.push_str(word);
+        text.push('"');
+    } else {
+        text.push_str(raw(word).get());
+    }
+}
+
+/// What [`members`] finds, as mere text: only where members begin and end is looked at closely. `None`: it is no object.
+#[must_use]
+pub fn texts<'a, const N: usize>(raw: &'a RawValue, names: [&str; N]) -> Option<[Option<&'a str>; N]> {
+    let mut found = [None; N];
+    for (name, text) in skim::members(raw)? {
+        let place = names.iter().position(|wanted| name == *wanted);
+        if let Some(member) = place.and_then(|place| found.get_mut(place)) {
+            *member = Some(text);
+        }
+    }
+    Some(found)
 }
 
 /// The texts of some members of an object, without taking the rest apart; of one that is there twice the last, as

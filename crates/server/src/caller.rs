@@ -1,11 +1,13 @@
 //! From a request's bearer token to a caller, before any handler runs.
 
 use crate::problem::Problem;
+use axum::RequestPartsExt as _;
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use deputy_core::{Effect, SourceName};
 use deputy_hub::{Caller, Denied, Door, Hub};
+use http::request::Parts;
 use http::{HeaderMap, header};
 use std::sync::Arc;
 
@@ -38,56 +40,60 @@ pub(crate) struct Guard {
 
 /// Lets nobody through without a caller; the handler finds it among the request's extensions.
 pub(crate) async fn require(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    admit(guard, request, next).await
-}
-
-/// The same for `/s/{server}/mcp`: a token for one server opens no other, and one that does not exist looks like one whose
-/// token is missing (invariant 7). The handler finds the server's name beside the caller.
-pub(crate) async fn require_for_server(
-    State(hub): State<Arc<Hub>>,
-    Path(server): Path<String>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Ok(server) = SourceName::new(server) else { return Problem::not_found().into_response() };
-    request.extensions_mut().insert(server.clone());
-    admit(Guard { hub, door: Door::Server(server) }, request, next).await
-}
-
-async fn admit(guard: Guard, mut request: Request, next: Next) -> Response {
-    let Guard { hub, door } = guard;
-    if let Some(LetIn { caller, .. }) =
-        request.extensions().get::<LetIn>().filter(|let_in| let_in.door == door)
-    {
-        let caller = caller.clone();
-        request.extensions_mut().insert(caller);
-        return next.run(request).await;
+    let (mut parts, body) = request.into_parts();
+    match admitted(&guard.hub, &guard.door, &parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => problem.into_response(),
     }
-    let path = match &door {
+}
+
+/// The server that `/s/{server}/mcp` leads to. One that does not exist looks like one whose token is missing (invariant 7).
+pub(crate) async fn server_named(parts: &mut Parts) -> Result<SourceName, Problem> {
+    let written = parts.uri.path().strip_prefix("/s/").and_then(|rest| rest.strip_suffix("/mcp"));
+    let name = match written.filter(|written| !written.contains('%')) {
+        Some(plain) => plain.to_owned(),
+        None => parts.extract::<Path<String>>().await.map_err(|_| Problem::not_found())?.0,
+    };
+    SourceName::new(name).map_err(|_| Problem::not_found())
+}
+
+/// Who brings this request to a door: a token for one server opens no other.
+///
+/// # Errors
+/// Nobody whom the door lets in.
+pub(crate) async fn admitted(hub: &Hub, door: &Door, parts: &Parts) -> Result<Caller, Problem> {
+    if let Some(LetIn { caller, .. }) = parts.extensions.get::<LetIn>().filter(|let_in| let_in.door == *door)
+    {
+        return Ok(caller.clone());
+    }
+    let Some(token) = bearer(&parts.headers) else {
+        hub.count_refused(door.name(), "token_missing");
+        return Err(unauthenticated(hub, door));
+    };
+    match hub.authenticate(door, token).await {
+        Ok(caller) => Ok(caller),
+        Err(Denied::Refused) => Err(unauthenticated(hub, door)),
+        Err(Denied::Unavailable) => Err(Problem::unavailable()),
+    }
+}
+
+fn unauthenticated(hub: &Hub, door: &Door) -> Problem {
+    let path = match door {
         Door::Api => "/api".to_owned(),
         Door::Server(server) => format!("/s/{server}/mcp"),
         Door::Mcp | Door::Tickets(_) => "/mcp".to_owned(),
     };
     let metadata = format!("{}/.well-known/oauth-protected-resource{path}", hub.public_url());
-    let unauthenticated = || match hub.authorization() {
+    match hub.authorization() {
         // What destroys is asked for when it is needed, and not before.
-        Some(_) if door != Door::Api => {
+        Some(_) if *door != Door::Api => {
             let scope = deputy_hub::sign_in::scopes_up_to(Effect::Write).join(" ");
-            Problem::unauthenticated_asking(&metadata, &scope).into_response()
+            Problem::unauthenticated_asking(&metadata, &scope)
         }
-        _ => Problem::unauthenticated(&metadata).into_response(),
-    };
-    let Some(token) = bearer(request.headers()) else {
-        hub.count_refused(door.name(), "token_missing");
-        return unauthenticated();
-    };
-    match hub.authenticate(&door, token).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(Denied::Refused) => unauthenticated(),
-        Err(Denied::Unavailable) => Problem::unavailable().into_response(),
+        _ => Problem::unauthenticated(&metadata),
     }
 }
 

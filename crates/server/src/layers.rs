@@ -1,4 +1,4 @@
-//! What every request passes, in this order; 1 to 5 are [`entrance`]:
+//! What every request passes, in this order; 1 to 5 are [`Entrance`]:
 //!
 //! 1. Sealed: headers that keep browsers from making more of an answer than it is. First, so that refusals have them.
 //! 2. Crowd: how many at once? Before any work, so that many strangers are as cheap as one (R15).
@@ -9,15 +9,20 @@
 //! 7. [`in_time`], at the doors that answer at once: a body that trickles in holds no place for long (R15).
 
 use crate::problem::Problem;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use deputy_core::Origin;
 use deputy_hub::Hub;
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, header};
+use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tower::{Layer, Service};
 
 /// Bytes that a request may bring.
 pub(crate) const BODY_BYTES: usize = 10_000_000;
@@ -68,17 +73,53 @@ pub(crate) struct Entrance {
 }
 
 /// 1 to 5, as one layer: each further one would box and clone every request once more.
-pub(crate) async fn entrance(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
-    let mut answer = match entrance.crowd.0.try_acquire() {
-        Ok(_place) => match entrance.refusal(&request) {
-            None => next.run(request).await,
-            Some(problem) => problem.into_response(),
-        },
-        // R15: one too many is told to come again.
-        Err(_) => Problem::busy().into_response(),
-    };
-    seal(&mut answer);
-    answer
+impl<S> Layer<S> for Entrance {
+    type Service = Entered<S>;
+
+    fn layer(&self, inner: S) -> Entered<S> {
+        Entered { entrance: self.clone(), inner }
+    }
+}
+
+/// What stands behind the entrance.
+#[derive(Clone)]
+pub(crate) struct Entered<S> {
+    entrance: Entrance,
+    inner: S,
+}
+
+impl<S> Service<Request> for Entered<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let place = Arc::clone(&self.entrance.crowd.0).try_acquire_owned();
+        let refused = match &place {
+            Ok(_) => self.entrance.refusal(&request),
+            // R15: one too many is told to come again.
+            Err(_) => Some(Problem::busy()),
+        };
+        if let Some(problem) = refused {
+            let mut answer = problem.into_response();
+            seal(&mut answer);
+            return Box::pin(ready(Ok(answer)));
+        }
+        let answered = self.inner.call(request);
+        Box::pin(async move {
+            let mut answer = answered.await?;
+            drop(place);
+            seal(&mut answer);
+            Ok(answer)
+        })
+    }
 }
 
 impl Entrance {

@@ -1,6 +1,6 @@
 //! All routes, as one table. [`ROUTES`] says who may come in; a test walks it as a stranger (invariant 6).
 
-use crate::caller::{Guard, require, require_for_server};
+use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
 use crate::doors::{
     approvals, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches, tab,
@@ -122,12 +122,10 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
     let door = mcp::McpDoor::new(Arc::clone(hub));
     let agents = Router::new()
         .route("/mcp", post(mcp::post).get(mcp::get).delete(mcp::delete))
-        .with_state(door.clone())
-        .route_layer(guard(Door::Mcp));
+        .with_state(mcp::Doors::Mcp(door.clone()));
     let servers = Router::new()
         .route("/s/{server}/mcp", post(mcp::post).get(mcp::get).delete(mcp::delete))
-        .with_state(door)
-        .route_layer(from_fn_with_state(Arc::clone(hub), require_for_server));
+        .with_state(mcp::Doors::Servers(door));
     let people = Router::new()
         .route("/api/approvals", get(approvals::list).post(approvals::decide_all))
         .route("/api/approvals/{id}", post(approvals::decide))
@@ -183,6 +181,5 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .merge(open)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES))
-        .layer(from_fn_with_state(entrance, layers::entrance))
+        .layer((entrance, DefaultBodyLimit::max(SMALL_BODY_BYTES)))
 }

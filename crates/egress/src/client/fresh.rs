@@ -2,7 +2,7 @@
 
 use super::{EgressError, HttpClient, Settings, build_with};
 use crate::resolver::Zone;
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use url::Url;
@@ -59,9 +59,14 @@ pub(super) fn gone(error: &reqwest::Error) -> Gone {
     if error.is_timeout() {
         return Gone::Otherwise;
     }
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+    error.source().map_or(Gone::Otherwise, ended)
+}
+
+/// The same by what went wrong itself, or by what it was caused by.
+pub(super) fn ended(error: &(dyn Error + 'static)) -> Gone {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
             if error.is_canceled() {
                 return Gone::BeforeItWasSent;
             }
@@ -69,7 +74,7 @@ pub(super) fn gone(error: &reqwest::Error) -> Gone {
                 return Gone::BeforeTheAnswer;
             }
         }
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
             return match error.kind() {
                 io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
@@ -78,7 +83,7 @@ pub(super) fn gone(error: &reqwest::Error) -> Gone {
                 _ => Gone::Otherwise,
             };
         }
-        source = cause.source();
+        cause = error.source();
     }
     Gone::Otherwise
 }

@@ -1,5 +1,6 @@
 //! Answers that are read piece by piece, and may last. The same rules of where we may go hold as for a GET.
 
+use super::direct::{Answering, Direct};
 use super::fresh::{Gone, gone};
 use super::{Ask, EgressError, HttpClient, failed, shown};
 use bytes::Bytes;
@@ -8,13 +9,16 @@ use http::{Method, StatusCode};
 use std::time::Duration;
 use url::Url;
 
+/// Longer than anything lasts; whoever waits has a deadline of their own.
+pub(crate) const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// What is sent.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// For the whole exchange, to the last byte of the answer.
+    /// For the whole exchange, to the last byte of the answer; over a direct way, to the head of the answer.
     pub(crate) timeout: Duration,
     /// Over a connection that carried nothing before and carries nothing after.
     pub(crate) afresh: bool,
@@ -32,10 +36,17 @@ pub(crate) enum Undelivered {
 }
 
 /// An answer whose body is still to be read. Dropping it closes the stream.
-#[derive(Debug)]
-pub(crate) struct Streamed {
-    url: Url,
-    response: reqwest::Response,
+pub(crate) enum Streamed {
+    /// Through the client of all.
+    Shared(Box<(Url, reqwest::Response)>),
+    /// Over a way of its own.
+    Direct(Box<Answering>),
+}
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streamed").field("status", &self.status()).finish_non_exhaustive()
+    }
 }
 
 impl HttpClient {
@@ -57,29 +68,56 @@ impl HttpClient {
                 (error, Gone::Otherwise) => Undelivered::After(error),
             }
         })?;
-        if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(Undelivered::After(EgressError::Encoded { url: shown(url) }));
-        }
-        Ok(Streamed { url: url.clone(), response })
+        Streamed::Shared(Box::new((url.clone(), response))).unless_encoded(|| shown(url))
+    }
+}
+
+impl Direct {
+    /// The same over this way.
+    pub(crate) async fn stream(&self, outgoing: Outgoing) -> Result<Streamed, Undelivered> {
+        let answering = self.send(outgoing).await?;
+        Streamed::Direct(Box::new(answering)).unless_encoded(|| self.shown())
     }
 }
 
 impl Streamed {
     pub(crate) fn status(&self) -> StatusCode {
-        self.response.status()
+        match self {
+            Self::Shared(shared) => shared.1.status(),
+            Self::Direct(answering) => answering.status(),
+        }
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+        match self {
+            Self::Shared(shared) => shared.1.headers(),
+            Self::Direct(answering) => answering.headers(),
+        }
     }
 
     /// How long the body is going to be, if it was said.
     pub(crate) fn announced(&self) -> Option<u64> {
-        self.response.content_length()
+        match self {
+            Self::Shared(shared) => shared.1.content_length(),
+            Self::Direct(answering) => answering.announced(),
+        }
     }
 
     /// The next piece; `None` at the end. Nothing is lost when this is dropped unfinished.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, EgressError> {
-        self.response.chunk().await.map_err(|error| failed(&self.url, error))
+        match self {
+            Self::Shared(shared) => {
+                let (url, response) = &mut **shared;
+                response.chunk().await.map_err(|error| failed(url, error))
+            }
+            Self::Direct(answering) => answering.chunk().await,
+        }
+    }
+
+    fn unless_encoded(self, url: impl FnOnce() -> String) -> Result<Self, Undelivered> {
+        if self.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+            return Err(Undelivered::After(EgressError::Encoded { url: url() }));
+        }
+        Ok(self)
     }
 }

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 pub(super) enum Event {
     /// The end: a result.
     Result(Box<RawValue>),
+    /// The end: a result that is in the words of the modern era already.
+    Finished(Box<RawValue>),
     /// The end: an error.
     Error { code: i64, message: String, data: Option<Box<RawValue>> },
     /// On the way; progress without its token.
@@ -143,6 +145,10 @@ impl OpenCall {
                         Cow::Borrowed(_) => result,
                     };
                     return Ok(Said::Reply(Reply::Result(told)));
+                }
+                Event::Finished(result) => {
+                    self.is_finished = true;
+                    return Ok(Said::Reply(Reply::Result(result)));
                 }
                 Event::Error { code, message, data } => {
                     self.is_finished = true;

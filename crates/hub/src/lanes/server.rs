@@ -9,9 +9,8 @@ use crate::ports::upstream::{Ask, Failure, Reply, Told};
 use crate::relay::Relay;
 use crate::servers::{Server, refused};
 use deputy_core::{Outcome, Reason};
-use deputy_protocol::relay::members;
+use deputy_protocol::relay::texts;
 use deputy_protocol::trace::{TraceContext, carried};
-use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -100,15 +99,12 @@ fn repeats(ready: &Ready, passing: &Passing) -> bool {
 /// What a reply says of the effect.
 fn outcome(reply: &Reply) -> Outcome {
     let Reply::Result(result) = reply else { return Outcome::Failed };
-    let Ok([kind, error]) = members(result, ["resultType", "isError"]) else { return Outcome::Failed };
-    if read::<String>(kind).as_deref() == Some("input_required") {
+    let Some([kind, error]) = texts(result, ["resultType", "isError"]) else { return Outcome::Failed };
+    let kind: Option<String> = kind.and_then(|kind| serde_json::from_str(kind).ok());
+    if kind.as_deref() == Some("input_required") {
         return Outcome::InputRequired;
     }
-    if read::<bool>(error) == Some(true) { Outcome::Failed } else { Outcome::Succeeded }
-}
-
-fn read<T: serde::de::DeserializeOwned>(member: Option<&RawValue>) -> Option<T> {
-    serde_json::from_str(member?.get()).ok()
+    if error == Some("true") { Outcome::Failed } else { Outcome::Succeeded }
 }
 
 fn failed(ready: &Ready, server: &Server, failure: &Failure) -> Relayed {

@@ -252,13 +252,18 @@ impl Servers {
         let counts: HashSet<_> = judged.offered.iter().map(|offer| offer.hash).collect();
         let counted = said.tools.iter().filter(|offered| counts.contains(&offered.offer.hash));
         let name = |held: crate::tabs::Held| (held.offer.definition.name.clone(), held.was_known);
-        let tools = Arc::new(ServerTools {
+        let mut tools = ServerTools {
             tools: counted.cloned().collect(),
             rest: said.rest.clone(),
             held: judged.held.into_iter().map(name).collect(),
             refused: said.refused.clone(),
-        });
-        if tools.held.is_empty() && tools.tools.len() == said.tools.len() {
+            whole: None,
+        };
+        let is_all = tools.held.is_empty() && tools.tools.len() == said.tools.len();
+        // What is told to many, and is not too long to be kept, is written once.
+        tools.whole = (is_all && said.text.is_some()).then(Arc::default);
+        let tools = Arc::new(tools);
+        if is_all {
             // Whoever was quicker judged the same.
             let _ = said.judged.set(Arc::clone(&tools));
         }

@@ -3,17 +3,20 @@
 use super::Server;
 use crate::tabs::{self, Offer};
 use deputy_core::{Definition, SourceKind, Tool, ToolKind, ToolName, text};
+use deputy_protocol::asking::param_headers::ParamHeaders;
 use deputy_protocol::relay::Object;
 use deputy_protocol::schema::Schema;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A tool as the server says it, and as the hub knows it.
 #[derive(Clone)]
 pub struct Offered {
     /// The server's own words, with what the hub does not know of.
     pub raw: Arc<RawValue>,
+    /// Whether it wants arguments repeated in headers (2026-07-28, transports).
+    pub repeats: bool,
     /// What policy and log see.
     pub tool: Arc<Tool>,
     /// What the pins see, and what arguments must fit.
@@ -31,6 +34,8 @@ pub struct ServerTools {
     pub held: Vec<(ToolName, bool)>,
     /// What is wrong with the tools that were left out.
     pub refused: Vec<String>,
+    /// The one page of them all as a door wrote it, where many are given the same.
+    pub(crate) whole: Option<Arc<OnceLock<Arc<RawValue>>>>,
 }
 
 /// Reads one tool of a list.
@@ -82,5 +87,6 @@ pub(super) fn read(server: &Server, raw: Box<RawValue>) -> Result<Offered, Strin
         input: input.map_or_else(super::anything, Arc::new),
         output: None,
     };
-    Ok(Offered { raw: raw.into(), tool: Arc::new(tool), offer: Arc::new(offer) })
+    let repeats = !ParamHeaders::of_tool(&raw).is_empty();
+    Ok(Offered { raw: raw.into(), repeats, tool: Arc::new(tool), offer: Arc::new(offer) })
 }

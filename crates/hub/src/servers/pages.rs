@@ -10,7 +10,7 @@ use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Pages of one list that are followed.
 const PAGES: usize = 1000;
@@ -26,6 +26,8 @@ pub struct Listed {
     pub items: Vec<Arc<RawValue>>,
     /// The other members of its first page.
     pub rest: Object,
+    /// Where the page of all of them is kept, if many are given the same.
+    pub(crate) whole: Option<Arc<OnceLock<Arc<RawValue>>>>,
 }
 
 /// One page of a list, of our own making.
@@ -47,6 +49,22 @@ impl Listed {
     pub fn digest(&self) -> Digest {
         let parts: Vec<&[u8]> = self.items.iter().map(|item| item.get().as_bytes()).collect();
         Digest::of_parts(&parts)
+    }
+
+    /// The one page of the whole list as a door writes it: written anew only where it is not kept. INVARIANT: `write` makes
+    /// the same of the same list for everybody.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub fn whole<E>(&self, write: impl FnOnce() -> Result<Box<RawValue>, E>) -> Result<Arc<RawValue>, E> {
+        match self.whole.as_ref().map(|kept| (kept, kept.get())) {
+            Some((_, Some(written))) => Ok(Arc::clone(written)),
+            Some((kept, None)) => {
+                let written = Arc::from(write()?);
+                Ok(Arc::clone(kept.get_or_init(|| written)))
+            }
+            None => write().map(Arc::from),
+        }
     }
 
     /// The page that begins there.

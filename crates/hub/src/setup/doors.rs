@@ -46,6 +46,12 @@ impl Hub {
         self.corridor.run(caller, wish)
     }
 
+    /// The same, in the task of whoever hears of it, for as long as they ask for the next step.
+    #[must_use]
+    pub fn call_heard(&self, caller: Caller, wish: Wish) -> Events {
+        self.corridor.carried(caller, wish)
+    }
+
     /// Traces of requests: a door asks for one before it makes a wish.
     #[must_use]
     pub const fn traces(&self) -> &Arc<Traces> {
@@ -79,20 +85,21 @@ impl Hub {
         let tools = self.servers.tools(reach, server, freshness).await?;
         let mut shows = self.showing(reach);
         let items = tools.tools.iter().filter(|offered| shows(&offered.tool));
-        Ok(List { items: items.map(|offered| Arc::clone(&offered.raw)).collect(), rest: tools.rest.clone() })
+        let items: Vec<_> = items.map(|offered| Arc::clone(&offered.raw)).collect();
+        let whole = tools.whole.clone().filter(|_| items.len() == tools.tools.len());
+        Ok(List { items, rest: tools.rest.clone(), whole })
     }
 
-    /// A server's own words about one of its tools, if this caller sees it and the words are of use.
-    pub async fn shown_tool(
+    /// A server's own words about one of its tools that wants arguments repeated in headers, if this caller sees it.
+    pub async fn repeating_tool(
         &self,
         reach: &Reach,
         server: &Arc<Server>,
         is_meant: impl Fn(&Tool) -> bool,
-        of_use: impl Fn(&RawValue) -> bool,
     ) -> Option<Arc<RawValue>> {
         let tools = self.servers.tools(reach, server, Freshness::Lately).await.ok()?;
         let offered = tools.tools.iter().find(|offered| is_meant(&offered.tool))?;
-        if !of_use(&offered.raw) {
+        if !offered.repeats {
             return None;
         }
         self.shows(reach, &offered.tool, self.clock.now()).then(|| Arc::clone(&offered.raw))
@@ -119,7 +126,12 @@ impl Hub {
     /// The same for many tools at one moment.
     pub(super) fn showing<'a>(&'a self, reach: &'a Reach) -> impl FnMut(&Tool) -> bool + 'a {
         let mut sight = self.catalog.sight(reach, self.clock.now());
-        move |tool| self.is_open(reach, tool) && sight.of(tool).is_visible()
+        let any_stopped = self.thrown.stops_any(&reach.user().tenant);
+        move |tool| {
+            let is_open =
+                if any_stopped { self.is_open(reach, tool) } else { reach.caller().reaches(&tool.source) };
+            is_open && sight.of(tool).is_visible()
+        }
     }
 
     pub(super) fn shows(&self, reach: &Reach, tool: &Tool, now: Timestamp) -> bool {

@@ -44,6 +44,12 @@ impl Thrown {
         })
     }
 
+    /// Whether any switch is thrown in a tenant.
+    #[must_use]
+    pub fn stops_any(&self, tenant: &TenantId) -> bool {
+        self.snapshot().of.get(tenant).is_some_and(|own| !own.is_empty())
+    }
+
     /// Whether everything is stopped that this caller could do with a server.
     #[must_use]
     pub fn stops_server(&self, caller: &impl Facts, server: &SourceName) -> bool {

@@ -1,7 +1,7 @@
 //! What we send to servers, as text: requests under our own ids (gateway rule 13), notifications, and our answers.
 
 use crate::mcp::{HUB, meta};
-use crate::relay::{Borrowed, NotAnObject, Object, raw};
+use crate::relay::{Borrowed, NotAnObject, Object, push_quoted, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -43,19 +43,20 @@ pub fn modern(
     version: &str,
 ) -> Result<String, NotAnObject> {
     let (mut params, mut meta) = taken_apart(params)?;
-    meta.set(meta::PROTOCOL_VERSION, Cow::Owned(raw(version)));
-    meta.set(meta::CLIENT_CAPABILITIES, Cow::Borrowed(side.capabilities));
+    meta.set(meta::PROTOCOL_VERSION, Cow::Owned(quoted(version)));
+    meta.set(meta::CLIENT_CAPABILITIES, Cow::Borrowed(side.capabilities.get()));
     // Who does not say who it is, is asked for by the hub.
-    let implementation = side.implementation.map(Cow::Borrowed);
-    meta.set(meta::CLIENT_INFO, implementation.unwrap_or_else(|| Cow::Owned(raw(&HUB.to_value()))));
+    let implementation = side.implementation.map(|own| Cow::Borrowed(own.get()));
+    let implementation = implementation.unwrap_or_else(|| Cow::Owned(raw(&HUB.to_value()).get().to_owned()));
+    meta.set(meta::CLIENT_INFO, implementation);
     if let Some(level) = side.log_level {
-        meta.set(LOG_LEVEL, Cow::Owned(raw(level)));
+        meta.set(LOG_LEVEL, Cow::Owned(quoted(level)));
     }
     if side.progress {
-        meta.set(meta::PROGRESS_TOKEN, Cow::Owned(raw(&id)));
+        meta.set(meta::PROGRESS_TOKEN, Cow::Owned(id.to_string()));
     }
-    params.set("_meta", Cow::Owned(meta.to_raw()));
-    Ok(text(id, method, Some(&params.to_raw())))
+    params.set("_meta", Cow::Owned(meta.to_text()));
+    Ok(written(id, method, Some(&params.to_text())))
 }
 
 /// A legacy request: without what only the modern era has.
@@ -73,15 +74,15 @@ pub fn legacy(
     params.remove("inputResponses");
     params.remove("requestState");
     if side.progress {
-        meta.set(meta::PROGRESS_TOKEN, Cow::Owned(raw(&id)));
+        meta.set(meta::PROGRESS_TOKEN, Cow::Owned(id.to_string()));
     }
     if meta.is_empty() {
         params.remove("_meta");
     } else {
-        params.set("_meta", Cow::Owned(meta.to_raw()));
+        params.set("_meta", Cow::Owned(meta.to_text()));
     }
-    let params = (there_were_params || !params.is_empty()).then(|| params.to_raw());
-    Ok(text(id, method, params.as_deref()))
+    let params = (there_were_params || !params.is_empty()).then(|| params.to_text());
+    Ok(written(id, method, params.as_deref()))
 }
 
 /// `initialize`, in the newest legacy revision, with what this client can do and who it is (gateway rule 3).
@@ -98,14 +99,27 @@ pub fn initialize(id: u64, side: &Side<'_>, revision: &str) -> String {
 /// A request with these parameters as they are.
 #[must_use]
 pub fn text(id: u64, method: &str, params: Option<&RawValue>) -> String {
-    let method = raw(method);
-    match params {
-        Some(params) => {
-            let (method, params) = (method.get(), params.get());
-            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#)
-        }
-        None => format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{}}}"#, method.get()),
+    written(id, method, params.map(RawValue::get))
+}
+
+fn written(id: u64, method: &str, params: Option<&str>) -> String {
+    let mut text = String::with_capacity(64 + method.len() + params.map_or(0, str::len));
+    text.push_str(r#"{"jsonrpc":"2.0","id":"#);
+    text.push_str(&id.to_string());
+    text.push_str(r#","method":"#);
+    push_quoted(&mut text, method);
+    if let Some(params) = params {
+        text.push_str(r#","params":"#);
+        text.push_str(params);
     }
+    text.push('}');
+    text
+}
+
+fn quoted(word: &str) -> String {
+    let mut text = String::with_capacity(word.len() + 2);
+    push_quoted(&mut text, word);
+    text
 }
 
 /// A notification.
@@ -143,7 +157,7 @@ pub fn refusal(id: &RawValue, code: i64, message: &str) -> String {
 fn taken_apart(params: Option<&RawValue>) -> Result<(Borrowed<'_>, Borrowed<'_>), NotAnObject> {
     let Some(params) = params else { return Ok(Default::default()) };
     let params = Borrowed::parse(params)?;
-    let mut meta = params.sent("_meta").map(Borrowed::parse).transpose()?.unwrap_or_default();
+    let mut meta = params.object("_meta")?.unwrap_or_default();
     meta.retain(|name| !OF_ONE_HOP.contains(&name));
     Ok((params, meta))
 }

@@ -49,10 +49,25 @@ impl<'a> Members<'a> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
     }
 
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, raw)| (name.as_ref(), *raw))
+    }
+
+    /// A member that is a string, as it was sent where it can be.
+    #[must_use]
+    pub fn borrowed(&self, name: &str) -> Option<Cow<'a, str>> {
+        let text = self.raw(name)?.get();
+        match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
+            _ => serde_json::from_str(text).ok().map(Cow::Owned),
+        }
+    }
+
     /// A member that is a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
-        self.read(name)
+        self.borrowed(name).map(Cow::into_owned)
     }
 
     /// A member of some type; `None` if it is absent or of another type.

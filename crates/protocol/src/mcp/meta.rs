@@ -3,8 +3,9 @@
 use crate::jsonrpc::{Fault, Id, Members, code};
 use crate::trace::TraceContext;
 use deputy_core::canonical::parse_strict;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The revision of this request. Required in the modern era.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -72,7 +73,7 @@ const PARAMS: &[&str] = &[
 #[derive(Debug, Default)]
 pub struct Params<'a> {
     members: Members<'a>,
-    meta: Map<String, Value>,
+    meta: Members<'a>,
 }
 
 impl<'a> Params<'a> {
@@ -84,15 +85,14 @@ impl<'a> Params<'a> {
         let Some(raw) = raw else { return Ok(Self::default()) };
         let wrong = |why: String| Fault::new(code::INVALID_PARAMS, why);
         let members = Members::parse(raw, PARAMS).map_err(|why| wrong(format!("`params`: {why}")))?;
-        let meta = match members.raw("_meta") {
-            None => Map::new(),
-            Some(raw) => match parse_strict(raw.get().as_bytes()) {
-                Ok(Value::Object(meta)) => meta,
-                Ok(_) => return Err(wrong("`_meta` must be an object".to_owned())),
-                Err(why) => return Err(wrong(format!("`_meta`: {why}"))),
-            },
-        };
+        let meta = members.raw("_meta").map(strict).transpose()?.unwrap_or_default();
         Ok(Self { members, meta })
+    }
+
+    /// The members of `_meta`: none is there twice, at any depth.
+    #[must_use]
+    pub const fn meta(&self) -> &Members<'a> {
+        &self.meta
     }
 
     /// The members other than `_meta`.
@@ -104,26 +104,26 @@ impl<'a> Params<'a> {
     /// Whether the modern envelope is there.
     #[must_use]
     pub fn is_modern(&self) -> bool {
-        self.meta.contains_key(PROTOCOL_VERSION)
+        self.meta.has(PROTOCOL_VERSION)
     }
 
     /// Whether a part of the modern envelope is there.
     #[must_use]
     pub fn is_partly_modern(&self) -> bool {
-        [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO].iter().any(|key| self.meta.contains_key(*key))
+        [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO].iter().any(|key| self.meta.has(key))
     }
 
     /// The modern envelope, checked.
     ///
     /// # Errors
     /// -32602 naming what is missing.
-    pub fn envelope(&self) -> Result<Envelope<'_>, Fault> {
+    pub fn envelope(&self) -> Result<Envelope<'a>, Fault> {
         let missing = |key: &str, kind: &str| {
             Fault::new(code::INVALID_PARAMS, format!("`_meta` must have `{key}`, {kind}"))
         };
-        let version = self.meta.get(PROTOCOL_VERSION).and_then(Value::as_str);
+        let version = self.meta.borrowed(PROTOCOL_VERSION);
         let version = version.ok_or_else(|| missing(PROTOCOL_VERSION, "a string"))?;
-        let capabilities = self.meta.get(CLIENT_CAPABILITIES).and_then(Value::as_object);
+        let capabilities = self.meta.raw(CLIENT_CAPABILITIES).filter(|raw| raw.get().starts_with('{'));
         let capabilities = capabilities.ok_or_else(|| missing(CLIENT_CAPABILITIES, "an object"))?;
         Ok(Envelope { version, capabilities })
     }
@@ -131,35 +131,67 @@ impl<'a> Params<'a> {
     /// What the client calls itself: name and version.
     #[must_use]
     pub fn client_label(&self) -> Option<String> {
-        label(self.meta.get(CLIENT_INFO)?)
+        let own = Members::parse(self.meta.raw(CLIENT_INFO)?, &[]).ok()?;
+        let version = own.borrowed("version").unwrap_or_default();
+        Some(named(&own.borrowed("name")?, &version))
     }
 
     /// The token under which progress is wanted; a string or an integer, else it counts as absent.
     #[must_use]
     pub fn progress_token(&self) -> Option<Id> {
-        Id::from_value(self.meta.get(PROGRESS_TOKEN)?)
+        self.meta.raw(PROGRESS_TOKEN)?.get().parse().ok()
     }
 
     /// The trace that the request belongs to, if it says so in good form.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {
-        TraceContext::of_meta(&self.meta)
+        let state = self.meta.borrowed(TRACE_STATE);
+        TraceContext::parse(&self.meta.borrowed(TRACE_PARENT)?, state.as_deref())
     }
 
     /// The tab that the agent chose.
     #[must_use]
-    pub fn tab(&self) -> Option<&Value> {
-        self.meta.get(TAB)
+    pub fn tab(&self) -> Option<Value> {
+        self.meta.read(TAB)
     }
 }
 
+/// The members of `_meta`, which has none twice, however deep.
+fn strict(raw: &RawValue) -> Result<Members<'_>, Fault> {
+    let wrong = |why: String| Fault::new(code::INVALID_PARAMS, why);
+    let strictly =
+        |raw: &RawValue| parse_strict(raw.get().as_bytes()).map_err(|why| wrong(format!("`_meta`: {why}")));
+    if !raw.get().starts_with('{') {
+        strictly(raw)?;
+        return Err(wrong("`_meta` must be an object".to_owned()));
+    }
+    let members = match Members::parse(raw, &[]) {
+        Ok(members) => members,
+        Err(why) => {
+            strictly(raw)?;
+            return Err(wrong(format!("`_meta`: {why}")));
+        }
+    };
+    for (_, value) in members.iter().filter(|(_, value)| !is_plain(value.get())) {
+        strictly(value)?;
+    }
+    Ok(members)
+}
+
+/// Whether there is nothing in it that a strict reader could stumble over: most of `_meta` is short words and empty objects.
+fn is_plain(value: &str) -> bool {
+    let is_text = || value.starts_with('"') && !value.contains('\\');
+    let is_count = || value.len() <= 15 && value.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(value, "{}" | "[]" | "true" | "false" | "null") || is_text() || is_count()
+}
+
 /// The part of `_meta` that every modern request has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Envelope<'a> {
     /// The revision.
-    pub version: &'a str,
-    /// What the client can do, on this request.
-    pub capabilities: &'a Map<String, Value>,
+    pub version: Cow<'a, str>,
+    /// What the client can do, on this request: an object.
+    pub capabilities: &'a RawValue,
 }
 
 /// Name and version of an implementation object.
@@ -167,5 +199,9 @@ pub struct Envelope<'a> {
 pub fn label(implementation: &Value) -> Option<String> {
     let name = implementation.get("name")?.as_str()?;
     let version = implementation.get("version").and_then(Value::as_str).unwrap_or_default();
-    Some(format!("{name} {version}").trim().to_owned())
+    Some(named(name, version))
+}
+
+fn named(name: &str, version: &str) -> String {
+    format!("{name} {version}").trim().to_owned()
 }

@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 /// How they begin.
 const PREFIX: &str = "dev.deputy/";
 
-/// Takes them out of the `_meta` of a result, of parameters, of an item of a list.
-pub fn take_out(of: &mut Object) {
-    of.replace("_meta", without);
+/// Takes them out of the `_meta` of a result, of parameters, of an item of a list. Whether there were any.
+pub fn take_out(of: &mut Object) -> bool {
+    of.replace("_meta", without)
 }
 
 /// The same of a text that is passed on. `None`: there are none, so it is passed on as it is.

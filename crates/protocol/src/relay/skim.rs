@@ -6,13 +6,17 @@ use std::borrow::Cow;
 
 /// The names and the texts of an object's members, in order. `None`: it is no object.
 pub(crate) fn members(raw: &RawValue) -> Option<Vec<(Cow<'_, str>, &str)>> {
-    let text = raw.get();
+    members_of(raw.get())
+}
+
+/// The same of a part of a text that is known to be JSON.
+pub(super) fn members_of(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
     let mut at = after_space(text, 0);
     if text.as_bytes().get(at) != Some(&b'{') {
         return None;
     }
     at += 1;
-    let mut members = Vec::new();
+    let mut members = Vec::with_capacity(8);
     loop {
         at = after_space(text, at);
         match text.as_bytes().get(at)? {

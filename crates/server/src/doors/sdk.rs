@@ -19,7 +19,7 @@ pub(crate) async fn module(Path(path): Path<String>, headers: HeaderMap) -> Resp
     own.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
     own.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     own.append(header::VARY, HeaderValue::from_static("Origin"));
-    // The origin was let through by `layers::entrance`, which knows the apps.
+    // The origin was let through by `layers::Entrance`, which knows the apps.
     if let Some(origin) = headers.get(header::ORIGIN) {
         own.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }

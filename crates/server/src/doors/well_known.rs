@@ -37,7 +37,7 @@ pub(crate) async fn jwks(State(hub): State<Arc<Hub>>, headers: HeaderMap) -> Res
     let mut answer = Json(hub.jwks()).into_response();
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     answer.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
-    // The origin was let through by `layers::entrance`, which knows the apps.
+    // The origin was let through by `layers::Entrance`, which knows the apps.
     if let Some(origin) = headers.get(header::ORIGIN) {
         answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }

@@ -27,6 +27,8 @@ const SHORTEST_RETRY: Duration = Duration::from_millis(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// For how long an answer is held back so that its connection can serve the next request.
 const ENDS_WITHIN: Duration = Duration::from_millis(2);
+/// How much room is made at once for an answer that says how long it is going to be.
+const MOST_ROOM: usize = 1024 * 1024;
 /// How often in a row a stream is resumed without bringing anything.
 const FRUITLESS: u32 = 8;
 
@@ -129,8 +131,10 @@ impl HttpLine {
                 self.state = State::Stream(streamed);
             }
             Step::Answered(streamed) => {
-                wire::within(streamed.announced(), self.inner.settings.limits.answer_bytes)?;
-                self.state = State::Body(streamed, Vec::new());
+                let announced = streamed.announced();
+                wire::within(announced, self.inner.settings.limits.answer_bytes)?;
+                let room = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+                self.state = State::Body(streamed, Vec::with_capacity(room.min(MOST_ROOM)));
             }
             Step::Resumed(streamed) => {
                 let status = streamed.status();
@@ -175,10 +179,17 @@ impl HttpLine {
             return Ok(());
         }
         let is_list = self.is_list && status.is_success();
-        if let Some(result) = is_list.then(|| self.inner.repeated.result(self.id, &body)).flatten() {
-            self.is_answered = true;
-            self.events.push_back(Event::Result(result));
-            return Ok(());
+        if is_list {
+            let repeated = &self.inner.repeated;
+            let known = match &self.session {
+                None => repeated.finished(self.id, &body).map(Event::Finished),
+                Some(_) => repeated.result(self.id, &body).map(Event::Result),
+            };
+            if let Some(known) = known {
+                self.is_answered = true;
+                self.events.push_back(known);
+                return Ok(());
+            }
         }
         let messages = message::read(&body);
         if status.is_success() {

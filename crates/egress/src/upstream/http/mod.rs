@@ -19,6 +19,7 @@ use super::health::Noted;
 use super::listening::Listeners;
 use super::parked::{Parked, Resumed};
 use super::settings::HttpSettings;
+use crate::client::Direct;
 use async_trait::async_trait;
 use deputy_hub::ports::Upstream;
 use deputy_hub::ports::upstream::{Ask, Changed, Failure, Health, Reply, Told};
@@ -41,6 +42,8 @@ pub struct HttpUpstream {
 /// What its tasks share.
 struct Inner {
     settings: HttpSettings,
+    /// Where its address can be reached without the client of all.
+    direct: Option<Direct>,
     eras: Eras,
     sessions: Sessions,
     listeners: Listeners,
@@ -59,6 +62,7 @@ impl HttpUpstream {
         let limits = &settings.limits;
         let parked = Parked::new(settings.supervisor.clone(), limits.parked, limits.parked_per_principal);
         let inner = Inner {
+            direct: settings.client.direct(&settings.url, &settings.supervisor),
             eras: Eras::default(),
             sessions: Sessions::default(),
             listeners: Listeners::default(),

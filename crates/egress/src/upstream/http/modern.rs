@@ -11,7 +11,7 @@ use deputy_protocol::asking::request;
 use deputy_protocol::jsonrpc::code;
 use deputy_protocol::mcp::headers::{encode, named_by};
 use deputy_protocol::mcp::version::MODERN;
-use deputy_protocol::relay::{Object, members, raw};
+use deputy_protocol::relay::{Object, members, raw, texts};
 use http::{HeaderMap, HeaderName};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -37,12 +37,14 @@ impl Marked {
         &self,
         principal: &str,
         name: Option<&str>,
-        arguments: Option<&RawValue>,
+        params: Option<&RawValue>,
     ) -> Vec<(String, String)> {
         let all = self.lock();
         let Some(tools) = all.get(principal) else { return Vec::new() };
         let of_tool = name.and_then(|name| tools.get(name));
-        of_tool.map(|of_tool| of_tool.values(arguments)).unwrap_or_default()
+        let Some(of_tool) = of_tool else { return Vec::new() };
+        let arguments = params.and_then(|params| members(params, ["arguments"]).ok());
+        of_tool.values(arguments.and_then(|[arguments]| arguments))
     }
 
     fn learn(&self, principal: &str, marked: Vec<(String, ParamHeaders)>, is_first_page: bool) {
@@ -122,14 +124,13 @@ impl Inner {
         headers.insert(wire::VERSION, wire::value(MODERN)?);
         headers.insert(wire::METHOD, wire::value(&encode(method))?);
         let Some(named_by) = named_by(method) else { return Ok(headers) };
-        let found = params.and_then(|params| members(params, [named_by, "arguments"]).ok());
-        let [name, arguments] = found.unwrap_or_default();
-        let name: Option<String> = name.and_then(|name| serde_json::from_str(name.get()).ok());
+        let found = params.and_then(|params| texts(params, [named_by]));
+        let name: Option<String> = found.and_then(|[name]| serde_json::from_str(name?).ok());
         if let Some(name) = &name {
             headers.insert(wire::NAME, wire::value(&encode(name))?);
         }
         if method == "tools/call" {
-            for (name, value) in self.marked.headers(principal, name.as_deref(), arguments) {
+            for (name, value) in self.marked.headers(principal, name.as_deref(), params) {
                 let name = HeaderName::from_bytes(name.as_bytes())
                     .map_err(|_| Failure::Untranslatable(format!("`{name}` is no header name")))?;
                 headers.insert(name, wire::value(&value)?);
@@ -140,13 +141,19 @@ impl Inner {
 
     /// A list without the tools that a client over HTTP must drop; what their headers are is remembered.
     fn tools(&self, principal: &str, params: Option<&RawValue>, result: Box<RawValue>) -> Box<RawValue> {
+        let is_first_page = || {
+            let cursor = params.and_then(|params| Object::parse(params).ok());
+            cursor.is_none_or(|params| params.get("cursor").is_none())
+        };
+        if let Some(finished) = self.repeated.known(&result) {
+            self.marked.learn(principal, finished.marked.clone(), is_first_page());
+            return result;
+        }
         let sifted = sifted(&result);
         for (tool, why) in &sifted.dropped {
             tracing::warn!(server = %self.settings.name, tool, %why, "a tool was dropped from the list");
         }
-        let cursor = params.and_then(|params| Object::parse(params).ok());
-        let is_first_page = cursor.is_none_or(|params| params.get("cursor").is_none());
-        self.marked.learn(principal, sifted.marked, is_first_page);
+        self.marked.learn(principal, sifted.marked, is_first_page());
         match sifted.result {
             std::borrow::Cow::Owned(kept) => kept,
             std::borrow::Cow::Borrowed(_) => result,

@@ -1,7 +1,10 @@
 //! A server's list of tools, told again word for word but for the id of the request: it is not looked through again.
 
+use deputy_protocol::asking::answer;
+use deputy_protocol::asking::param_headers::{ParamHeaders, sifted};
 use serde_json::value::RawValue;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Shorter ones are looked through as quickly as they are compared.
 const LEAST_BYTES: usize = 16 * 1024;
@@ -17,14 +20,60 @@ struct Told {
     before: Vec<u8>,
     after: Vec<u8>,
     result: Box<RawValue>,
+    /// What of it goes on to the hub, where the server is of the modern era; `None`: it is of no use.
+    finished: OnceLock<Option<Arc<Finished>>>,
+}
+
+/// A list of tools of the modern era, as the hub is given it.
+pub(super) struct Finished {
+    /// In the words of the modern era, without the tools that must be dropped.
+    pub(super) result: Box<RawValue>,
+    /// The tools that repeat arguments in headers.
+    pub(super) marked: Vec<(String, ParamHeaders)>,
+}
+
+impl Finished {
+    fn of(told: &RawValue) -> Option<Self> {
+        let Ok(result) = answer::modern("tools/list", told, false) else { return None };
+        let sifted = sifted(&result);
+        let marked = sifted.marked;
+        let kept = match sifted.result {
+            Cow::Owned(kept) => Some(kept),
+            Cow::Borrowed(_) => None,
+        };
+        let result = kept.unwrap_or_else(|| result.into_owned());
+        Some(Self { result, marked })
+    }
 }
 
 impl Repeated {
     /// The result in this body, if it is the one that was kept but for the id, and the id is this one.
     pub(super) fn result(&self, id: u64, body: &[u8]) -> Option<Box<RawValue>> {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        self.told(id, body).map(|told| told.result.clone())
+    }
+
+    /// The same, as the hub is given it.
+    pub(super) fn finished(&self, id: u64, body: &[u8]) -> Option<Box<RawValue>> {
+        let told = self.told(id, body)?;
+        let finished = told.finished.get_or_init(|| Finished::of(&told.result).map(Arc::new));
+        finished.as_ref().map(|finished| finished.result.clone())
+    }
+
+    /// What was finished, if this is it.
+    pub(super) fn known(&self, result: &RawValue) -> Option<Arc<Finished>> {
+        let told = self.last()?;
+        let finished = told.finished.get()?.as_ref()?;
+        (finished.result.get() == result.get()).then(|| Arc::clone(finished))
+    }
+
+    fn told(&self, id: u64, body: &[u8]) -> Option<Arc<Told>> {
+        let told = self.last()?;
         let after = body.strip_prefix(told.before.as_slice())?.strip_prefix(id.to_string().as_bytes())?;
-        (after == told.after).then(|| told.result.clone())
+        (after == told.after).then_some(told)
+    }
+
+    fn last(&self) -> Option<Arc<Told>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps a body that was read as one answer to this id.
@@ -33,7 +82,8 @@ impl Repeated {
             return;
         }
         let Some((before, after)) = around_id(id, body, result) else { return };
-        let told = Told { before: before.to_owned(), after: after.to_owned(), result: result.to_owned() };
+        let (before, after, result) = (before.to_owned(), after.to_owned(), result.to_owned());
+        let told = Told { before, after, result, finished: OnceLock::new() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(told));
     }
 }

@@ -171,7 +171,7 @@ impl Session {
             HttpLine::new(inner, &self.principal, (id, self.headers(), body), Repeats::Once, session);
         loop {
             match line.next().await? {
-                Event::Result(result) => return Ok(result),
+                Event::Result(result) | Event::Finished(result) => return Ok(result),
                 Event::Error { message, .. } => return Err(Failure::Unusable(shortened(&message)).into()),
                 Event::Told(_) | Event::Asked(_) | Event::TooLarge { .. } => {}
             }

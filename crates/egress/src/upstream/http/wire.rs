@@ -1,14 +1,13 @@
 //! One HTTP exchange with a server: headers from zero (gateway rule 11), credentials at the socket's edge.
 
 use super::Inner;
-use crate::client::{EgressError, Outgoing, Streamed, Undelivered};
+use crate::client::{EgressError, NEVER, Outgoing, Streamed, Undelivered};
 use crate::upstream::settings::Challenge;
 use bytes::Bytes;
 use deputy_core::Secret;
 use deputy_hub::ports::upstream::{Ask, Failure};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
-use std::time::Duration;
 use url::Url;
 
 /// The revision, on every modern request and in later legacy sessions.
@@ -21,8 +20,6 @@ pub(super) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Where a stream is resumed (legacy).
 pub(super) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
-/// Longer than anything lasts; whoever waits has a deadline of their own.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// Posts a message.
@@ -69,7 +66,6 @@ pub(super) async fn send(
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let url = place.unwrap_or(&inner.settings.url);
     let (mut is_renewed, mut is_repeated) = (false, false);
     loop {
         let mut headers = headers.clone();
@@ -85,7 +81,15 @@ pub(super) async fn send(
             timeout: NEVER,
             afresh: is_repeated,
         };
-        let streamed = match inner.settings.client.stream(url, outgoing).await {
+        let streamed = match (place, &inner.direct) {
+            (None, Some(direct)) => direct.stream(outgoing).await,
+            (place, _) => {
+                let url = place.unwrap_or(&inner.settings.url);
+                // Boxed: the usual way does not carry this one along.
+                Box::pin(inner.settings.client.stream(url, outgoing)).await
+            }
+        };
+        let streamed = match streamed {
             Err(Undelivered::Unanswered(_)) if repeats == Repeats::Once && !is_repeated => {
                 is_repeated = true;
                 continue;

@@ -115,7 +115,8 @@ impl Held {
 
     /// Through the corridor once.
     async fn round(&self, steps: &mpsc::Sender<Step>) -> Round {
-        let mut events = self.hub.call(self.caller.clone(), self.wish.clone());
+        // Here is a task of its own already.
+        let mut events = self.hub.call_heard(self.caller.clone(), self.wish.clone());
         events.keep_running();
         loop {
             let event = tokio::select! {

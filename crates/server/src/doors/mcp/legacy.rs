@@ -64,7 +64,9 @@ async fn introduced(door: &McpDoor, caller: Caller, opening: &Opening) -> Result
     match door.discover(&door.hub.reach(caller), &server, client).await? {
         Looked::Result(discovered) => initialize::relayed(opening, &discovered)
             .map_err(|error| Fault::new(code::INTERNAL, error.to_string())),
-        Looked::Error { .. } => Err(Fault::new(code::INTERNAL, "the server does not say what it can do")),
+        Looked::Shared(_) | Looked::Error { .. } => {
+            Err(Fault::new(code::INTERNAL, "the server does not say what it can do"))
+        }
     }
 }
 
@@ -264,6 +266,7 @@ fn held(
 fn answered(id: &Id, looked: Looked) -> Begun {
     Begun::Answered(match looked {
         Looked::Result(result) => relayed(id, Ok(&result)),
+        Looked::Shared(result) => relayed(id, Ok(&result)),
         Looked::Error { error, .. } => relayed(id, Err(&error)),
     })
 }

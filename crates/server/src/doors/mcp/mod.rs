@@ -23,20 +23,22 @@ mod subscribed;
 mod tasked;
 mod tasks;
 
+use crate::caller;
 use crate::layers::BODY_BYTES;
 use crate::problem::Problem;
 use axum::body::{Body as HttpBody, to_bytes};
-use axum::extract::{Extension, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use deputy_core::SourceName;
 use deputy_hub::traces::Served;
-use deputy_hub::{Caller, Hub, Wish};
+use deputy_hub::{Caller, Door, Hub, Wish};
 use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification};
 use deputy_protocol::mcp::era::{self, Era};
 use deputy_protocol::mcp::headers::{Header, Routing};
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::trace::TraceContext;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Uri, header};
 use places::Places;
 use reply::Stage;
@@ -46,6 +48,8 @@ use std::time::Duration;
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// Bodies up to here are cheaper to copy than their connection's buffer is to make anew.
+const COPIED_BYTES: usize = 4 * 1024;
 /// Streams that one principal may hold open. All the agents of one user may well be one principal: the same program a
 /// hundred times.
 const LISTENS: usize = 128;
@@ -53,6 +57,15 @@ const LISTENS: usize = 128;
 const CALLS: usize = 256;
 /// The header that names a legacy session.
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// The revision that a request speaks.
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// The headers in which a modern request repeats itself.
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// W3C Trace Context.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What the door keeps: the hub, the sessions of the legacy era, and how much each principal holds at once.
 #[derive(Clone)]
@@ -85,15 +98,40 @@ impl McpDoor {
     }
 }
 
-impl McpDoor {
-    /// The same door, as it leads to one server.
-    fn to(self, server: Option<Extension<SourceName>>) -> Self {
-        match server {
-            Some(Extension(server)) => Self { scope: Scope::Server(server), ..self },
-            None => self,
-        }
-    }
+/// The agents' doors: `/mcp` itself, or all of `/s/{server}/mcp`.
+#[derive(Clone)]
+pub(crate) enum Doors {
+    Mcp(McpDoor),
+    Servers(McpDoor),
+}
 
+/// Somebody who was let in, and where. It is the guard of these doors: no handler of theirs begins without one, and it costs
+/// less than a layer before them.
+pub(crate) struct Visit {
+    door: McpDoor,
+    caller: Caller,
+}
+
+impl FromRequestParts<Doors> for Visit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Problem> {
+        let door = match doors {
+            Doors::Mcp(door) => door.clone(),
+            Doors::Servers(door) => {
+                McpDoor { scope: Scope::Server(caller::server_named(parts).await?), ..door.clone() }
+            }
+        };
+        let guarded = match &door.scope {
+            Scope::All => Door::Mcp,
+            Scope::Server(server) => Door::Server(server.clone()),
+        };
+        let caller = caller::admitted(&door.hub, &guarded, parts).await?;
+        Ok(Self { door, caller })
+    }
+}
+
+impl McpDoor {
     /// Whose sessions: a session of one address is none of another.
     fn holder(&self, caller: &Caller) -> String {
         match &self.scope {
@@ -118,17 +156,14 @@ struct Wire {
 
 impl Wire {
     fn of(headers: &HeaderMap, uri: &Uri) -> Self {
-        let one = |name: &str| Header::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes));
-        let routing = Routing {
-            version: one("mcp-protocol-version"),
-            method: one("mcp-method"),
-            name: one("mcp-name"),
-        };
-        let params = headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("mcp-param-"));
+        let one =
+            |name: &HeaderName| Header::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes));
+        let routing = Routing { version: one(&VERSION), method: one(&METHOD), name: one(&NAME) };
+        let params = headers.keys().filter(|name| name.as_str().starts_with("mcp-param-"));
         Self {
             routing,
-            session: one(SESSION.as_str()),
-            params: params.map(|name| (name.to_owned(), one(name))).collect(),
+            session: one(&SESSION),
+            params: params.map(|name| (name.as_str().to_owned(), one(name))).collect(),
             takes_stream: lists(headers, "text/event-stream"),
             short: short::is_wanted(uri),
             trace: trace(headers),
@@ -155,30 +190,26 @@ impl Wire {
     }
 }
 
-/// `POST /mcp`, `POST /s/{server}/mcp`; the guard put the [`Caller`] among the extensions, and the server.
-pub(crate) async fn post(
-    State(door): State<McpDoor>,
-    Extension(caller): Extension<Caller>,
-    server: Option<Extension<SourceName>>,
-    request: Request,
-) -> Response {
-    let door = door.to(server);
+/// `POST /mcp`, `POST /s/{server}/mcp`.
+pub(crate) async fn post(Visit { door, caller }: Visit, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match read(&parts.headers, body).await {
-        Ok(bytes) => door.receive(caller, &Wire::of(&parts.headers, &parts.uri), &bytes).await,
-        Err(problem) => problem.into_response(),
-    }
+    let bytes = match read(&parts.headers, body).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return problem.into_response(),
+    };
+    let wire = Wire::of(&parts.headers, &parts.uri);
+    // What was sent lies in the connection's buffer. Without it, the buffer need not be made anew for the next request.
+    drop(parts);
+    let bytes = if bytes.len() > COPIED_BYTES { bytes } else { copied(bytes) };
+    door.receive(caller, &wire, &bytes).await
+}
+
+fn copied(bytes: Bytes) -> Bytes {
+    Bytes::copy_from_slice(&bytes)
 }
 
 /// `GET /mcp`: the server's stream of a legacy session.
-pub(crate) async fn get(
-    State(door): State<McpDoor>,
-    Extension(caller): Extension<Caller>,
-    server: Option<Extension<SourceName>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let door = door.to(server);
+pub(crate) async fn get(Visit { door, caller }: Visit, uri: Uri, headers: HeaderMap) -> Response {
     let wire = Wire::of(&headers, &uri);
     if wire.session == Header::Absent {
         // The modern era has no such stream.
@@ -191,14 +222,7 @@ pub(crate) async fn get(
 }
 
 /// `DELETE /mcp`: ends a legacy session.
-pub(crate) async fn delete(
-    State(door): State<McpDoor>,
-    Extension(caller): Extension<Caller>,
-    server: Option<Extension<SourceName>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let door = door.to(server);
+pub(crate) async fn delete(Visit { door, caller }: Visit, uri: Uri, headers: HeaderMap) -> Response {
     let wire = Wire::of(&headers, &uri);
     if wire.session == Header::Absent {
         return Problem::method_not_allowed().into_response();
@@ -263,10 +287,10 @@ async fn read(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
 
 /// A `traceparent` that is there twice is none; lines of `tracestate` are one list (W3C Trace Context).
 fn trace(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut parents = headers.get_all("traceparent").iter();
+    let mut parents = headers.get_all(TRACE_PARENT).iter();
     let (parent, None) = (parents.next()?, parents.next()) else { return None };
     let states: Result<Vec<&str>, _> =
-        headers.get_all("tracestate").iter().map(http::HeaderValue::to_str).collect();
+        headers.get_all(TRACE_STATE).iter().map(http::HeaderValue::to_str).collect();
     let state = states.ok().map(|lines| lines.join(","));
     TraceContext::parse(parent.to_str().ok()?.trim(), state.as_deref())
 }

@@ -75,12 +75,12 @@ pub(super) async fn answer(
 /// disagrees with itself is told that first.
 fn envelope(wire: &Wire, method: &str, params: &Params<'_>) -> Result<(), Fault> {
     let envelope = params.envelope()?;
-    let name = headers::named_by(method).and_then(|member| params.members().text(member));
-    wire.routing.check(envelope.version, method, name.as_deref())?;
-    if version::MODERN_SPOKEN.contains(&envelope.version) {
+    let name = headers::named_by(method).and_then(|member| params.members().borrowed(member));
+    wire.routing.check(&envelope.version, method, name.as_deref())?;
+    if version::MODERN_SPOKEN.contains(&envelope.version.as_ref()) {
         Ok(())
     } else {
-        Err(version::unsupported(envelope.version))
+        Err(version::unsupported(&envelope.version))
     }
 }
 
@@ -127,6 +127,7 @@ async fn servers(
 fn answered(id: &Id, looked: Looked) -> Response {
     match looked {
         Looked::Result(result) => reply::message(relayed(id, Ok(&result))),
+        Looked::Shared(result) => reply::shared(id, &result),
         Looked::Error { code, error } => reply::relayed_error(code, relayed(id, Err(&error)), Stage::Modern),
     }
 }
@@ -212,7 +213,7 @@ async fn carry(
     let is_of_task = wish.relay.as_ref().is_some_and(|relay| is_task_method(relay.method()));
     let task = params.members().text("taskId").filter(|_| is_of_task);
     let served = wire.served(door, &mut wish, version::MODERN, params);
-    let events = door.hub.call(caller, wish);
+    let events = door.hub.call_heard(caller, wish);
     let hub = Arc::clone(&door.hub);
     let tells = wire.takes_stream;
     let mut calling = Calling {
@@ -235,6 +236,10 @@ async fn carry(
         _ if wire.takes_stream => tokio::time::timeout(stream::PROMPT, calling.next()).await.ok(),
         _ => Some(calling.next().await),
     };
+    if calling.over.is_none() {
+        // A client that reads slowly does not hold up the call.
+        calling.events.let_go();
+    }
     match (prompt, calling.over) {
         (None, _) => stream::answer(calling),
         // Something is told before the end.

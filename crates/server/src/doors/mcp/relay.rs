@@ -29,11 +29,11 @@ pub(super) const REFUSED: i64 = -31_000;
 
 /// What a client said of itself, to be told to the server as it is.
 pub(super) fn client_side(params: &Params<'_>) -> ClientSide {
-    let meta = params.members().raw("_meta").and_then(|raw| Object::parse(raw).ok()).unwrap_or_default();
-    let capabilities = meta.get(meta::CLIENT_CAPABILITIES).map(ToOwned::to_owned);
+    let meta = params.meta();
+    let capabilities = meta.raw(meta::CLIENT_CAPABILITIES).map(ToOwned::to_owned);
     ClientSide {
         capabilities: capabilities.unwrap_or_else(|| raw(&json!({}))),
-        implementation: meta.get(meta::CLIENT_INFO).map(ToOwned::to_owned),
+        implementation: meta.raw(meta::CLIENT_INFO).map(ToOwned::to_owned),
         log_level: meta.read(meta::LOG_LEVEL),
         progress: params.progress_token().is_some(),
     }
@@ -92,7 +92,12 @@ pub(super) fn error_object(code: i64, message: &str, data: Option<&RawValue>) ->
 /// What a request that is no call comes to.
 pub(super) enum Looked {
     Result(Box<RawValue>),
-    Error { code: i64, error: Box<RawValue> },
+    /// The same for many.
+    Shared(Arc<RawValue>),
+    Error {
+        code: i64,
+        error: Box<RawValue>,
+    },
 }
 
 impl Looked {
@@ -188,8 +193,7 @@ impl McpDoor {
         params: &Params<'_>,
     ) -> Result<(), Fault> {
         let reach = self.hub.reach(caller.clone());
-        let is_marked = |tool: &RawValue| !ParamHeaders::of_tool(tool).is_empty();
-        let Some(tool) = self.hub.shown_tool(&reach, server, is_meant, is_marked).await else {
+        let Some(tool) = self.hub.repeating_tool(&reach, server, is_meant).await else {
             return Ok(());
         };
         ParamHeaders::of_tool(&tool).check(params.members().raw("arguments"), |name| wire.param(name))
@@ -227,21 +231,19 @@ impl McpDoor {
         let binding = || [principal.as_bytes(), source.as_bytes(), method.as_bytes(), digest.as_bytes()];
         let begin = self.begin(params, &binding)?;
         let page = listed.page(begin).map_err(|error| Fault::new(code::INVALID_PARAMS, error.to_string()))?;
-        let mut result = listed.rest.clone();
-        result.set(items_of(method).unwrap_or("items"), raw(&page.items));
-        if let Some(next) = page.next {
-            let until = self.hub.now().plus(LIFE);
-            let sealed = self.hub.sealer().seal(PURPOSE, &binding(), &(next as u64).to_be_bytes(), until);
-            let sealed = sealed.map_err(|_| Fault::new(code::INTERNAL, "a cursor could not be made"))?;
-            result.set("nextCursor", raw(&sealed));
+        if begin == 0 && page.next.is_none() {
+            let whole = listed.whole(|| Ok::<_, Fault>(written(listed, method, page.items, None)));
+            return whole.map(Looked::Shared);
         }
-        result.set("resultType", raw("complete"));
-        if result.get("ttlMs").is_none() {
-            result.set("ttlMs", raw(&0));
-        }
-        // It depends on who asks, whatever the server says (gateway rule 12).
-        result.set("cacheScope", raw("private"));
-        Ok(Looked::Result(result.to_raw()))
+        let next = match page.next {
+            Some(next) => {
+                let until = self.hub.now().plus(LIFE);
+                let sealed = self.hub.sealer().seal(PURPOSE, &binding(), &(next as u64).to_be_bytes(), until);
+                Some(sealed.map_err(|_| Fault::new(code::INTERNAL, "a cursor could not be made"))?)
+            }
+            None => None,
+        };
+        Ok(Looked::Result(written(listed, method, page.items, next.as_deref())))
     }
 
     /// Where a page begins: at the place that a cursor of ours, for this list as it is now, stands for.
@@ -273,4 +275,20 @@ impl McpDoor {
         }
         self.hub.servers().list(reach, server, method).await
     }
+}
+
+/// A page of a list, as it is sent.
+fn written(listed: &Listed, method: &str, items: &[Arc<RawValue>], next: Option<&str>) -> Box<RawValue> {
+    let mut result = listed.rest.clone();
+    result.set(items_of(method).unwrap_or("items"), raw(items));
+    if let Some(next) = next {
+        result.set("nextCursor", raw(next));
+    }
+    result.set("resultType", raw("complete"));
+    if result.get("ttlMs").is_none() {
+        result.set("ttlMs", raw(&0));
+    }
+    // It depends on who asks, whatever the server says (gateway rule 12).
+    result.set("cacheScope", raw("private"));
+    result.to_raw()
 }

@@ -1,10 +1,11 @@
 //! JSON-RPC answers over HTTP: the one place that picks their statuses (reference, section 2.2).
 
 use super::{McpDoor, Scope};
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use deputy_core::Effect;
 use deputy_hub::sign_in;
-use deputy_protocol::jsonrpc::{Fault, code};
+use deputy_protocol::jsonrpc::{Fault, Id, code};
 use deputy_protocol::relay::raw;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
@@ -50,6 +51,17 @@ pub(super) fn message(value: Box<RawValue>) -> Response {
     json(StatusCode::OK, value)
 }
 
+/// A response with a result that many are given: copied once.
+pub(super) fn shared(id: &Id, result: &RawValue) -> Response {
+    let id = raw(id);
+    let (id, result) = (id.get(), result.get());
+    let mut text = String::with_capacity(64 + id.len() + result.len());
+    for part in [r#"{"jsonrpc":"2.0","id":"#, id, r#","result":"#, result, "}"] {
+        text.push_str(part);
+    }
+    written(StatusCode::OK, text)
+}
+
 /// A call for which the agent's permission goes not far enough, answered before anything else was: the client can ask the
 /// person for more (MCP authorization, "Scope Challenge Handling"; RFC 6750 section 3.1). All the scopes that it takes are
 /// named at once.
@@ -77,7 +89,12 @@ pub(super) fn accepted() -> Response {
 
 fn json(status: StatusCode, value: Box<RawValue>) -> Response {
     let text: Box<str> = value.into();
-    let mut answer = (status, String::from(text)).into_response();
+    written(status, String::from(text))
+}
+
+fn written(status: StatusCode, text: String) -> Response {
+    let mut answer = Response::new(Body::from(text));
+    *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
