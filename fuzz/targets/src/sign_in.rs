@@ -284,6 +284,7 @@ pub(crate) fn exchange(data: &[u8]) {
         audience: "ledger".to_owned(),
         scopes: scopes.clone(),
         unasked_scopes: Vec::new(),
+        subject: Subject::default(),
         result: ResultForm::Opaque,
     };
     if let Ok(access) = exchange.read(data, NOW) {

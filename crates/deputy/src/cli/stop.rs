@@ -4,7 +4,7 @@ use super::terminal::{Mark, Terminal, harmless};
 use super::{Config, Failure, now, wishes};
 use crate::settings::Settings;
 use clap::{Args, Subcommand};
-use deputy_core::{Client, IdError, Operator, Switch, SwitchTarget, TenantId};
+use deputy_core::{Client, IdError, Operator, Switch, SwitchTarget};
 use deputy_hub::ports::SwitchOrder;
 use deputy_store::{Place, SqliteStore, SwitchDesk};
 use std::path::PathBuf;
