@@ -133,10 +133,8 @@ fn write(connection: &Connection, tenant: &TenantId, part: &Part) -> Result<(), 
         ])?;
     }
     let mut stored = connection.prepare_cached(HASH)?;
-    let mut index = number(part.first_index)?;
-    for hash in part.hashes.chunks_exact(32) {
+    for (index, hash) in (number(part.first_index)?..).zip(part.hashes.chunks_exact(32)) {
         stored.execute(params![tenant, index, hash])?;
-        index += 1;
     }
     let mut opened = connection.prepare_cached(OPENED)?;
     for (call, seq) in &part.opened {
