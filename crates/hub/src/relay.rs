@@ -2,7 +2,7 @@
 
 use crate::ports::upstream::ClientSide;
 use deputy_core::{Arguments, JsonError};
-use deputy_protocol::mcp::ours;
+use deputy_protocol::mcp::{connect, ours};
 use deputy_protocol::relay::{NotAnObject, Object, raw};
 use serde_json::value::RawValue;
 
@@ -16,6 +16,8 @@ pub struct Relay {
     method: String,
     params: Object,
     client: ClientSide,
+    /// What the person said where the hub asked them to connect the server.
+    connects: Option<bool>,
 }
 
 /// Why a request cannot be passed on.
@@ -47,7 +49,8 @@ impl Relay {
         let mut params = params.map(Object::parse).transpose()?.unwrap_or_default();
         // What the client told the hub is none of the server's business.
         ours::take_out(&mut params);
-        Ok(Self { method: method.into(), params, client })
+        let connects = connect::take_answer(&mut params);
+        Ok(Self { method: method.into(), params, client, connects })
     }
 
     /// The method, in the words of the modern era.
@@ -96,6 +99,12 @@ impl Relay {
     pub fn without_state(mut self) -> Self {
         self.params.remove("requestState");
         self
+    }
+
+    /// Whether the person was shown the hub's page for the server and did not decline, if the client says that it asked them.
+    #[must_use]
+    pub const fn connects(&self) -> Option<bool> {
+        self.connects
     }
 
     /// The client's answers to what the server asked, if it brings any.
