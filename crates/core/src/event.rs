@@ -98,6 +98,12 @@ kinds! {
     TokenExchanged = "token_exchanged";
     /// No token for a server was to be had for a person; `detail` says what the provider answered (D14).
     ExchangeRefused = "exchange_refused";
+    /// A person let the hub use a server in their name, at its authorization server.
+    ServerConnected = "server_connected";
+    /// What a person had let the hub do at a server ended; `detail` says why.
+    ServerDisconnected = "server_disconnected";
+    /// The hub registered itself at a server's authorization server (RFC 7591).
+    HubRegistered = "hub_registered";
     /// An identity provider's keys are at another address now (B2).
     KeysMoved = "keys_moved";
     /// A policy set came into force.

@@ -65,6 +65,8 @@ reasons! {
     ApprovalStale = "approval_stale", "The tool or the arguments changed after approval. Make the call again to ask anew.";
     /// The user has to sign in more strongly.
     StepUpRequired = "step_up_required", "The user has to sign in again, more strongly, before this call.";
+    /// The user has not let the hub use this system in their name, or no longer.
+    ConsentRequired = "consent_required", "The user has to connect this system first, at the hub's page. Give them the address, then call again.";
     /// Policy wants a verified agent.
     AgentUnverified = "agent_unverified", "This tool accepts verified agents only.";
     /// The permission ran out.

@@ -1,6 +1,8 @@
 //! From `[[server]]` to the servers of the hub: how each is reached, and by which right.
 
-use crate::settings::{self, Credential, Document, ExchangeWay, ProviderClient, Server, Settings, Way};
+use crate::settings::{
+    self, Credential, Document, ExchangeWay, ProviderClient, Server, Settings, UserClient, Way,
+};
 use crate::sign_in::{SignInError, authentication};
 use async_trait::async_trait;
 use deputy_core::{Client, IdError, Origin, Secret, SourceName, TenantId};
@@ -8,7 +10,10 @@ use deputy_egress::upstream::{
     self, HttpSettings, HttpUpstream, Limits, NoCredential, StdioSettings, StdioUpstream, Unreflecting,
 };
 use deputy_egress::{DocumentAt, HttpClient, OpenApiUpstream, Served};
-use deputy_hub::exchange::{self, Asker, AtServer, Connection, Exchange, ServerClient};
+use deputy_hub::exchange::{
+    self, Asker, AtServer, Connection, ConsentSettings, Exchange, ExchangeRefusal, ServerClient,
+    ServerRefusal,
+};
 use deputy_hub::ports::{Clock, Upstream};
 use deputy_hub::{Right, Supervisor, Vault};
 use deputy_identity::client_assertion::AssertionAudience;
@@ -58,28 +63,32 @@ impl upstream::Credential for Exchanged {
         let Some((desk, asker)) = self.asker(principal) else {
             return Err(upstream::NoHeaders::unavailable("nobody is known for whom a token could be had"));
         };
-        let token = desk
-            .token(&asker, &self.server)
-            .await
-            .map_err(|refusal| upstream::NoHeaders { reason: refusal.reason, words: refusal.words })?;
-        let value = Secret::new(format!("Bearer {}", token.expose()));
-        Ok(vec![("authorization".to_owned(), value)])
+        let token = desk.token(&asker, &self.server).await.map_err(no_headers)?;
+        Ok(vec![("authorization".to_owned(), Exchange::header_of(&token))])
     }
 
     async fn names(&self) -> Vec<String> {
         vec!["authorization".to_owned()]
     }
 
-    async fn refused(&self, principal: &str, challenge: &upstream::Challenge) -> bool {
-        let Some((desk, asker)) = self.asker(principal) else { return false };
-        if let Some(text) = &challenge.www_authenticate
-            && desk.is_led_astray(&asker, &self.server, text).await
-        {
-            return false;
-        }
-        // A 403 wants more than is configured: nothing is widened at a server's word.
-        challenge.status == 401 && desk.drop_token(&asker, &self.server)
+    async fn refused(
+        &self,
+        principal: &str,
+        challenge: &upstream::Challenge,
+    ) -> Result<bool, upstream::NoHeaders> {
+        let Some((desk, asker)) = self.asker(principal) else { return Ok(false) };
+        let refusal = ServerRefusal {
+            status: challenge.status,
+            challenge: challenge.www_authenticate.as_deref(),
+            sent: challenge.sent,
+        };
+        desk.refused_by(&asker, &self.server, refusal).await.map_err(no_headers)
     }
+}
+
+fn no_headers(refusal: ExchangeRefusal) -> upstream::NoHeaders {
+    let ExchangeRefusal { reason, words, open } = refusal;
+    upstream::NoHeaders { reason, words, open }
 }
 
 /// What the vault has for one server. Opened at the socket's edge, at each request, and kept nowhere: a secret that was
@@ -203,6 +212,25 @@ fn connection(server: &Server, own: &settings::Exchange) -> Result<Connection, S
                 user_project: user_project.clone(),
                 token_endpoint,
             }
+        }
+        ExchangeWay::UserOauth { authorization_server, authorization_endpoint, client, pinned } => {
+            let client = match client {
+                UserClient::OwnDocument => ServerClient::OwnDocument,
+                UserClient::SelfRegistered => ServerClient::SelfRegistered,
+                UserClient::Registered(client) => registered(client)?,
+            };
+            let at = AtServer { issuer: authorization_server.clone(), token_endpoint, client };
+            let address = match &server.way {
+                Way::Address(url) => Some(url.clone()),
+                Way::Command { .. } | Way::OpenApi { .. } => None,
+            };
+            let consent = ConsentSettings {
+                address,
+                authorization_endpoint: authorization_endpoint.clone(),
+                is_resource_pinned: pinned.resource,
+                are_scopes_pinned: pinned.scopes,
+            };
+            exchange::Way::UserOauth { at, consent }
         }
         ExchangeWay::ClientCredentials { authorization_server, client } => {
             let client = registered(client)?;

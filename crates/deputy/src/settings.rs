@@ -344,6 +344,17 @@ pub enum ExchangeWay {
         /// The project that is billed.
         user_project: Option<String>,
     },
+    /// Each person's own consent.
+    UserOauth {
+        /// Who gives tokens.
+        authorization_server: Issuer,
+        /// Where people consent, if that is pinned.
+        authorization_endpoint: Option<Url>,
+        /// The hub there.
+        client: UserClient,
+        /// What the file itself says.
+        pinned: Pinned,
+    },
     /// The hub itself.
     ClientCredentials {
         /// Who gives tokens.
@@ -351,6 +362,26 @@ pub enum ExchangeWay {
         /// The hub there.
         client: ProviderClient,
     },
+}
+
+/// The hub at the authorization server at which people consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserClient {
+    /// By its own document.
+    OwnDocument,
+    /// By its own document where that is read; else it registers itself.
+    SelfRegistered,
+    /// As it was registered.
+    Registered(ProviderClient),
+}
+
+/// What counts as it is written, and not as the server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pinned {
+    /// `resource`.
+    pub resource: bool,
+    /// `scopes`.
+    pub scopes: bool,
 }
 
 /// Where an application's manifest is.
@@ -434,6 +465,7 @@ impl Settings {
             Credential::Exchange(exchange) => {
                 let issuer = match &exchange.way {
                     ExchangeWay::IdJag { authorization_server, .. }
+                    | ExchangeWay::UserOauth { authorization_server, .. }
                     | ExchangeWay::ClientCredentials { authorization_server, .. } => {
                         Url::parse(authorization_server.as_str()).ok()
                     }

@@ -7,13 +7,13 @@ use crate::servers::{Around, connections, servers};
 use crate::settings::{App, PolicySource, Settings};
 use crate::sign_in::{SignInError, endpoints, introspection, sign_in, signals};
 use crate::telemetry::traces::{Carrier, traces};
-use crate::vault::vault;
+use crate::vault::{MasterKeyFile, vault};
 use deputy_core::{Client, Issuer, Timestamp};
 use deputy_egress::{HttpClient, KeyFetcher, ManifestFetcher, NamedHosts};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::ports::{Clock, StoreError};
-use deputy_hub::{Door, Hub, Setup, Supervisor};
+use deputy_hub::{Door, Hub, PersonVault, Setup, Supervisor};
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Accepts, Audiences, Expectations, NoAudience};
 use deputy_identity::keys::KeyRing;
@@ -136,6 +136,10 @@ impl Running {
             sign_in: sign_in(settings)?,
             signals: signals(settings)?,
             introspection: introspection(settings)?,
+            consents: Some(PersonVault::new(
+                Arc::<SqliteStore>::clone(&store),
+                Arc::new(MasterKeyFile::of(settings)),
+            )),
             connections: connections(settings)?,
             endpoints: Arc::new(endpoints(settings, client.clone())),
             operator_groups: settings.hub.operator_groups.clone(),

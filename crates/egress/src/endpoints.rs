@@ -1,16 +1,23 @@
 //! Asks endpoints of identity providers and authorization servers, and fetches documents of clients.
 
-use crate::client::{Ask, Exchange, HttpClient, NamedHosts};
+use crate::client::{Ask, Exchange, HttpClient, NamedHosts, Outgoing, Undelivered};
 use crate::keys::told;
 use async_trait::async_trait;
 use deputy_core::Secret;
 use deputy_hub::ports::{EndpointAnswer, Endpoints, FetchError, ToldBy};
 use deputy_identity::form::Form;
-use http::header::{AUTHORIZATION, HeaderValue};
+use deputy_protocol::asking::request::{self, Side};
+use deputy_protocol::mcp::version::MODERN;
+use deputy_protocol::relay::raw;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use std::time::Duration;
 use url::Url;
 
 /// Bytes that an endpoint's answer may have.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// How long a server may take to refuse.
+const CHALLENGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Asks through the one client.
 #[derive(Clone)]
@@ -78,6 +85,38 @@ impl Endpoints for EndpointClient {
         authorization: Option<Secret<String>>,
     ) -> Result<EndpointAnswer, FetchError> {
         self.post(url, told_by, Exchange::PostJson(body), authorization).await
+    }
+
+    async fn challenge(&self, url: &Url) -> Result<Option<String>, FetchError> {
+        let unreachable = |why: String| FetchError::Unreachable { url: url.to_string(), why };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert("mcp-protocol-version", HeaderValue::from_static(MODERN));
+        headers.insert("mcp-method", HeaderValue::from_static("server/discover"));
+        let nothing = raw(&serde_json::json!({}));
+        let side = Side { capabilities: &nothing, implementation: None, log_level: None, progress: false };
+        // What has no effect on any server.
+        let body = request::modern(1, "server/discover", None, &side, MODERN);
+        let body = body.map_err(|why| unreachable(why.to_string()))?;
+        let outgoing = Outgoing {
+            method: Method::POST,
+            headers,
+            body: body.into(),
+            timeout: CHALLENGED_WITHIN,
+            afresh: false,
+        };
+        let streamed = self.client.stream(url, outgoing).await.map_err(|undelivered| match undelivered {
+            Undelivered::Before(error) | Undelivered::Unanswered(error) | Undelivered::After(error) => {
+                unreachable(error.to_string())
+            }
+        })?;
+        // The body is nobody's business here: dropping it closes the stream.
+        let header = streamed
+            .headers()
+            .get(WWW_AUTHENTICATE)
+            .filter(|_| streamed.status() == StatusCode::UNAUTHORIZED);
+        Ok(header.and_then(|value| value.to_str().ok()).map(str::to_owned))
     }
 }
 

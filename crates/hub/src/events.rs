@@ -33,19 +33,30 @@ pub struct Refused {
     pub message: String,
     /// How far the agent's permission would have to go, where that is what is missing.
     pub needs: Option<Effect>,
+    /// The hub's own page that the person has to open first, where that is what is missing.
+    pub open: Option<Box<HubPage>>,
+}
+
+/// A page of the hub's that a person has to open before a call can go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubPage {
+    /// Its address.
+    pub url: String,
+    /// With which the client comes back, if the call had got so far that something has to be remembered of it.
+    pub state: Option<String>,
 }
 
 impl Refused {
     /// With the reason's own words.
     #[must_use]
     pub fn new(reason: Reason) -> Self {
-        Self { reason, message: reason.words().to_owned(), needs: None }
+        Self { reason, message: reason.words().to_owned(), needs: None, open: None }
     }
 
     /// With a further sentence.
     #[must_use]
     pub fn because(reason: Reason, detail: impl std::fmt::Display) -> Self {
-        Self { reason, message: format!("{} ({detail})", reason.words()), needs: None }
+        Self { reason, message: format!("{} ({detail})", reason.words()), needs: None, open: None }
     }
 }
 

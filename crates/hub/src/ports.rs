@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod approvals;
+pub mod consents;
 pub mod endpoints;
 pub mod spans;
 pub mod standing;
@@ -13,6 +14,7 @@ pub use access::{
 pub use approvals::{
     ApprovalRecord, ApprovalState, Approvals, Ballot, Cast, Delegation, Edit, Review, Spending,
 };
+pub use consents::{Consent, ConsentKeys, Registration};
 pub use endpoints::{EndpointAnswer, Endpoints, ToldBy};
 pub use standing::{Pattern, StandingGrant, StandingGrants};
 pub use upstream::Upstream;

@@ -2,7 +2,7 @@
 
 use crate::ports::upstream::ClientSide;
 use deputy_core::{Arguments, JsonError};
-use deputy_protocol::mcp::ours;
+use deputy_protocol::mcp::{connect, ours};
 use deputy_protocol::relay::{NotAnObject, Object, raw};
 use serde_json::value::RawValue;
 
@@ -18,6 +18,8 @@ pub struct Relay {
     /// The client's own text, as long as `params` are what it says.
     text: Option<Box<RawValue>>,
     client: ClientSide,
+    /// What the person said where the hub asked them to connect the server.
+    connects: Option<bool>,
 }
 
 /// Why a request cannot be passed on.
@@ -49,9 +51,10 @@ impl Relay {
         let sent = params;
         let mut params = sent.map(Object::parse).transpose()?.unwrap_or_default();
         // What the client told the hub is none of the server's business.
-        let is_changed = ours::take_out(&mut params);
+        let is_changed = ours::take_out(&mut params) || params.get("inputResponses").is_some();
+        let connects = connect::take_answer(&mut params);
         let text = sent.filter(|_| !is_changed).map(ToOwned::to_owned);
-        Ok(Self { method: method.into(), params, text, client })
+        Ok(Self { method: method.into(), params, text, client, connects })
     }
 
     /// The method, in the words of the modern era.
@@ -101,6 +104,12 @@ impl Relay {
         self.text = None;
         self.params.remove("requestState");
         self
+    }
+
+    /// Whether the person was shown the hub's page for the server and did not decline, if the client says that it asked them.
+    #[must_use]
+    pub const fn connects(&self) -> Option<bool> {
+        self.connects
     }
 
     /// The client's answers to what the server asked, if it brings any.

@@ -2,6 +2,7 @@
 
 mod doors;
 mod streams;
+mod visitor;
 
 use crate::access::Access;
 use crate::answers::{Answers, Paging};
@@ -31,6 +32,7 @@ use crate::tabs::Tabs;
 use crate::taint::Taint;
 use crate::tickets::TicketOffice;
 use crate::traces::{Traces, Tracing};
+use crate::vault::PersonVault;
 use deputy_core::{Client, Event, EventKind, Issuer, Outcome, Reason, SourceName, TenantId};
 use deputy_identity::claims::Expectations;
 use deputy_identity::mint::{OwnKeys, SigningKey};
@@ -95,6 +97,8 @@ pub struct Setup {
     pub signals: HashMap<ProviderName, SignalsSetup>,
     /// Which of them are asked about each of their tokens.
     pub introspection: HashMap<ProviderName, IntrospectionSetup>,
+    /// Seals what people consented to at servers; `None`: nobody can.
+    pub consents: Option<PersonVault>,
     /// Servers that the hub gets tokens for, by names that are among `servers`.
     pub connections: Vec<Connection>,
     /// Asks endpoints of identity providers, and documents of clients.
@@ -303,6 +307,8 @@ impl Hub {
             clock: Arc::clone(&clock),
             supervisor: supervisor.clone(),
             public_url: setup.public_url.clone(),
+            sealer: Arc::clone(&sealer),
+            vault: setup.consents,
         });
         let corridor = Arc::new(Corridor {
             engine: Arc::clone(&engine),
@@ -408,6 +414,7 @@ impl Hub {
         self.supervisor.start_until_shutdown(Arc::clone(&self.access).forget_ended());
         self.signals.start_polling();
         self.supervisor.start_until_shutdown(Arc::clone(&self.exchange).forget_ended());
+        self.supervisor.start_until_shutdown(Arc::clone(&self.exchange).give_back_ended());
         if let Some(authorization) = &self.authorization {
             self.supervisor.start_until_shutdown(Arc::clone(authorization.logins()).keep_asking());
         }

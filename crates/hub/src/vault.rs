@@ -5,13 +5,15 @@
 
 mod fault;
 mod header;
+mod person;
 
 pub use fault::{MasterKeyFault, VaultFault};
 pub use header::Header;
+pub use person::PersonVault;
 
 use crate::ports::{Kept, Rekey, SealedSecret, SealedSecrets, VaultOrder, Which};
 use deputy_core::{HeaderName, Operator, Secret, SourceName, TenantId, Timestamp};
-use deputy_vault::{KeyId, MasterKey, Place, Sealed, TenantKey, VaultError};
+use deputy_vault::{KeyId, MasterKey, Place, Sealed, SealedTenantKey, TenantKey, VaultError};
 use std::sync::Arc;
 
 /// Where the master key is. It is read at each use.
@@ -183,13 +185,15 @@ impl Vault {
         change: Change,
     ) -> Result<Option<VaultOrder>, VaultFault> {
         let kept = self.table.tenant_keys().await?;
-        let Some(before) = kept.iter().map(|key| key.under).find(|under| *under != next.id()) else {
-            return Ok(None);
+        let consents = self.table.consent_keys().await?;
+        let mut under = kept.iter().chain(&consents).map(|key| key.under);
+        let Some(before) = under.find(|under| *under != next.id()) else { return Ok(None) };
+        let resealed = |keys: Vec<SealedTenantKey>| -> Result<Vec<_>, VaultFault> {
+            keys.iter().map(|key| Ok(key.reseal(&self.keys.with_id(&key.under)?, next)?)).collect()
         };
-        let keys: Result<Vec<_>, VaultFault> =
-            kept.iter().map(|key| Ok(key.reseal(&self.keys.with_id(&key.under)?, next)?)).collect();
+        let (keys, consents) = (resealed(kept)?, resealed(consents)?);
         let Change { by, at } = change;
-        Ok(Some(VaultOrder::ReplaceMasterKey { keys: keys?, before, by, at }))
+        Ok(Some(VaultOrder::ReplaceMasterKey { keys, consents, before, by, at }))
     }
 
     fn tenant_key(&self, kept: &Kept) -> Result<Option<TenantKey>, VaultFault> {

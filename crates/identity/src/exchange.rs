@@ -12,6 +12,7 @@ mod error;
 pub mod google_sts;
 pub mod id_jag;
 pub mod token_exchange;
+pub mod user_oauth;
 
 pub use access::{Access, Granted};
 pub use error::{ExchangeError, read_error};

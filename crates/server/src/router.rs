@@ -3,8 +3,8 @@
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
 use crate::doors::{
-    approvals, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches, tab,
-    tickets, well_known,
+    approvals, connect, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches,
+    tab, tickets, well_known,
 };
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
@@ -80,6 +80,18 @@ pub const ROUTES: &[Route] = &[
         Who::Anybody("the cookie's own permissions alone; else not found"),
     ),
     route("GET", "/login/style.css", Who::Anybody("the style of the pages")),
+    route("GET", "/connect/{server}", Who::Anybody("a person's page; without a cookie the way to sign in")),
+    route("POST", "/connect/{server}", Who::Anybody("only with the cookie and what was sealed for it")),
+    route(
+        "GET",
+        "/connect/callback",
+        Who::Anybody("back from a server's authorization server, in the browser that was sent there"),
+    ),
+    route(
+        "POST",
+        "/connect/{server}/end",
+        Who::Anybody("the cookie's own connections alone; else not found"),
+    ),
     route("GET", "/.well-known/oauth-authorization-server", Who::Anybody("how to sign in (RFC 8414)")),
     route("GET", "/oauth/authorize", Who::Anybody("a browser begins here; the person signs in on the way")),
     route("POST", "/oauth/consent", Who::Anybody("only with the cookie and what was sealed for it")),
@@ -161,6 +173,9 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/login/end", post(login::end))
         .route("/login/grants/{id}/end", post(login::end_grant))
         .route("/login/style.css", get(login::style))
+        .route("/connect/{server}", get(connect::page).post(connect::start))
+        .route("/connect/callback", get(connect::callback))
+        .route("/connect/{server}/end", post(connect::end))
         .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
         .route("/oauth/authorize", get(oauth::authorize))
         .route("/oauth/consent", post(oauth::consent))

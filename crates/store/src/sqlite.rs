@@ -3,6 +3,7 @@
 pub mod access;
 mod approvals;
 mod batch;
+mod consents;
 pub mod desk;
 pub mod erasure;
 mod health;

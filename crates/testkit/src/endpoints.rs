@@ -29,6 +29,7 @@ pub type Answering = Arc<dyn Fn(&Asked) -> (u16, Value) + Send + Sync>;
 pub struct FakeEndpoints {
     documents: Mutex<HashMap<String, Value>>,
     answering: Mutex<HashMap<String, Answering>>,
+    challenges: Mutex<HashMap<String, String>>,
     asked: Mutex<Vec<Asked>>,
     fetched: Mutex<Vec<String>>,
 }
@@ -52,6 +53,11 @@ impl FakeEndpoints {
     /// Puts a document at an address.
     pub fn publish(&self, url: &str, document: Value) {
         self.documents.lock().unwrap().insert(url.to_owned(), document);
+    }
+
+    /// From now on a server refuses with this `WWW-Authenticate`.
+    pub fn challenge_with(&self, url: &str, header: &str) {
+        self.challenges.lock().unwrap().insert(url.to_owned(), header.to_owned());
     }
 
     /// From now on this is what an endpoint answers.
@@ -111,6 +117,10 @@ impl Endpoints for FakeEndpoints {
         let members = body.as_object().into_iter().flatten();
         let form = members.map(|(name, value)| (name.clone(), value.to_string())).collect();
         self.post(url, form, authorization)
+    }
+
+    async fn challenge(&self, url: &Url) -> Result<Option<String>, FetchError> {
+        Ok(self.challenges.lock().unwrap().get(url.as_str()).cloned())
     }
 }
 

@@ -11,6 +11,7 @@ use deputy_hub::ports::{
     AccessKey, AccessRecord, Appended, ApprovalRecord, AuditLog, Delegation, OpenCalls, RevocationWish,
     StandingGrant, StoreError, SwitchWish, TicketRecord, Tickets,
 };
+use deputy_vault::SealedTenantKey;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,7 @@ pub struct Memory {
     pub(crate) wishes: Mutex<Vec<SwitchWish>>,
     pub(crate) wished: AtomicU64,
     access: Mutex<BTreeMap<AccessKey, AccessRecord>>,
+    consent_keys: Mutex<BTreeMap<TenantId, SealedTenantKey>>,
     revocation_wishes: Mutex<Vec<RevocationWish>>,
     pub(crate) pins: Mutex<PinRows>,
     pub(crate) look_together: Mutex<Option<Arc<Barrier>>>,
@@ -52,6 +54,7 @@ impl Default for Memory {
             wishes: Mutex::default(),
             wished: AtomicU64::default(),
             access: Mutex::default(),
+            consent_keys: Mutex::default(),
             revocation_wishes: Mutex::default(),
             pins: Mutex::default(),
             look_together: Mutex::default(),

@@ -1,7 +1,7 @@
 //! A whole hub in memory.
 
 use crate::wishes::permit_all;
-use crate::{FakeEndpoints, FakeManifests, FakeTab, Memory, StillClock, TestIssuer};
+use crate::{FakeEndpoints, FakeManifests, FakeTab, HeldMasterKeys, Memory, StillClock, TestIssuer};
 use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::authenticate::IntrospectionSetup;
@@ -16,8 +16,8 @@ use deputy_hub::signals::{EventStream, SignalsSetup};
 use deputy_hub::tickets::TicketWish;
 use deputy_hub::traces::Tracing;
 use deputy_hub::{
-    App, CallEvent, Caller, Door, Hub, ManifestAt, Refused, Right, Server, Setup, Supervisor, ToolAnswer,
-    Trust, Wish,
+    App, CallEvent, Caller, Door, Hub, ManifestAt, PersonVault, Refused, Right, Server, Setup, Supervisor,
+    ToolAnswer, Trust, Wish,
 };
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
@@ -69,6 +69,8 @@ struct Parts {
     connections: Vec<Connection>,
     /// The identity provider, where it is not any that follows the standards.
     provider: Option<Settings>,
+    /// Above what people consented to.
+    master_keys: Arc<HeldMasterKeys>,
 }
 
 impl Default for Parts {
@@ -88,6 +90,7 @@ impl Default for Parts {
             key: Arc::new(SigningKey::generate().unwrap()),
             connections: Vec::new(),
             provider: None,
+            master_keys: Arc::new(HeldMasterKeys::fresh()),
         }
     }
 }
@@ -107,6 +110,8 @@ pub struct World {
     pub manifests: Arc<FakeManifests>,
     /// What the hub asks over HTTP.
     pub endpoints: Arc<FakeEndpoints>,
+    /// The vault's master key.
+    pub master_keys: Arc<HeldMasterKeys>,
     key: Arc<Secret<Vec<u8>>>,
 }
 
@@ -238,6 +243,40 @@ impl World {
         world
     }
 
+    /// The same, with servers that are called by these connections.
+    pub async fn exchanging_for<U: Upstream + 'static>(
+        sign_in: SignInSetup,
+        connections: Vec<Connection>,
+        servers: Vec<(&'static str, Arc<U>)>,
+    ) -> Self {
+        let servers = servers
+            .into_iter()
+            .map(|(name, upstream)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, Trust::FirstUse) });
+        let parts =
+            Parts { connections, servers: servers.collect(), sign_in: Some(sign_in), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// Another hub over what this one left, with these connections: as after a restart.
+    pub async fn exchanging_again(&self, sign_in: SignInSetup, connections: Vec<Connection>) -> Self {
+        let parts = Parts {
+            tables: Arc::clone(&self.tables),
+            clock: Arc::clone(&self.clock),
+            issuer: Arc::clone(&self.issuer),
+            endpoints: Arc::clone(&self.endpoints),
+            key: Arc::clone(&self.key),
+            master_keys: Arc::clone(&self.master_keys),
+            connections,
+            sign_in: Some(sign_in),
+            ..Parts::default()
+        };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// In which the provider may tell this, and everything is allowed.
     pub async fn told(signals: SignalsSetup) -> Self {
         let parts = Parts { signals, ..Parts::default() };
@@ -346,7 +385,7 @@ impl World {
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
         let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, .. } = parts;
         let (signals, introspection, key) = (parts.signals, parts.introspection, parts.key);
-        let connections = parts.connections;
+        let (connections, master_keys) = (parts.connections, parts.master_keys);
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -420,6 +459,10 @@ impl World {
             signals: HashMap::from([(provider.clone(), signals)]),
             introspection: introspection.into_iter().map(|setup| (provider.clone(), setup)).collect(),
             endpoints: Arc::<FakeEndpoints>::clone(&endpoints),
+            consents: Some(PersonVault::new(
+                Arc::<Memory>::clone(&tables),
+                Arc::<HeldMasterKeys>::clone(&master_keys),
+            )),
             connections,
             operator_groups: vec![OPERATORS.to_owned()],
             keys: Arc::<TestIssuer>::clone(&issuer),
@@ -429,7 +472,7 @@ impl World {
             approval_limits: ApprovalLimits::default(),
             call_limits: CallLimits::default(),
         });
-        Self { hub, tables, clock, issuer, manifests, endpoints, key }
+        Self { hub, tables, clock, issuer, manifests, endpoints, master_keys, key }
     }
 
     /// An access token for the hub's door at `path` (`/mcp`, `/api`).

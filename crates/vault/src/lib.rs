@@ -23,7 +23,7 @@ mod sealed;
 pub use cipher::SealedBytes;
 pub use error::VaultError;
 pub use key::{KeyId, MasterKey, SealedTenantKey, TenantKey};
-pub use place::Place;
+pub use place::{LONGEST_CONSENT, PersonPlace, Place, Placed};
 pub use sealed::{LONGEST_SECRET, Sealed};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::cipher::{Bound, SealedBytes, open, seal};
 use crate::error::VaultError;
 use crate::key::{KeyId, TenantKey, as_key, random_key};
-use crate::place::Place;
+use crate::place::Placed;
 use deputy_core::{Digest, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +27,11 @@ impl Sealed {
     /// Seals a value for one place, under a data key that is used for nothing else (VLT-04).
     ///
     /// # Errors
-    /// Nothing to seal, or more than [`LONGEST_SECRET`]; a key of another tenant; no randomness.
-    pub fn seal(key: &TenantKey, place: &Place, value: &Secret<Vec<u8>>) -> Result<Self, VaultError> {
+    /// Nothing to seal, or more than [`Placed::LONGEST`]; a key of another tenant; no randomness.
+    pub fn seal<P: Placed>(key: &TenantKey, place: &P, value: &Secret<Vec<u8>>) -> Result<Self, VaultError> {
         let bytes = value.expose().len();
-        if !(1..=LONGEST_SECRET).contains(&bytes) {
-            return Err(VaultError::Length { bytes, most: LONGEST_SECRET });
+        if !(1..=P::LONGEST).contains(&bytes) {
+            return Err(VaultError::Length { bytes, most: P::LONGEST });
         }
         of_its_tenant(key, place)?;
         let data_key = random_key()?;
@@ -48,7 +48,7 @@ impl Sealed {
     ///
     /// # Errors
     /// [`VaultError::OtherKey`], or [`VaultError::Invalid`] for anything that was changed, moved or cut.
-    pub fn open(&self, key: &TenantKey, place: &Place) -> Result<Secret<Vec<u8>>, VaultError> {
+    pub fn open<P: Placed>(&self, key: &TenantKey, place: &P) -> Result<Secret<Vec<u8>>, VaultError> {
         let data_key = self.open_data_key(key, place)?;
         open(&data_key, &value_bound(place, &self.data_key_id), &self.value)
             .ok_or_else(|| VaultError::Invalid(place.to_string()))
@@ -58,7 +58,7 @@ impl Sealed {
     ///
     /// # Errors
     /// As [`Sealed::open`].
-    pub fn reseal(&self, old: &TenantKey, new: &TenantKey, place: &Place) -> Result<Self, VaultError> {
+    pub fn reseal<P: Placed>(&self, old: &TenantKey, new: &TenantKey, place: &P) -> Result<Self, VaultError> {
         of_its_tenant(new, place)?;
         let data_key = self.open_data_key(old, place)?;
         let bound = key_bound(place, &new.id, &self.data_key_id);
@@ -73,7 +73,7 @@ impl Sealed {
         Digest::of_parts(&[self.data_key_id.as_bytes(), self.value.as_bytes()])
     }
 
-    fn open_data_key(&self, key: &TenantKey, place: &Place) -> Result<Secret<[u8; 32]>, VaultError> {
+    fn open_data_key<P: Placed>(&self, key: &TenantKey, place: &P) -> Result<Secret<[u8; 32]>, VaultError> {
         of_its_tenant(key, place)?;
         if self.tenant_key != key.id {
             let (needed, given) = (self.tenant_key, key.id);
@@ -87,27 +87,21 @@ impl Sealed {
     }
 }
 
-fn of_its_tenant(key: &TenantKey, place: &Place) -> Result<(), VaultError> {
-    if key.tenant == place.tenant { Ok(()) } else { Err(VaultError::Invalid(place.to_string())) }
+fn of_its_tenant<P: Placed>(key: &TenantKey, place: &P) -> Result<(), VaultError> {
+    if key.tenant == *place.tenant() { Ok(()) } else { Err(VaultError::Invalid(place.to_string())) }
 }
 
-fn key_bound(place: &Place, tenant_key: &KeyId, data_key: &KeyId) -> Bound {
+fn key_bound<P: Placed>(place: &P, tenant_key: &KeyId, data_key: &KeyId) -> Bound {
     bound("data key", place, &[tenant_key.as_bytes(), data_key.as_bytes()])
 }
 
-fn value_bound(place: &Place, data_key: &KeyId) -> Bound {
+fn value_bound<P: Placed>(place: &P, data_key: &KeyId) -> Bound {
     bound("value", place, &[data_key.as_bytes()])
 }
 
-fn bound(purpose: &str, place: &Place, keys: &[&[u8; 32]]) -> Bound {
-    let version = place.version.to_be_bytes();
-    let of_place: [&[u8]; 5] = [
-        place.tenant.as_str().as_bytes(),
-        place.server.as_str().as_bytes(),
-        place.name.as_str().as_bytes(),
-        &version,
-        place.prefix.as_bytes(),
-    ];
-    let parts: Vec<&[u8]> = of_place.into_iter().chain(keys.iter().map(|key| key.as_slice())).collect();
-    Bound::to(purpose, &parts)
+fn bound<P: Placed>(purpose: &str, place: &P, keys: &[&[u8; 32]]) -> Bound {
+    let of_place = place.parts();
+    let of_place = of_place.iter().map(Vec::as_slice);
+    let parts: Vec<&[u8]> = of_place.chain(keys.iter().map(|key| key.as_slice())).collect();
+    Bound::to(&format!("{}{purpose}", P::PURPOSE), &parts)
 }

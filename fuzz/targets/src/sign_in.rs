@@ -11,7 +11,7 @@ use deputy_identity::authorization::{
 use deputy_identity::client_assertion::{self, claimed_client};
 use deputy_identity::client_document::{DocumentAddress, MAX_METADATA_BYTES, read_registration};
 use deputy_identity::exchange::id_jag::{IdJagRequest, SubjectToken};
-use deputy_identity::exchange::token_exchange::{ResultForm, TokenExchange};
+use deputy_identity::exchange::token_exchange::{ResultForm, Subject, TokenExchange};
 use deputy_identity::exchange::{ExchangeError, Granted, read_error};
 use deputy_identity::id_jag::{IdJagExpectations, ResourceRule};
 use deputy_identity::keys::{KeyRing, KeySet};

@@ -58,9 +58,10 @@ async fn what_is_no_persons_connection_is_sent_nothing() {
 async fn d7_a_401_earns_a_new_token_and_a_403_does_not() {
     let (world, credential) = desk().await;
     credential.headers(&principal()).await.expect("headers");
-    let challenge = |status| Challenge { status, www_authenticate: Some("Bearer scope=\"all\"".to_owned()) };
-    assert!(!credential.refused(&principal(), &challenge(403)).await);
-    assert!(credential.refused(&principal(), &challenge(401)).await);
+    let challenge =
+        |status| Challenge { status, www_authenticate: Some("Bearer scope=\"all\"".to_owned()), sent: None };
+    assert_eq!(credential.refused(&principal(), &challenge(403)).await, Ok(false));
+    assert_eq!(credential.refused(&principal(), &challenge(401)).await, Ok(true));
     credential.headers(&principal()).await.expect("headers");
     assert_eq!(world.endpoints.asked().len(), 2);
     assert!(world.endpoints.asked().iter().all(|asked| !asked.form.contains_key("scope")));
@@ -73,6 +74,7 @@ async fn d1_a_challenge_that_names_another_authorization_server_ends_all() {
     let metadata = "https://ledger.example/m";
     world.endpoints.publish(metadata, json!({ "authorization_servers": ["https://evil.example"] }));
     let www_authenticate = Some(format!("Bearer resource_metadata=\"{metadata}\""));
-    assert!(!credential.refused(&principal(), &Challenge { status: 401, www_authenticate }).await);
+    let challenge = Challenge { status: 401, www_authenticate, sent: None };
+    assert_eq!(credential.refused(&principal(), &challenge).await, Ok(false));
     assert!(credential.headers(&principal()).await.is_err());
 }

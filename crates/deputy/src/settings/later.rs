@@ -1,6 +1,6 @@
-//! Words of the configuration that are known and not in this version: refused by name, never ignored.
+//! Keys of the configuration that are known and not in this version: refused by name, never ignored.
 
-/// A key or a word that comes later.
+/// A key that comes later.
 pub(super) struct Later {
     /// As it stands in the file.
     pub(super) name: &'static str,
@@ -17,15 +17,4 @@ pub(super) fn key(path: &str) -> Option<Later> {
         _ => return None,
     };
     Some(Later { name, mend })
-}
-
-/// Whether a word, by the full path of its key, is one that comes later.
-pub(super) fn word(path: &str, word: &str) -> Option<Later> {
-    match (path, word) {
-        ("server.credential", "user_oauth") => Some(Later {
-            name: "user_oauth",
-            mend: "it comes later; use `id_jag` or `token_exchange`, or put a service account into the vault",
-        }),
-        _ => None,
-    }
 }

@@ -58,7 +58,7 @@ fn read<F: DeserializeOwned, S>(
         match toml::from_str::<F>(text) {
             Ok(file) => {
                 let folder = path.parent().unwrap_or_else(|| Path::new(""));
-                let settings = mean(Meaning { folder, faults: &mut faults }, &file);
+                let settings = mean(Meaning { folder, has_vault: false, faults: &mut faults }, &file);
                 if let (true, Some(settings)) = (faults.is_empty(), settings) {
                     return Ok(settings);
                 }
@@ -76,12 +76,15 @@ fn read<F: DeserializeOwned, S>(
 
 struct Meaning<'m, 't> {
     folder: &'m Path,
+    /// Whether the file says where the vault's master key is.
+    has_vault: bool,
     faults: &'m mut Collector<'t>,
 }
 
 /// Each method notes what is wrong and answers `None` where there is nothing to go on with.
 impl Meaning<'_, '_> {
     fn settings(&mut self, file: &File) -> Option<Settings> {
+        self.has_vault = file.vault.is_some();
         let hub = self.hub(&file.hub);
         let tenants = self.tenants(&file.tenant);
         let identity_providers = self.identity_providers(&file.identity_provider, &file.app, &tenants);

@@ -164,10 +164,6 @@ fn one_of(word: &str, span: Range<usize>, schema: &Value, place: &Place, faults:
     if known.contains(&word) {
         return;
     }
-    if let Some(later) = later::word(&place.path(), word) {
-        faults.add(span, format!("`{}` is not in this version", later.name), later.mend);
-        return;
-    }
     let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     let only = known.len() == 1;
     let mend = match nearest(word, known) {

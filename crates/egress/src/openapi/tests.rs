@@ -221,7 +221,7 @@ async fn without_a_credential_that_is_due_nothing_is_sent() {
     let no_grant = world(&stranger, shown(|| Err("no grant".to_owned().into())));
     let failure = called(&no_grant.upstream, json!({"id": "1"})).await.unwrap_err();
     let reason = deputy_core::Reason::UpstreamUnavailable;
-    assert_eq!(failure, Failure::NoCredential { reason, words: "no grant".to_owned() });
+    assert_eq!(failure, Failure::NoCredential { reason, words: "no grant".to_owned(), open: None });
     let unfit = world(&stranger, shown(|| Ok(vec![("x-key".to_owned(), Secret::new("a\nb".to_owned()))])));
     assert!(matches!(called(&unfit.upstream, json!({"id": "1"})).await, Err(Failure::NotSent(_))));
     assert!(stranger.requests().is_empty());

@@ -184,8 +184,8 @@ impl Reflections {
             Failure::Lost(why) => Failure::Lost(self.off_text(why)),
             Failure::Unusable(why) => Failure::Unusable(self.off_text(why)),
             Failure::Untranslatable(why) => Failure::Untranslatable(self.off_text(why)),
-            Failure::NoCredential { reason, words } => {
-                Failure::NoCredential { reason, words: self.off_text(words) }
+            Failure::NoCredential { reason, words, open } => {
+                Failure::NoCredential { reason, words: self.off_text(words), open }
             }
             other @ (Failure::TimedOut | Failure::Cancelled | Failure::TooLarge { .. }) => other,
         }

@@ -2,7 +2,7 @@
 
 use crate::client::HttpClient;
 use async_trait::async_trait;
-use deputy_core::{Reason, Secret};
+use deputy_core::{Digest, Reason, Secret};
 use deputy_hub::Supervisor;
 use deputy_hub::ports::Clock;
 use deputy_hub::ports::upstream::Failure;
@@ -27,8 +27,11 @@ pub trait Credential: Send + Sync {
     }
 
     /// The server refused them. True: there are better ones now, and the request is sent once more.
-    async fn refused(&self, _principal: &str, _challenge: &Challenge) -> bool {
-        false
+    ///
+    /// # Errors
+    /// Why there can be none: that is the answer then.
+    async fn refused(&self, _principal: &str, _challenge: &Challenge) -> Result<bool, NoHeaders> {
+        Ok(false)
     }
 }
 
@@ -39,13 +42,15 @@ pub struct NoHeaders {
     pub reason: Reason,
     /// What happened.
     pub words: String,
+    /// The hub's own page where the person can do something about it.
+    pub open: Option<String>,
 }
 
 impl NoHeaders {
     /// Nobody but the operator can do anything about it.
     #[must_use]
     pub fn unavailable(words: impl Into<String>) -> Self {
-        Self { reason: Reason::UpstreamUnavailable, words: words.into() }
+        Self { reason: Reason::UpstreamUnavailable, words: words.into(), open: None }
     }
 }
 
@@ -63,7 +68,7 @@ impl std::fmt::Display for NoHeaders {
 
 impl From<NoHeaders> for Failure {
     fn from(none: NoHeaders) -> Self {
-        Self::NoCredential { reason: none.reason, words: none.words }
+        Self::NoCredential { reason: none.reason, words: none.words, open: none.open }
     }
 }
 
@@ -74,6 +79,8 @@ pub struct Challenge {
     pub status: u16,
     /// `WWW-Authenticate`, if it is text.
     pub www_authenticate: Option<String>,
+    /// The hash of the last credential's value that was sent: which one it refused.
+    pub sent: Option<Digest>,
 }
 
 /// For servers that need none.

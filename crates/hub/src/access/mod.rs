@@ -4,12 +4,13 @@
 //! All of it stands in memory, so that a request asks without any wait, and in a table, so that it survives a restart.
 //! INVARIANT (14): what gives a right is written first and in force then; what takes one away is in force first.
 
+mod consents;
 pub(crate) mod state;
 
 use crate::journal::Journal;
 use crate::ports::{
-    AccessChange, AccessGrant, AccessRecord, AccessTable, Clock, Login, RegisteredClient, Revocation,
-    StoreError,
+    AccessChange, AccessGrant, AccessRecord, AccessTable, Clock, Consent, Login, RegisteredClient,
+    Revocation, StoreError,
 };
 use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
@@ -17,6 +18,7 @@ use deputy_core::{Client, Digest, Event, EventKind, GrantId, Issuer, TenantId, T
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// People who are signed in at once.
 pub const MOST_LOGINS: usize = 100_000;
@@ -51,6 +53,8 @@ pub struct Access {
     state: Mutex<State>,
     /// One write at a time, so that the table ends as the memory does.
     writing: tokio::sync::Mutex<()>,
+    /// Who gives back the tokens of consents that ended.
+    ended: Mutex<Option<mpsc::Sender<Arc<Consent>>>>,
 }
 
 impl Access {
@@ -64,7 +68,8 @@ impl Access {
         supervisor: Supervisor,
     ) -> Self {
         let (state, writing) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { table, thrown, journal, clock, supervisor, state, writing }
+        let ended = Mutex::default();
+        Self { table, thrown, journal, clock, supervisor, state, writing, ended }
     }
 
     /// Takes in what is kept. Revocations come first: whom they shut out is not let in even for a moment.
@@ -73,9 +78,11 @@ impl Access {
     /// The table cannot be read: nobody knows who is shut out, so the hub must not start.
     pub(crate) async fn load(&self) -> Result<(), StoreError> {
         let rows = self.table.access().await?;
+        let mut revocations = Vec::new();
         for row in &rows {
             if let AccessRecord::Revocation(revocation) = row {
                 self.thrown.revoke(revocation);
+                revocations.push(revocation.clone());
             }
         }
         let now = self.clock.now();
@@ -83,6 +90,9 @@ impl Access {
         // A login that was being taken away when the hub stopped is not taken up again, with what it holds.
         let is_gone = |row: &AccessRecord| match row {
             AccessRecord::Login(login) => self.thrown.ends_login(login),
+            AccessRecord::Consent(consent) => {
+                revocations.iter().any(|revocation| consents::ends(revocation, consent))
+            }
             _ => false,
         };
         for row in rows.into_iter().filter(|row| row.ends_at().is_none_or(|at| at > now) && !is_gone(row)) {
@@ -296,6 +306,7 @@ impl Access {
     /// Whatever a revocation takes away ends at once. Gives how many logins and permissions that were.
     pub(crate) fn end_revoked(self: &Arc<Self>, revocation: &Revocation) -> (usize, usize) {
         let (logins, grants) = self.state().take_revoked(revocation);
+        self.end_revoked_consents(revocation);
         let counts = (logins.len(), logins.iter().map(|(_, own)| own.len()).sum::<usize>() + grants.len());
         for (login, own) in &logins {
             self.gone(login, own, &revocation.by);

@@ -1,8 +1,10 @@
 //! Logins, grants and clients in memory, found by id and by person.
 
 use super::GRANTS_PER_USER;
-use crate::ports::{AccessGrant, AccessKey, AccessRecord, Login, RegisteredClient, Revocation, Revoked};
-use deputy_core::{Client, Digest, GrantId, TenantId, Timestamp, User};
+use crate::ports::{
+    AccessGrant, AccessKey, AccessRecord, Consent, Login, RegisteredClient, Registration, Revocation, Revoked,
+};
+use deputy_core::{Client, Digest, GrantId, SourceName, TenantId, Timestamp, User};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ pub(crate) struct State {
     grants_of: HashMap<User, HashSet<GrantId>>,
     /// When a provider was asked last, whatever it answered.
     asked: HashMap<Digest, Timestamp>,
+    pub(super) consents: HashMap<User, HashMap<SourceName, Arc<Consent>>>,
+    pub(super) registrations: HashMap<SourceName, Arc<Registration>>,
 }
 
 impl State {
@@ -28,6 +32,10 @@ impl State {
             AccessRecord::Grant(grant) => self.put_grant(Arc::new(grant)),
             AccessRecord::Client(client) => drop(self.clients.insert(client.id.clone(), Arc::new(client))),
             AccessRecord::Revocation(_) => {}
+            AccessRecord::Consent(consent) => self.put_consent(Arc::new(consent)),
+            AccessRecord::Registration(one) => {
+                self.registrations.insert(one.server.clone(), Arc::new(one));
+            }
         }
     }
 
@@ -207,6 +215,7 @@ impl State {
         let grants: Vec<GrantId> =
             self.grants.values().filter(|grant| grant.ends_at <= now).map(|grant| grant.id.clone()).collect();
         keys.extend(grants.iter().filter_map(|id| self.take_grant(id)).map(|grant| grant.key()));
+        keys.extend(self.take_ended_consents(now));
         keys
     }
 }

@@ -193,8 +193,17 @@ impl Corridor {
         match relayed.reply {
             Ok(reply) if relayed.outcome == Outcome::InputRequired => self.interrupted(&ready, reply),
             Ok(reply) => CallEvent::Replied(reply),
-            Err(refused) => CallEvent::Done(Err(refused)),
+            Err(refused) => CallEvent::Done(Err(self.with_state(&ready, passing, refused))),
         }
+    }
+
+    /// The call waits until the person connected the server: what it had got so far stays its own, a yes above all.
+    fn with_state(&self, ready: &Ready, passing: &Passing, mut refused: Refused) -> Refused {
+        if let Some(page) = &mut refused.open {
+            let authorized = ready.intent().authorized();
+            page.state = self.continuing.seal(authorized, passing.state.clone(), self.clock.now());
+        }
+        refused
     }
 
     /// Asks the server, and lets what it tells out once the intent is on disk.

@@ -240,7 +240,7 @@ impl Exchange {
         Ok(self.fresh(access, None, None))
     }
 
-    fn fresh(&self, access: Access, assertion: Option<Digest>, until: Option<Timestamp>) -> Fresh {
+    pub(super) fn fresh(&self, access: Access, assertion: Option<Digest>, until: Option<Timestamp>) -> Fresh {
         let life = access.expires_in.unwrap_or(UNSAID).min(LONGEST);
         let skew = SKEW.min(life / 2);
         let mut ends_at = self.clock.now().plus(life.saturating_sub(skew));
@@ -258,7 +258,9 @@ impl Exchange {
     /// The hub's client id at an authorization server.
     fn client_at(&self, at: &AtServer) -> Client {
         match &at.client {
-            ServerClient::OwnDocument => Client(format!("{}/oauth/client.json", self.public_url)),
+            ServerClient::OwnDocument | ServerClient::SelfRegistered => {
+                Client(format!("{}/oauth/client.json", self.public_url))
+            }
             ServerClient::Registered { id, .. } => id.clone(),
         }
     }
@@ -268,7 +270,7 @@ impl Exchange {
         let client = self.client_at(at);
         let now = self.clock.now();
         let proof = match &at.client {
-            ServerClient::OwnDocument => {
+            ServerClient::OwnDocument | ServerClient::SelfRegistered => {
                 let (key, audience) = (Arc::clone(&self.key), AssertionAudience::Issuer);
                 ClientAuthentication::PrivateKeyJwt { key, audience }.prove(&client, &at.issuer, now)
             }
@@ -298,7 +300,7 @@ impl Exchange {
     }
 
     /// One request; nothing is tried twice.
-    async fn posted(
+    pub(super) async fn posted(
         &self,
         url: &Url,
         told_by: ToldBy<'_>,

@@ -61,6 +61,13 @@ pub enum Way {
         /// Where it is.
         token_endpoint: Url,
     },
+    /// Each person's own consent at the server's authorization server.
+    UserOauth {
+        /// Who gives tokens for the server.
+        at: AtServer,
+        /// What else is pinned, or learned.
+        consent: ConsentSettings,
+    },
     /// The hub itself: a service account.
     ClientCredentials {
         /// Who gives tokens for the server.
@@ -78,10 +85,24 @@ pub struct AtServer {
     pub client: ServerClient,
 }
 
+/// How a person's consent is asked for.
+pub struct ConsentSettings {
+    /// The address of the server itself, for what it says of how it wants to be opened.
+    pub address: Option<Url>,
+    /// Where a person consents, if it is pinned; else it is learned as the token endpoint is.
+    pub authorization_endpoint: Option<Url>,
+    /// Whether [`Connection::resource`] was written down; else what the server calls itself counts, if that can be.
+    pub is_resource_pinned: bool,
+    /// Whether [`Connection::scopes`] were written down; else the server's challenge says which, or its metadata.
+    pub are_scopes_pinned: bool,
+}
+
 /// The hub as a client of an authorization server.
 pub enum ServerClient {
     /// Its id is the address of its own document, and its key the hub's own.
     OwnDocument,
+    /// Its own document where that is read; else it registers itself, once (RFC 7591).
+    SelfRegistered,
     /// It was registered there.
     Registered {
         /// Its id.
@@ -100,6 +121,7 @@ impl Way {
             Self::TokenExchange { .. } => "token_exchange",
             Self::EntraObo { .. } => "entra_obo",
             Self::GoogleSts { .. } => "google_sts",
+            Self::UserOauth { .. } => "user_oauth",
             Self::ClientCredentials { .. } => "client_credentials",
         }
     }
@@ -121,7 +143,7 @@ impl Way {
             | Self::TokenExchange { provider, .. }
             | Self::EntraObo { provider, .. }
             | Self::GoogleSts { provider, .. } => Some(provider),
-            Self::ClientCredentials { .. } => None,
+            Self::UserOauth { .. } | Self::ClientCredentials { .. } => None,
         }
     }
 
@@ -129,7 +151,7 @@ impl Way {
     #[must_use]
     pub const fn authorization_server(&self) -> Option<&AtServer> {
         match self {
-            Self::IdJag { at, .. } | Self::ClientCredentials { at } => Some(at),
+            Self::IdJag { at, .. } | Self::UserOauth { at, .. } | Self::ClientCredentials { at } => Some(at),
             _ => None,
         }
     }

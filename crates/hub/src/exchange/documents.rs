@@ -4,6 +4,7 @@ use super::refusal::Fault;
 use super::{AtServer, Connection};
 use crate::ports::{Clock, Endpoints, ToldBy};
 use deputy_core::{Issuer, SourceName};
+use deputy_identity::exchange::user_oauth::{Challenge, ResourceMetadata, ServerMetadata};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ pub(super) struct Documents {
     endpoints: Arc<dyn Endpoints>,
     clock: Arc<dyn Clock>,
     token_endpoints: Mutex<HashMap<Issuer, (Url, Duration)>>,
+    servers: Mutex<HashMap<Issuer, (Arc<ServerMetadata>, Duration)>>,
     /// Servers that did not contradict what is pinned.
     confirmed: Mutex<HashMap<SourceName, Duration>>,
 }
@@ -40,7 +42,13 @@ struct Resource {
 
 impl Documents {
     pub(super) fn new(endpoints: Arc<dyn Endpoints>, clock: Arc<dyn Clock>) -> Self {
-        Self { endpoints, clock, token_endpoints: Mutex::default(), confirmed: Mutex::default() }
+        Self {
+            endpoints,
+            clock,
+            token_endpoints: Mutex::default(),
+            servers: Mutex::default(),
+            confirmed: Mutex::default(),
+        }
     }
 
     /// Where an authorization server gives tokens: the pinned place, else what its metadata says, on its own origin (D2).
@@ -66,6 +74,50 @@ impl Documents {
             return Ok(url);
         }
         Err(Fault::Unreachable)
+    }
+
+    /// What an authorization server says of itself, where people consent.
+    pub(super) async fn server(&self, at: &AtServer) -> Result<Arc<ServerMetadata>, Fault> {
+        let now = self.clock.elapsed();
+        let known = || self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((metadata, read_at)) = known().get(&at.issuer)
+            && now.saturating_sub(*read_at) < FRESH
+        {
+            return Ok(Arc::clone(metadata));
+        }
+        let issuer =
+            Url::parse(at.issuer.as_str()).map_err(|_| Fault::Document("its issuer is no address"))?;
+        for address in metadata_addresses(&issuer) {
+            let Ok(bytes) = self.endpoints.document(&address, ToldBy::Operator, MOST_BYTES).await else {
+                continue;
+            };
+            let metadata = Arc::new(ServerMetadata::read(&bytes, &at.issuer).map_err(Fault::Document)?);
+            known().insert(at.issuer.clone(), (Arc::clone(&metadata), now));
+            return Ok(metadata);
+        }
+        Err(Fault::Unreachable)
+    }
+
+    /// What a server at this address says of how it wants to be opened: its challenge, and its metadata at the place that the
+    /// challenge names, else at the places where it usually is. Nothing secret is sent for it.
+    pub(super) async fn resource(&self, address: &Url) -> (Challenge, Option<ResourceMetadata>) {
+        let challenge = self.endpoints.challenge(address).await.ok().flatten();
+        let challenge = challenge.map(|header| Challenge::read(&header)).unwrap_or_default();
+        let named = challenge.resource_metadata.as_deref().and_then(|url| Url::parse(url).ok());
+        let mut root = address.clone();
+        root.set_path("/.well-known/oauth-protected-resource");
+        root.set_query(None);
+        let places = match named {
+            Some(named) => vec![named],
+            None => resource_address(address).into_iter().chain([root]).collect(),
+        };
+        for place in places {
+            let document = self.endpoints.document(&place, ToldBy::Document(address), MOST_BYTES).await;
+            if let Some(metadata) = document.ok().and_then(|bytes| ResourceMetadata::read(&bytes)) {
+                return (challenge, Some(metadata));
+            }
+        }
+        (challenge, None)
     }
 
     /// Looks at what the server itself says of its authorization servers, before it is sent anything: a contradiction is

@@ -2,7 +2,7 @@
 
 use super::asking::Fresh;
 use super::refusal::Hold;
-use super::{Asker, Connection, ExchangeRefusal};
+use super::{Asker, Connection, ExchangeRefusal, Way};
 use deputy_core::{Digest, Secret, SourceName, Timestamp, User};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn of(connection: &Connection, asker: &Asker) -> Self {
-        let user = connection.way.provider().map(|_| asker.user.clone());
+        let user = (!matches!(connection.way, Way::ClientCredentials { .. })).then(|| asker.user.clone());
         Self { user, server: connection.server.clone() }
     }
 }
@@ -145,6 +145,23 @@ impl Kept {
         self.held.retain(|_, held| held.until.saturating_add(LONGEST_WAIT) > elapsed);
         self.refused.retain(|_, at| elapsed.saturating_sub(*at) < LONGEST_WAIT);
         self.flights.retain(|_, flight| Arc::strong_count(flight) > 1);
+    }
+
+    /// Only tokens of people of whom this is so stay.
+    pub(super) fn drop_unless(&mut self, stays: impl Fn(&User, &SourceName) -> bool) {
+        self.tokens.retain(|key, _| key.user.as_ref().is_none_or(|user| stays(user, &key.server)));
+    }
+
+    /// One token, whatever it is: there is another one.
+    pub(super) fn drop_one(&mut self, key: &Key) {
+        self.tokens.remove(key);
+        self.held.remove(key);
+        self.refused.remove(key);
+    }
+
+    /// The token that is sent now.
+    pub(super) fn current(&self, key: &Key) -> Option<Secret<String>> {
+        self.tokens.get(key).map(|token| Secret::new(token.token.expose().clone()))
     }
 
     pub(super) fn tokens(&self) -> usize {

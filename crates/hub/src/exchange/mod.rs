@@ -7,23 +7,28 @@
 
 mod asking;
 mod connection;
+pub mod consent;
 mod documents;
 mod kept;
 mod refusal;
+mod refused;
 
-pub use connection::{Asker, AtServer, Connection, ServerClient, Way};
+pub use connection::{Asker, AtServer, Connection, ConsentSettings, ServerClient, Way};
 pub use deputy_identity::exchange::token_exchange::Subject;
 pub use documents::metadata_addresses;
 pub use refusal::ExchangeRefusal;
+pub use refused::ServerRefusal;
 
 use crate::access::Access;
 use crate::journal::Journal;
 use crate::ports::{Clock, Endpoints, Login};
 use crate::sign_in::Logins;
 use crate::supervisor::Supervisor;
+use crate::vault::PersonVault;
 use asking::Fresh;
-use deputy_core::{Event, EventKind, Issuer, Reason, Secret, SourceName};
+use deputy_core::{Event, EventKind, Issuer, Reason, Secret, SourceName, User};
 use deputy_identity::mint::SigningKey;
+use deputy_identity::seal::Sealer;
 use documents::Documents;
 use kept::{Kept, Key};
 use refusal::Fault;
@@ -50,6 +55,9 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) supervisor: Supervisor,
     pub(crate) public_url: Issuer,
+    pub(crate) sealer: Arc<Sealer>,
+    /// Seals what people consented to; `None`: nobody can.
+    pub(crate) vault: Option<PersonVault>,
 }
 
 /// Where tokens for servers are had.
@@ -66,6 +74,9 @@ pub struct Exchange {
     public_url: Issuer,
     documents: Documents,
     kept: Mutex<Kept>,
+    sealer: Arc<Sealer>,
+    vault: Option<PersonVault>,
+    consents: consent::Open,
 }
 
 impl Exchange {
@@ -83,6 +94,9 @@ impl Exchange {
             supervisor: parts.supervisor,
             public_url: parts.public_url,
             kept: Mutex::default(),
+            sealer: parts.sealer,
+            vault: parts.vault,
+            consents: consent::Open::default(),
         })
     }
 
@@ -101,6 +115,11 @@ impl Exchange {
             return Err(ExchangeRefusal::unavailable("the hub has no connection to it"));
         };
         let login = self.login_for(&connection, asker)?;
+        if matches!(connection.way, Way::UserOauth { .. })
+            && self.access.consent(&asker.user, &connection.server).is_none()
+        {
+            return Err(self.asks_consent(&connection));
+        }
         let key = Key::of(&connection, asker);
         if let Some(known) = self.known(&key, login.as_deref()) {
             return known;
@@ -153,9 +172,11 @@ impl Exchange {
             "client_id": format!("{public_url}/oauth/client.json"),
             "client_name": "Deputy",
             "client_uri": public_url,
-            "redirect_uris": [format!("{public_url}/login/callback")],
-            "grant_types": [deputy_identity::authorization::JWT_BEARER, "client_credentials"],
-            "response_types": [],
+            "redirect_uris": [format!("{public_url}{}", consent::CALLBACK), format!("{public_url}/login/callback")],
+            "grant_types": [
+                "authorization_code", "refresh_token", deputy_identity::authorization::JWT_BEARER, "client_credentials",
+            ],
+            "response_types": ["code"],
             "token_endpoint_auth_method": "private_key_jwt",
             "token_endpoint_auth_signing_alg": "ES256",
             "jwks_uri": format!("{public_url}/.well-known/jwks.json"),
@@ -185,7 +206,16 @@ impl Exchange {
     /// One round of forgetting.
     pub fn sweep(&self) {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        self.kept().forget(now, elapsed, |login| self.access.login(login).is_some());
+        let consented = |user: &User, server: &SourceName| {
+            let is_one =
+                self.connections.get(server).is_some_and(|one| matches!(one.way, Way::UserOauth { .. }));
+            !is_one || self.access.consent(user, server).is_some()
+        };
+        let mut kept = self.kept();
+        kept.forget(now, elapsed, |login| self.access.login(login).is_some());
+        kept.drop_unless(consented);
+        drop(kept);
+        self.consents.sweep(elapsed);
     }
 
     /// The newest sign-in of this person through the provider of this connection; `None`: it needs none.
@@ -216,7 +246,11 @@ impl Exchange {
         login: Option<Arc<Login>>,
     ) -> Result<Secret<String>, ExchangeRefusal> {
         let id = login.as_ref().map(|login| login.id);
-        let result = match self.exchanged(connection, login.as_deref()).await {
+        let exchanged = match &connection.way {
+            Way::UserOauth { at, .. } => self.consented(connection, at, asker).await,
+            _ => self.exchanged(connection, login.as_deref()).await,
+        };
+        let result = match exchanged {
             Ok(fresh) => self.record(connection, asker, &fresh).await.map(|()| fresh),
             Err(fault) => Err(fault),
         };
@@ -225,6 +259,12 @@ impl Exchange {
                 // INVARIANT: whoever was signed out while the token was made is not given it.
                 if id.is_some_and(|id| self.access.login(&id).is_none()) {
                     return Err(self.worded(connection, &Fault::SignIn));
+                }
+                // Nor whoever took back what they had allowed.
+                if matches!(connection.way, Way::UserOauth { .. })
+                    && self.access.consent(&asker.user, &connection.server).is_none()
+                {
+                    return Err(self.asks_consent(connection));
                 }
                 let token = Secret::new(fresh.access.token.expose().clone());
                 self.kept().keep(key, fresh, id);

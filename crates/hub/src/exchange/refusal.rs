@@ -17,11 +17,13 @@ pub struct ExchangeRefusal {
     pub reason: Reason,
     /// What can be done; no secret, and nothing that a stranger wrote but what the next sign-in needs.
     pub words: String,
+    /// The hub's own page where the person can do it.
+    pub open: Option<String>,
 }
 
 impl ExchangeRefusal {
     pub(super) fn new(reason: Reason, words: impl Into<String>) -> Self {
-        Self { reason, words: words.into() }
+        Self { reason, words: words.into(), open: None }
     }
 
     pub(super) fn unavailable(words: &str) -> Self {
@@ -45,6 +47,10 @@ pub(super) enum Fault {
     Astray,
     /// The line could not be written.
     Audit,
+    /// The person has not let the hub use the server in their name, or not far enough.
+    Consent,
+    /// What they consented to cannot be sealed or opened.
+    Vault(&'static str),
     /// Our own fault.
     Internal,
 }
@@ -76,14 +82,16 @@ impl Fault {
             Self::Document(_) => "metadata",
             Self::Astray => "authorization_server_changed",
             Self::Audit => "audit_unavailable",
+            Self::Consent => "consent_required",
+            Self::Vault(code) => code,
             Self::Internal => "internal",
         }
     }
 
     pub(super) const fn hold(&self) -> Hold {
         match self {
-            Self::SignIn | Self::Audit => Hold::None,
-            Self::Unreachable | Self::Internal => Hold::Growing,
+            Self::SignIn | Self::Audit | Self::Consent => Hold::None,
+            Self::Unreachable | Self::Internal | Self::Vault(_) => Hold::Growing,
             Self::Provider(ExchangeError::Temporary(_)) | Self::Server(ExchangeError::Temporary(_)) => {
                 Hold::Growing
             }
@@ -110,8 +118,8 @@ impl Fault {
 
     pub(super) const fn is_for_the_operator(&self) -> bool {
         match self {
-            Self::SignIn | Self::Unreachable => false,
-            Self::Document(_) | Self::Astray | Self::Audit | Self::Internal => true,
+            Self::SignIn | Self::Unreachable | Self::Consent => false,
+            Self::Document(_) | Self::Astray | Self::Audit | Self::Vault(_) | Self::Internal => true,
             Self::Provider(error) | Self::Server(error) => matches!(
                 error,
                 ExchangeError::InvalidTarget
@@ -154,10 +162,24 @@ impl Exchange {
                 Reason::UpstreamUnavailable,
                 format!("`{server}` is sent no credential any more. Tell the operator."),
             ),
+            Fault::Consent => return self.asks_consent(connection),
+            Fault::Vault(_) => (
+                Reason::UpstreamUnavailable,
+                format!("What the user allowed at `{server}` cannot be read now. Tell the operator."),
+            ),
             Fault::Audit => (Reason::AuditUnavailable, Reason::AuditUnavailable.words().to_owned()),
             Fault::Internal => (Reason::Internal, Reason::Internal.words().to_owned()),
         };
-        ExchangeRefusal { reason, words }
+        ExchangeRefusal::new(reason, words)
+    }
+
+    /// The person has to connect the server first, at the hub's own page.
+    pub(super) fn asks_consent(&self, connection: &Connection) -> ExchangeRefusal {
+        let server = &connection.server;
+        let page = self.connect_page(server);
+        let words =
+            format!("The user has to connect `{server}` first. Ask them to do so at {page}, then retry.");
+        ExchangeRefusal { open: Some(page), ..ExchangeRefusal::new(Reason::ConsentRequired, words) }
     }
 }
 

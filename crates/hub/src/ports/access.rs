@@ -1,6 +1,7 @@
 //! The table of who is signed in at the hub itself, which agents may act for whom, and who was shut out.
 
 use super::StoreError;
+use super::consents::{Consent, Registration};
 use async_trait::async_trait;
 use deputy_core::{
     Client, Digest, DocumentId, Effect, Event, GrantId, Issuer, SourceName, TenantId, Timestamp, User,
@@ -217,6 +218,10 @@ pub enum AccessRecord {
     Client(RegisteredClient),
     /// Something taken away.
     Revocation(Revocation),
+    /// What a person let the hub do at a server.
+    Consent(Consent),
+    /// The hub as a client that registered itself.
+    Registration(Registration),
 }
 
 /// Which row.
@@ -237,6 +242,8 @@ impl AccessRecord {
             Self::Grant(grant) => grant.key(),
             Self::Client(client) => AccessKey { kind: "client", id: client.id.0.clone() },
             Self::Revocation(revocation) => revocation.key(),
+            Self::Consent(consent) => Consent::key_of(&consent.user, &consent.server),
+            Self::Registration(registration) => registration.key(),
         }
     }
 
@@ -246,7 +253,8 @@ impl AccessRecord {
         match self {
             Self::Login(login) => Some(&login.user),
             Self::Grant(grant) => Some(&grant.user),
-            Self::Client(_) | Self::Revocation(_) => None,
+            Self::Consent(consent) => Some(&consent.user),
+            Self::Client(_) | Self::Revocation(_) | Self::Registration(_) => None,
         }
     }
 
@@ -256,6 +264,8 @@ impl AccessRecord {
         match self {
             Self::Login(login) => Some(login.ends_at),
             Self::Grant(grant) => Some(grant.ends_at),
+            Self::Consent(consent) => Some(consent.ends_at),
+            Self::Registration(registration) => registration.ends_at,
             Self::Client(_) | Self::Revocation(_) => None,
         }
     }

@@ -64,4 +64,11 @@ pub trait Endpoints: Send + Sync {
         body: &serde_json::Value,
         authorization: Option<Secret<String>>,
     ) -> Result<EndpointAnswer, FetchError>;
+
+    /// Asks an MCP server of the operator's for nothing, without any credential, and gives the `WWW-Authenticate` with which
+    /// it refuses (RFC 9728 section 5.1); `None`: it does not refuse, or not so.
+    ///
+    /// # Errors
+    /// No answer.
+    async fn challenge(&self, url: &Url) -> Result<Option<String>, FetchError>;
 }

@@ -124,6 +124,8 @@ pub enum Failure {
         reason: deputy_core::Reason,
         /// What happened.
         words: String,
+        /// The hub's own page where the person can do something about it.
+        open: Option<String>,
     },
     /// It was sent, and the connection or the process ended before a reply.
     #[error("{0}")]

@@ -164,6 +164,9 @@ pub enum VaultOrder {
     ReplaceMasterKey {
         /// The same keys, resealed.
         keys: Vec<SealedTenantKey>,
+        /// The keys above what people consented to, resealed.
+        #[serde(default)]
+        consents: Vec<SealedTenantKey>,
         /// The master key before.
         before: KeyId,
         /// Who.
@@ -180,8 +183,9 @@ impl VaultOrder {
         match self {
             Self::Put { secret, .. } => vec![secret.event()],
             Self::Remove { which, by, at, .. } => vec![by.told(which.event(EventKind::SecretRemoved, *at))],
-            Self::ReplaceMasterKey { keys, before, by, at } => keys
+            Self::ReplaceMasterKey { keys, consents, before, by, at } => keys
                 .iter()
+                .chain(consents)
                 .map(|key| {
                     let event = Event::new(*at, key.tenant.clone(), EventKind::VaultKeyRotated);
                     by.told(event)
@@ -207,6 +211,8 @@ pub trait SealedSecrets: Send + Sync {
     ) -> Result<u64, StoreError>;
     /// The keys of all tenants.
     async fn tenant_keys(&self) -> Result<Vec<SealedTenantKey>, StoreError>;
+    /// The keys above what people consented to, of all tenants.
+    async fn consent_keys(&self) -> Result<Vec<SealedTenantKey>, StoreError>;
 }
 
 /// Changes what is kept.

@@ -161,6 +161,12 @@ impl Servers {
         own.collect()
     }
 
+    /// What is known of a server's tools, from whomever it was fetched: for decisions, not to be shown.
+    pub(crate) fn known_to_anybody(&self, server: &SourceName) -> Vec<Arc<deputy_core::Tool>> {
+        let said = self.lists.said.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned();
+        said.iter().flat_map(|said| &said.tools).map(|offered| Arc::clone(&offered.tool)).collect()
+    }
+
     /// What was fetched last of one server.
     pub(crate) fn seen_of(&self, reach: &Reach, server: &Server) -> Option<Arc<ServerTools>> {
         let lists = self.lists.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ pub use lists::Freshness;
 pub use offers::{Offered, ServerTools};
 pub use pages::{Listed, Page, PageError, items_of};
 
-use crate::events::Refused;
+use crate::events::{HubPage, Refused};
 use crate::intent::Reach;
 use crate::pins::Pins;
 use crate::ports::upstream::{Ask, ClientSide, Failure, Health, Reply, Told};
@@ -110,6 +110,21 @@ impl Server {
             class: class.unwrap_or(default),
             owner: None,
         })
+    }
+
+    /// What can be asked about before any tool of it is known: the methods that read, and the tools that the operator classed.
+    pub(crate) fn unlisted(&self) -> Vec<Tool> {
+        let methods = READS.iter().filter_map(|method| self.method(method));
+        let read = self.method("resources/read");
+        let classed =
+            self.classes.iter().filter(|(name, _)| !name.is_method()).filter_map(|(name, class)| {
+                let read = read.as_ref()?;
+                let definition =
+                    Definition { name: name.clone(), kind: ToolKind::Server, ..(*read.definition).clone() };
+                let hash = definition.hash(&self.origin).ok()?;
+                Some(Tool { hash, definition: Arc::new(definition), class: *class, ..read.clone() })
+            });
+        methods.chain(classed).collect()
     }
 
     fn ask(&self, reach: &Reach, method: &str, params: Option<Box<RawValue>>, client: ClientSide) -> Ask {
@@ -237,7 +252,13 @@ pub(crate) fn refused(server: &SourceName, failure: &Failure) -> Refused {
         Failure::TooLarge { .. } => Reason::TooLarge,
         Failure::Untranslatable(_) => Reason::NotStarted,
     };
-    Refused::because(reason, format!("the server `{server}`: {failure}"))
+    let open = match failure {
+        Failure::NoCredential { open: Some(url), .. } => {
+            Some(Box::new(HubPage { url: url.clone(), state: None }))
+        }
+        _ => None,
+    };
+    Refused { open, ..Refused::because(reason, format!("the server `{server}`: {failure}")) }
 }
 
 /// What fits a tool without a schema.

@@ -10,11 +10,12 @@ use crate::corridor::Wish;
 use crate::definitions::Definitions;
 use crate::events::{Events, Refused};
 use crate::exchange::Exchange;
+use crate::exchange::consent::ConnectFault;
 use crate::finding::Finding;
 use crate::intent::Reach;
 use crate::meter::Meter;
 use crate::policies::Policies;
-use crate::ports::{Revoked, StoreError};
+use crate::ports::{Login, Revoked, StoreError};
 use crate::revocations::Revocations;
 use crate::servers::{Freshness, Listed as List, Server, Servers};
 use crate::sign_in::AuthorizationServer;
@@ -277,6 +278,19 @@ impl Hub {
     #[must_use]
     pub const fn exchange(&self) -> &Arc<Exchange> {
         &self.exchange
+    }
+
+    /// A browser comes back from the authorization server of a server, in which this login is signed in, if any is. From here on
+    /// the person's agents see the server's tools.
+    ///
+    /// # Errors
+    /// See [`ConnectFault`].
+    pub async fn connected(&self, login: Option<&Login>, query: &[u8]) -> Result<SourceName, ConnectFault> {
+        let server = self.exchange.arrive(login, query).await?;
+        if let Some(login) = login {
+            self.tabs.bump(&login.user);
+        }
+        Ok(server)
     }
 
     /// Signs a person out at the hub, in the browser that shows this cookie: their agents' permissions of this login end too.

@@ -5,6 +5,7 @@
 
 pub mod approval;
 pub mod combined;
+pub mod connect;
 pub mod content;
 pub mod discover;
 pub mod era;

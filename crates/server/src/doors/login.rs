@@ -192,10 +192,33 @@ fn own(hub: &Hub, login: &Login) -> Response {
             "</table>\n<p class=\"quiet\">A permission is renewed while you stay signed in and the agent is in use.</p>\n"
         ));
     }
+    connections(&mut body, hub, login);
     body.push(format_args!(
         "<form class=\"buttons\" method=\"post\" action=\"/login/end\"><button>Sign out, and end them all</button></form>"
     ));
     pages::page(StatusCode::OK, "Agents that act for you", &body, "")
+}
+
+/// The servers that the person connected. Signing out leaves them: they consented for longer than a session.
+fn connections(body: &mut Html, hub: &Hub, login: &Login) {
+    let consents = hub.access().consents_of(&login.user);
+    if consents.is_empty() {
+        return;
+    }
+    body.push(format_args!(
+        "<h2>Servers that you connected</h2>\n<table>\n<tr><th>Server</th><th>Allowed</th><th>Since</th><th></th></tr>\n"
+    ));
+    for consent in &consents {
+        let allowed = consent.scopes.join(", ");
+        body.push(format_args!(
+            "<tr><td>{0}<br><small>{1}</small></td><td>{2}</td><td>{3}</td><td><form method=\"post\" action=\"/connect/{0}/end\"><button>End</button></form></td></tr>\n",
+            Text(consent.server.as_str()),
+            Text(consent.issuer.as_str()),
+            Text(&allowed),
+            Text(&shown(consent.given_at, hub.now())),
+        ));
+    }
+    body.push(format_args!("</table>\n"));
 }
 
 fn row(body: &mut Html, grant: &AccessGrant, now: Timestamp) {

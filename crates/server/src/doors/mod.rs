@@ -1,6 +1,7 @@
 //! One endpoint per file.
 
 pub(crate) mod approvals;
+pub(crate) mod connect;
 pub(crate) mod definitions;
 pub(crate) mod grants;
 pub(crate) mod health;

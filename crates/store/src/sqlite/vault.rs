@@ -61,6 +61,14 @@ impl SealedSecrets for SecretReader {
             .map_err(|error| unreadable(&error))?;
         records.iter().map(|record| from_text(record)).collect()
     }
+
+    async fn consent_keys(&self) -> Result<Vec<SealedTenantKey>, StoreError> {
+        let records: Vec<String> = sqlx::query_scalar("SELECT record FROM consent_key ORDER BY tenant")
+            .fetch_all(&self.0)
+            .await
+            .map_err(|error| unreadable(&error))?;
+        records.iter().map(|record| from_text(record)).collect()
+    }
 }
 
 #[async_trait]
@@ -80,6 +88,10 @@ impl SealedSecrets for SqliteStore {
 
     async fn tenant_keys(&self) -> Result<Vec<SealedTenantKey>, StoreError> {
         SecretReader(self.readers.clone()).tenant_keys().await
+    }
+
+    async fn consent_keys(&self) -> Result<Vec<SealedTenantKey>, StoreError> {
+        SecretReader(self.readers.clone()).consent_keys().await
     }
 }
 

@@ -2,9 +2,12 @@
 
 use super::Memory;
 use async_trait::async_trait;
+use deputy_core::TenantId;
 use deputy_hub::ports::{
-    AccessChange, AccessRecord, AccessTable, RevocationOrder, RevocationWish, StoreError,
+    AccessChange, AccessRecord, AccessTable, ConsentKeys, RevocationOrder, RevocationWish, StoreError,
 };
+use deputy_vault::SealedTenantKey;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::Ordering;
 
 #[async_trait]
@@ -30,6 +33,29 @@ impl AccessTable for Memory {
     async fn revocation_wishes(&self) -> Result<Vec<RevocationWish>, StoreError> {
         self.read()?;
         Ok(self.revocation_wishes.lock().unwrap().clone())
+    }
+}
+
+#[async_trait]
+impl ConsentKeys for Memory {
+    async fn consent_key(&self, tenant: &TenantId) -> Result<Option<SealedTenantKey>, StoreError> {
+        self.read()?;
+        Ok(self.consent_keys.lock().unwrap().get(tenant).cloned())
+    }
+
+    async fn begin_consents(&self, key: SealedTenantKey) -> Result<bool, StoreError> {
+        self.write(Vec::new())?;
+        let mut keys = self.consent_keys.lock().unwrap();
+        if keys.values().any(|other| other.under != key.under) {
+            return Ok(false);
+        }
+        match keys.entry(key.tenant.clone()) {
+            Entry::Occupied(_) => Ok(false),
+            Entry::Vacant(place) => {
+                place.insert(key);
+                Ok(true)
+            }
+        }
     }
 }
 

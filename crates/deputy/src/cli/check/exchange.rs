@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::servers::Around;
-use crate::settings::{Exchange, ExchangeWay, Server};
+use crate::settings::{Exchange, ExchangeWay, Server, UserClient};
 use deputy_core::Issuer;
 use deputy_egress::{EndpointClient, NamedHosts};
 use deputy_hub::exchange::metadata_addresses;
@@ -26,6 +26,13 @@ pub(super) async fn reach(server: &Server, exchange: &Exchange, around: &Around)
             let found = metadata(authorization_server, exchange, around).await;
             said(server, authorization_server, found, None, "client_credentials")
         }
+        ExchangeWay::UserOauth { authorization_server, client, .. } => {
+            let found = metadata(authorization_server, exchange, around).await;
+            if let Some(finding) = unfit(server, &found, client) {
+                return finding;
+            }
+            said(server, authorization_server, found, None, "authorization_code")
+        }
         _ => Finding::warning(
             format!("server `{name}` is not asked: its token is for whoever is signed in"),
             "sign in at the hub and call one of its tools",
@@ -45,6 +52,34 @@ async fn metadata(issuer: &Issuer, exchange: &Exchange, around: &Around) -> Resu
         }
     }
     if exchange.token_endpoint.is_some() { Ok(None) } else { Err(last) }
+}
+
+/// What keeps people from consenting there, beyond what keeps anybody from being given a token.
+fn unfit(server: &Server, found: &Result<Option<Value>, String>, client: &UserClient) -> Option<Finding> {
+    let (name, metadata) = (&server.name, found.as_ref().ok()?.as_ref()?);
+    let has = |key: &str, word: &str| {
+        let list = metadata.get(key).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|one| one.as_str() == Some(word)))
+    };
+    if !has("code_challenge_methods_supported", "S256") {
+        let text = format!("the authorization server of `{name}` does not say that it takes PKCE with S256");
+        return Some(Finding::bad(text, "nobody is sent there without it: ask whoever runs it"));
+    }
+    let reads_documents = metadata.get("client_id_metadata_document_supported") == Some(&Value::Bool(true));
+    if *client == UserClient::OwnDocument && !reads_documents {
+        let text =
+            format!("the authorization server of `{name}` does not say that it reads clients' documents");
+        return Some(Finding::warning(
+            text,
+            "register the hub there and write `client`, or `register = true`",
+        ));
+    }
+    let registers = metadata.get("registration_endpoint").is_some();
+    if *client == UserClient::SelfRegistered && !reads_documents && !registers {
+        let text = format!("the authorization server of `{name}` lets no client register itself");
+        return Some(Finding::bad(text, "register the hub there, and write `client`"));
+    }
+    None
 }
 
 fn said(

@@ -118,7 +118,9 @@ impl Counter {
     }
 
     pub(super) async fn tenant_keys(&self) -> Result<Vec<SealedTenantKey>, Failure> {
-        self.reader.tenant_keys().await.map_err(unreadable)
+        let mut keys = self.reader.tenant_keys().await.map_err(unreadable)?;
+        keys.extend(self.reader.consent_keys().await.map_err(unreadable)?);
+        Ok(keys)
     }
 
     /// Leaves the order first, so that a hub that runs acts at once; only then looks whether there is one. That it was

@@ -2,7 +2,9 @@
 
 use super::Meaning;
 use crate::settings::located::Located;
-use crate::settings::{Credential, Exchange, ExchangeWay, IdentityProvider, ProviderClient, network, raw};
+use crate::settings::{
+    Credential, Exchange, ExchangeWay, IdentityProvider, Pinned, ProviderClient, UserClient, network, raw,
+};
 use deputy_core::Issuer;
 use deputy_hub::exchange::Subject;
 use deputy_identity::ProviderName;
@@ -25,6 +27,9 @@ pub(super) fn signing_in<'p>(
 /// A key, where it stands if it does, and the credentials that read it.
 type Key<'a> = (&'a str, Option<Range<usize>>, &'a [&'a str]);
 
+/// The kinds whose tokens come from the server's own authorization server.
+const AT_SERVER: &[&str] = &["id_jag", "user_oauth", "client_credentials"];
+
 impl Meaning<'_, '_> {
     pub(super) fn credential(
         &mut self,
@@ -35,7 +40,8 @@ impl Meaning<'_, '_> {
         let whole = self.no_stray_keys(block, word);
         let credential = match word {
             "vault" => Some(Credential::Vault),
-            "id_jag" | "token_exchange" | "entra_obo" | "google_sts" | "client_credentials" => {
+            "id_jag" | "token_exchange" | "entra_obo" | "google_sts" | "user_oauth"
+            | "client_credentials" => {
                 self.exchange(block, word, signing_in).map(|own| Credential::Exchange(Box::new(own)))
             }
             // The shape check has named a word that is not known.
@@ -49,18 +55,19 @@ impl Meaning<'_, '_> {
         let span = |text: &Option<Located<String>>| text.as_ref().map(Located::span);
         let list = |list: &Option<Located<Vec<Located<String>>>>| list.as_ref().map(Located::span);
         let client = block.client.as_ref().map(|client| client.id.span());
-        let keys: [Key<'_>; 10] = [
-            ("authorization_server", span(&block.authorization_server), &["id_jag", "client_credentials"]),
+        let keys: [Key<'_>; 12] = [
+            ("authorization_server", span(&block.authorization_server), AT_SERVER),
             (
                 "token_endpoint",
                 span(&block.token_endpoint),
-                &["id_jag", "client_credentials", "token_exchange", "entra_obo", "google_sts"],
+                &["id_jag", "client_credentials", "token_exchange", "entra_obo", "google_sts", "user_oauth"],
             ),
-            ("resource", span(&block.resource), &["id_jag", "client_credentials"]),
+            ("authorization_endpoint", span(&block.authorization_endpoint), &["user_oauth"]),
+            ("resource", span(&block.resource), AT_SERVER),
             (
                 "scopes",
                 list(&block.scopes),
-                &["id_jag", "client_credentials", "token_exchange", "entra_obo", "google_sts"],
+                &["id_jag", "client_credentials", "token_exchange", "entra_obo", "google_sts", "user_oauth"],
             ),
             ("unasked_scopes", list(&block.unasked_scopes), &["token_exchange"]),
             ("subject_token_type", span(&block.subject_token_type), &["token_exchange"]),
@@ -71,7 +78,8 @@ impl Meaning<'_, '_> {
             ),
             ("audience", span(&block.audience), &["token_exchange", "google_sts"]),
             ("user_project", span(&block.user_project), &["google_sts"]),
-            ("client", client, &["id_jag", "client_credentials"]),
+            ("client", client, AT_SERVER),
+            ("register", block.register.as_ref().map(Located::span), &["user_oauth"]),
         ];
         let mut whole = true;
         for (key, place, kinds) in keys {
@@ -101,6 +109,7 @@ impl Meaning<'_, '_> {
             "token_exchange" => self.token_exchange(block, signing_in),
             "entra_obo" => self.entra_obo(block, signing_in),
             "google_sts" => self.google_sts(block, signing_in),
+            "user_oauth" => self.user_oauth(block, signing_in),
             _ => self.client_credentials(block),
         };
         Some(Exchange { resource: resource?, scopes: scopes?, token_endpoint: token_endpoint?, way: way? })
@@ -169,6 +178,58 @@ impl Meaning<'_, '_> {
             None => Some(None),
         };
         Some(ExchangeWay::GoogleSts { provider: provider?, audience: audience?, user_project: user_project? })
+    }
+
+    fn user_oauth(&mut self, block: &raw::Server, signing_in: &[&IdentityProvider]) -> Option<ExchangeWay> {
+        let authorization_server = self.authorization_server(block);
+        let authorization_endpoint = match &block.authorization_endpoint {
+            Some(url) => self.located(url, network::web_address).map(Some),
+            None => Some(None),
+        };
+        let registers = block.register.as_ref().filter(|register| ***register);
+        let client = match (&block.client, registers) {
+            (Some(client), None) => self.client(client).map(UserClient::Registered),
+            (None, Some(_)) => Some(UserClient::SelfRegistered),
+            (None, None) => Some(UserClient::OwnDocument),
+            (Some(_), Some(register)) => {
+                let mend =
+                    "keep one of the two: a client that is registered already need not register itself";
+                self.faults.add(register.span(), "there is both `client` and `register`", mend);
+                None
+            }
+        };
+        let place = || block.credential.as_ref().map_or(block.name.span(), Located::span);
+        let is_reserved = block.name.as_str() == "callback";
+        if is_reserved {
+            let mend = "give it another name: `/connect/callback` is where people come back to";
+            self.faults.add(
+                block.name.span(),
+                "a server whose users consent cannot be named `callback`",
+                mend,
+            );
+        }
+        if block.url.is_none() {
+            let mend = "write `url`: it is the server that says how it wants to be opened";
+            self.faults.add(place(), "`user_oauth` is for MCP servers at an address", mend);
+        }
+        if signing_in.is_empty() {
+            let mend = "add `[sign_in]`, and a `client` to an `[[identity_provider]]`";
+            self.faults.add(place(), "nobody signs in at the hub, so nobody can consent", mend);
+        }
+        if !self.has_vault {
+            let mend =
+                "run `deputy vault key FILE`, and write `master_key = { file = \"FILE\" }` under `[vault]`";
+            self.faults.add(place(), "what users consent to is kept sealed, and there is no `[vault]`", mend);
+        }
+        if is_reserved || block.url.is_none() || signing_in.is_empty() || !self.has_vault {
+            return None;
+        }
+        Some(ExchangeWay::UserOauth {
+            authorization_server: authorization_server?,
+            authorization_endpoint: authorization_endpoint?,
+            client: client?,
+            pinned: Pinned { resource: block.resource.is_some(), scopes: block.scopes.is_some() },
+        })
     }
 
     fn client_credentials(&mut self, block: &raw::Server) -> Option<ExchangeWay> {
@@ -252,7 +313,7 @@ impl Meaning<'_, '_> {
                 self.located(resource, |text| network::web_address(text).map(|_| text.to_owned()))
             }
             (None, Some(url)) => Some(url.as_str().to_owned()),
-            (None, None) if matches!(word, "id_jag" | "client_credentials") => {
+            (None, None) if AT_SERVER.contains(&word) => {
                 self.missing(block, "resource", "\"https://ledger.acme.example\"");
                 None
             }

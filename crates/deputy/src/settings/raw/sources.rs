@@ -78,25 +78,33 @@ pub(in crate::settings) struct Server {
     pub(in crate::settings) exclude: Vec<Located<String>>,
     /// By which right it is called: `open`, it needs none; `vault`, by headers sealed with `deputy vault put`: it then acts
     /// as that service account; `id_jag`, `token_exchange`, `entra_obo`, `google_sts`, by a token for the user, from the
-    /// organisation's own identity provider (needs `[sign_in]`); `client_credentials`, by a token for the hub itself. By default
-    /// `open`.
+    /// organisation's own identity provider (needs `[sign_in]`); `user_oauth`, by a token that each user consented to at the
+    /// server's own authorization server (needs `[sign_in]` and `[vault]`); `client_credentials`, by a token for the hub itself.
+    /// By default `open`.
     #[schemars(extend(
-        "enum" = ["open", "vault", "id_jag", "token_exchange", "entra_obo", "google_sts", "client_credentials"],
+        "enum" = [
+            "open", "vault", "id_jag", "token_exchange", "entra_obo", "google_sts", "user_oauth", "client_credentials"
+        ],
         "examples" = ["id_jag"]
     ))]
     pub(in crate::settings) credential: Option<Located<String>>,
-    /// The issuer of the authorization server that gives tokens for it, exact; for `id_jag` and `client_credentials`. It is
-    /// pinned here and never learned from the server.
+    /// The issuer of the authorization server that gives tokens for it, exact; for `id_jag`, `user_oauth` and
+    /// `client_credentials`. It is pinned here and never learned from the server.
     #[schemars(extend("examples" = ["https://ledger.acme.example"]))]
     pub(in crate::settings) authorization_server: Option<Located<String>>,
     /// Where tokens are had, if it is not to be learned from the metadata of the `authorization_server` or the provider, or is
     /// on another origin than that.
     #[schemars(extend("examples" = ["https://login.acme.example/oauth/token"]))]
     pub(in crate::settings) token_endpoint: Option<Located<String>>,
-    /// Its identifier (RFC 8707, RFC 9728), exact; by default its `url`.
+    /// With `user_oauth`: where people consent, if it is not to be learned from the metadata of the `authorization_server`, or
+    /// is on another origin than that.
+    #[schemars(extend("examples" = ["https://login.acme.example/oauth/authorize"]))]
+    pub(in crate::settings) authorization_endpoint: Option<Located<String>>,
+    /// Its identifier (RFC 8707, RFC 9728), exact; by default its `url`. With `user_oauth`, where it is not written, what the
+    /// server calls itself, if that is its `url` or a place above it.
     #[schemars(extend("examples" = ["https://ledger.acme.example/mcp"]))]
     pub(in crate::settings) resource: Option<Located<String>>,
-    /// The most that its tokens may allow.
+    /// The most that its tokens may allow. With `user_oauth`, where they are not written, what the server asks for.
     #[schemars(extend("examples" = [["ledger.read"]]))]
     pub(in crate::settings) scopes: Option<Located<Vec<Located<String>>>>,
     /// With `token_exchange`: scopes that the provider adds of itself, and that may come back though nobody asked.
@@ -115,9 +123,13 @@ pub(in crate::settings) struct Server {
     /// With `google_sts`: the project that is billed.
     #[schemars(extend("examples" = ["acme-tools"]))]
     pub(in crate::settings) user_project: Option<Located<String>>,
-    /// The hub's own client at the `authorization_server`. By default, with `id_jag`, the hub's own document,
+    /// The hub's own client at the `authorization_server`. By default, with `id_jag` and `user_oauth`, the hub's own document,
     /// `{public_url}/oauth/client.json`, with the hub's own key.
     pub(in crate::settings) client: Option<Client>,
+    /// With `user_oauth`: whether the hub registers itself there, once, where its own document is not read (RFC 7591). By default
+    /// `false`.
+    #[schemars(extend("examples" = [true]))]
+    pub(in crate::settings) register: Option<Located<bool>>,
     /// Whether its definitions count from their first use (`first_use`), or not before an administrator has accepted each
     /// with `deputy tools accept` (`review`). A change waits for one either way. By default `first_use`.
     #[schemars(extend("enum" = ["first_use", "review"], "examples" = ["review"]))]

@@ -141,8 +141,35 @@ fn a_pin_of_another_kind_is_refused_and_never_ignored() {
     assert_eq!(said, "`audience` means nothing with `credential = \"open\"`");
 }
 
+const CONSENT: &str = "credential = \"user_oauth\"\nauthorization_server = \"https://as.example\"";
+
 #[test]
-fn user_oauth_comes_later_and_says_so() {
-    let said = said("name = \"a\"\nurl = \"https://a.example\"\ncredential = \"user_oauth\"");
-    assert_eq!(said, "`user_oauth` is not in this version");
+fn user_oauth_pins_its_authorization_server_and_learns_the_rest() {
+    let vault = "[vault]\nmaster_key = { file = \"/etc/deputy/vault.key\" }";
+    let text = format!("{}\n{vault}\n", with_sign_in(CONSENT));
+    let settings = Settings::parse(&text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
+    let Some(Credential::Exchange(own)) = settings.servers.first().map(|one| one.credential.clone()) else {
+        panic!("an exchange");
+    };
+    let ExchangeWay::UserOauth { authorization_server, client, pinned, .. } = own.way else {
+        panic!("consent")
+    };
+    assert_eq!((authorization_server.as_str(), client), ("https://as.example", UserClient::OwnDocument));
+    assert_eq!(pinned, Pinned { resource: false, scopes: false });
+}
+
+#[test]
+fn user_oauth_without_a_vault_or_people_who_sign_in_is_refused_with_the_mend() {
+    let text = wrong(&with_sign_in(CONSENT));
+    assert!(text.contains("there is no `[vault]`") && text.contains("deputy vault key FILE"), "{text}");
+    let text = wrong(&with(&format!("name = \"a\"\nurl = \"https://a.example\"\n{CONSENT}")));
+    assert!(text.contains("nobody signs in at the hub, so nobody can consent"), "{text}");
+}
+
+#[test]
+fn user_oauth_has_a_client_or_registers_itself_and_not_both() {
+    let text = wrong(&with_sign_in(&format!("{CONSENT}\nregister = true\nclient = {{ id = \"deputy\" }}")));
+    assert!(text.contains("there is both `client` and `register`"), "{text}");
+    let text = said("name = \"a\"\nurl = \"https://a.example\"\nregister = true");
+    assert_eq!(text, "`register` means nothing with `credential = \"open\"`");
 }

@@ -4,7 +4,7 @@ use super::Inner;
 use crate::client::{EgressError, NEVER, Outgoing, Streamed, Undelivered};
 use crate::upstream::settings::Challenge;
 use bytes::Bytes;
-use deputy_core::Secret;
+use deputy_core::{Digest, Secret};
 use deputy_hub::ports::upstream::{Ask, Failure};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
@@ -70,6 +70,7 @@ pub(super) async fn send(
     loop {
         let mut headers = headers.clone();
         let credential = inner.settings.credential.headers(principal).await?;
+        let sent = credential.last().map(|(_, value)| Digest::of_bytes(value.expose().as_bytes()));
         for (name, value) in credential {
             let (name, value) = credential_header(&name, &value)?;
             headers.insert(name, value);
@@ -103,8 +104,8 @@ pub(super) async fn send(
         }
         let www_authenticate = streamed.headers().get(WWW_AUTHENTICATE);
         let www_authenticate = www_authenticate.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-        let challenge = Challenge { status: status.as_u16(), www_authenticate };
-        if !inner.settings.credential.refused(principal, &challenge).await {
+        let challenge = Challenge { status: status.as_u16(), www_authenticate, sent };
+        if !inner.settings.credential.refused(principal, &challenge).await? {
             return Ok(streamed);
         }
         is_renewed = true;

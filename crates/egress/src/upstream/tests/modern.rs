@@ -233,12 +233,12 @@ impl Credential for Renewing {
         Ok(vec![("authorization".to_owned(), Secret::new(format!("Bearer {token} of {principal}")))])
     }
 
-    async fn refused(&self, _: &str, challenge: &Challenge) -> bool {
+    async fn refused(&self, _: &str, challenge: &Challenge) -> Result<bool, NoHeaders> {
         assert_eq!(
             (challenge.status, challenge.www_authenticate.as_deref()),
             (401, Some("Bearer scope=\"a\""))
         );
-        !self.0.swap(true, Ordering::SeqCst)
+        Ok(!self.0.swap(true, Ordering::SeqCst))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::Wire;
 use super::call;
+use super::connecting;
 use super::places::Place;
 use super::relay;
 use super::sessions::{Running, Session};
@@ -169,6 +170,11 @@ impl Held {
         if let Err(Refused { needs: Some(needs), .. }) = &done {
             // It ends once.
             let _ = self.needs.set(*needs);
+        }
+        if let (Err(refused), Some(relay)) = (&done, &self.wish.relay)
+            && let Some(fault) = connecting::error(self.revision, connecting::can_open(relay), refused)
+        {
+            return raw(&fault.answering(Some(&self.id)).response());
         }
         if let (Err(refused), Some(relay)) = (&done, &self.wish.relay)
             && !relay.is_tool_call()

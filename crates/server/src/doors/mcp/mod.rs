@@ -8,6 +8,7 @@ mod batch;
 mod call;
 mod changes;
 mod combined;
+mod connecting;
 mod following;
 mod held;
 mod legacy;

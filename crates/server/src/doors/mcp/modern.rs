@@ -2,6 +2,7 @@
 
 use super::call::{self, Bound};
 use super::combined;
+use super::connecting;
 use super::places::Place;
 use super::relay::{self, Looked};
 use super::reply::{self, Stage};
@@ -18,7 +19,7 @@ use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Target, ToolAnswer, Wi
 use deputy_protocol::jsonrpc::{Fault, Id, Request, code, relayed, response};
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::tasks::is_method as is_task_method;
-use deputy_protocol::mcp::{approval, discover, headers, tools, version};
+use deputy_protocol::mcp::{approval, connect, discover, headers, tools, version};
 use deputy_protocol::relay::raw;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -213,6 +214,7 @@ async fn carry(
     let is_of_task = wish.relay.as_ref().is_some_and(|relay| is_task_method(relay.method()));
     let task = params.members().text("taskId").filter(|_| is_of_task);
     let served = wire.served(door, &mut wish, version::MODERN, params);
+    let opens = wish.relay.as_deref().is_some_and(connecting::can_ask);
     let events = door.hub.call_heard(caller, wish);
     let hub = Arc::clone(&door.hub);
     let tells = wire.takes_stream;
@@ -226,6 +228,7 @@ async fn carry(
         renaming,
         task,
         tells,
+        opens,
         first: None,
         over: None,
         _place: place,
@@ -300,6 +303,8 @@ struct Calling {
     task: Option<String>,
     /// Whether the client hears anything but the end.
     tells: bool,
+    /// Whether the client can be asked to have the person open an address.
+    opens: bool,
     first: Option<Outgoing>,
     over: Option<Over>,
     _place: Place,
@@ -363,6 +368,12 @@ impl Calling {
     }
 
     fn ended(&self, done: Result<ToolAnswer, Refused>) -> (Over, Outgoing) {
+        if let Err(Refused { open: Some(page), message, .. }) = &done
+            && self.opens
+        {
+            let required = connect::required(&page.url, message, page.state.as_deref());
+            return (Over::Result, raw(&response(&self.id, required)));
+        }
         match (self.kind, done) {
             (Kind::Method, Err(refused)) => {
                 let fault = relay::refusal(&refused).answering(Some(&self.id));

@@ -11,7 +11,7 @@ use deputy_protocol::asking::param_headers::ParamHeaders;
 use deputy_protocol::jsonrpc::{Fault, code};
 use deputy_protocol::mcp::meta::{self, Params};
 use deputy_protocol::mcp::version;
-use deputy_protocol::mcp::{combined, tasks};
+use deputy_protocol::mcp::{combined, discover, tasks};
 use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -75,7 +75,11 @@ pub(super) fn wish(
 
 /// A refusal of what is no tool's call: an error whose `data` has the stable reason.
 pub(super) fn refusal(refused: &Refused) -> Fault {
-    Fault::new(REFUSED, refused.message.clone()).with_data(json!({meta::REASON: refused.reason.code()}))
+    let mut data = json!({meta::REASON: refused.reason.code()});
+    if let (Some(page), Some(members)) = (&refused.open, data.as_object_mut()) {
+        members.insert("url".to_owned(), json!(page.url));
+    }
+    Fault::new(REFUSED, refused.message.clone()).with_data(data)
 }
 
 /// An error of a server's, as it was sent.
@@ -167,6 +171,10 @@ impl McpDoor {
         client: ClientSide,
     ) -> Result<Looked, Fault> {
         let reply = self.hub.servers().look(reach, server, "server/discover", None, client).await;
+        if let Err(Refused { open: Some(_), .. }) = &reply {
+            // Until the person connected it the hub introduces itself: else no client would come to the call that asks them.
+            return Ok(Looked::Result(raw(&discover::result(true))));
+        }
         let Reply::Result(result) = reply.map_err(|refused| refusal(&refused))? else {
             return Err(refusal(&Refused::because(
                 Reason::UpstreamUnavailable,

@@ -189,7 +189,8 @@ fn a_database_of_the_schema_before_is_taken_over_with_its_lines() {
     process.stop();
     on_disk(
         &directory,
-        "DROP INDEX audit_secret;
+        "DROP TABLE consent_key;
+         DROP INDEX audit_secret;
          CREATE INDEX audit_secret ON audit_event (tenant, json_extract(CAST(public AS TEXT), '$.source'),
              json_extract(CAST(public AS TEXT), '$.detail.name'), seq)
              WHERE instr(public, x'226b696e64223a227365637265745f') > 0;

@@ -5,9 +5,9 @@ use crate::VaultDesk;
 use deputy_core::{HeaderName, Operator, Secret};
 use deputy_hub::ports::{SealedSecrets as _, VaultOrder, VaultOrders as _};
 use deputy_hub::vault::{Change as By, Header};
-use deputy_hub::{MasterKeyFault, MasterKeys, Vault, VaultFault};
+use deputy_hub::{MasterKeyFault, MasterKeys, PersonVault, Vault, VaultFault};
 use deputy_testkit::HeldMasterKeys;
-use deputy_vault::MasterKey;
+use deputy_vault::{MasterKey, PersonPlace};
 
 struct Bench {
     directory: TempDir,
@@ -179,6 +179,33 @@ fn vlt_05_the_master_key_is_replaced_under_load_and_the_old_one_opens_nothing_th
     assert!(matches!(bench.header("ledger"), Err(VaultFault::MasterKey(MasterKeyFault::Other { .. }))));
     let lines = bench.process.list(&Filter { kind: Some(EventKind::VaultKeyRotated), ..Filter::default() });
     assert_eq!(lines[0].event.detail["next"], next.id().to_string());
+    bench.process.stop();
+}
+
+#[test]
+fn vlt_05_what_people_consented_to_opens_under_the_next_master_key_too() {
+    let bench = Bench::new();
+    let table = Arc::<SqliteStore>::clone(&bench.process.store);
+    let persons = PersonVault::new(table, Arc::<HeldMasterKeys>::clone(&bench.keys));
+    let place = PersonPlace {
+        tenant: tenant(),
+        person: "alice".to_owned(),
+        server: source("ledger"),
+        issuer: "https://as.example".to_owned(),
+        version: 1,
+    };
+    let value = Secret::new(b"token".to_vec());
+    let sealed = bench.process.run(persons.seal(&place, &value)).expect("sealed");
+    let next = MasterKey::generate().expect("key");
+    let order =
+        bench.process.run(bench.vault.replace_master_key(&next, by())).expect("drawn up").expect("some");
+    bench.keys.take_up(&next);
+    assert!(bench.carry_out(order));
+    bench.keys.forget_old();
+    let opened = bench.process.run(persons.open(&place, &sealed)).expect("opens");
+    assert_eq!(opened.expose(), b"token");
+    let other = PersonPlace { person: "bob".to_owned(), ..place };
+    assert!(bench.process.run(persons.open(&other, &sealed)).is_err(), "another person's");
     bench.process.stop();
 }
 

@@ -33,7 +33,9 @@ impl Change for CarryOut {
         let done = match order {
             VaultOrder::Put { secret, tenant_key } => put(connection, secret, tenant_key.as_ref()).await?,
             VaultOrder::Remove { which, rekey, .. } => remove(connection, which, rekey.as_ref()).await?,
-            VaultOrder::ReplaceMasterKey { keys, before, .. } => replace(connection, keys, before).await?,
+            VaultOrder::ReplaceMasterKey { keys, consents, before, .. } => {
+                replace(connection, keys, consents, before).await?
+            }
         };
         if !done {
             return Ok((false, Vec::new()));
@@ -58,7 +60,8 @@ async fn put(
     }
     if let Some(first) = first {
         // INVARIANT: no key comes under a master key that the others have left, for that one is about to be thrown away.
-        if tenant_keys(connection).await?.values().any(|key| key.under != first.under) {
+        let others = (tenant_keys(connection).await?, consent_keys(connection).await?);
+        if others.0.values().chain(others.1.values()).any(|key| key.under != first.under) {
             return Ok(false);
         }
         keep_key(connection, first).await?;
@@ -103,19 +106,47 @@ async fn remove(
 async fn replace(
     connection: &mut SqliteConnection,
     keys: &[SealedTenantKey],
+    consents: &[SealedTenantKey],
     before: &KeyId,
 ) -> Result<bool, sqlx::Error> {
     let kept = tenant_keys(connection).await?;
-    let is_whole = keys.len() == kept.len()
-        && keys.iter().all(|key| kept.get(&key.tenant).is_some_and(|old| old.id == key.id));
+    let of_consents = consent_keys(connection).await?;
+    let is_whole = |new: &[SealedTenantKey], old: &BTreeMap<TenantId, SealedTenantKey>| {
+        new.len() == old.len()
+            && new.iter().all(|key| old.get(&key.tenant).is_some_and(|old| old.id == key.id))
+    };
+    let is_whole = is_whole(keys, &kept) && is_whole(consents, &of_consents);
     // All under the old one, or all under the new one: never some under a key that is about to be thrown away.
-    if !is_whole || !kept.values().any(|key| key.under == *before) {
+    if !is_whole || !kept.values().chain(of_consents.values()).any(|key| key.under == *before) {
         return Ok(false);
     }
     for key in keys {
         keep_key(connection, key).await?;
     }
+    for key in consents {
+        sqlx::query("UPDATE consent_key SET record = ? WHERE tenant = ?")
+            .bind(to_text(key).map_err(refused)?)
+            .bind(key.tenant.as_str())
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(true)
+}
+
+async fn consent_keys(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<TenantId, SealedTenantKey>, sqlx::Error> {
+    let records: Vec<String> =
+        sqlx::query_scalar("SELECT record FROM consent_key").fetch_all(connection).await?;
+    by_tenant(&records)
+}
+
+fn by_tenant(records: &[String]) -> Result<BTreeMap<TenantId, SealedTenantKey>, sqlx::Error> {
+    let each = records.iter().map(|record| {
+        let key: SealedTenantKey = from_text(record).map_err(refused)?;
+        Ok((key.tenant.clone(), key))
+    });
+    each.collect()
 }
 
 /// An erased person's secrets stay, but no longer say that it was they who put them.
@@ -134,13 +165,7 @@ async fn tenant_keys(
 ) -> Result<BTreeMap<TenantId, SealedTenantKey>, sqlx::Error> {
     let records: Vec<String> =
         sqlx::query_scalar("SELECT record FROM vault_key").fetch_all(&mut *connection).await?;
-    records
-        .iter()
-        .map(|record| {
-            let key: SealedTenantKey = from_text(record).map_err(refused)?;
-            Ok((key.tenant.clone(), key))
-        })
-        .collect()
+    by_tenant(&records)
 }
 
 async fn tenant_key(

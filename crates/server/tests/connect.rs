@@ -1,0 +1,154 @@
+//! A call that waits until the person connected the server: what each client is told, and the person's page.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+#[path = "../../hub/tests/consenting/mod.rs"]
+mod consenting;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use common::{Doors, Reply};
+use consenting::{Rig, answer_to, asker};
+use deputy_core::Reason;
+use deputy_hub::ports::upstream::Failure;
+use deputy_server::{Hosts, router};
+use deputy_testkit::{FakeUpstream, PUBLIC_URL, result};
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tower::ServiceExt as _;
+use url::Url;
+
+const PAGE: &str = "https://hub.example/connect/files";
+
+/// A server that has to be connected first, and whether it is.
+async fn doors() -> (Doors, Arc<AtomicBool>, Arc<FakeUpstream>) {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let is_connected = Arc::new(AtomicBool::new(false));
+    let connected = Arc::clone(&is_connected);
+    files.answers(move |_| match connected.load(Ordering::SeqCst) {
+        true => Ok(result(&json!({"resultType": "complete", "content": []}))),
+        false => Err(Failure::NoCredential {
+            reason: Reason::ConsentRequired,
+            words: format!("open {PAGE}"),
+            open: Some(PAGE.to_owned()),
+        }),
+    });
+    (Doors::before(&files, "/s/files/mcp").await, is_connected, files)
+}
+
+async fn called(doors: &Doors, capabilities: &Value, otherwise: &Value) -> Value {
+    let meta = json!({"io.modelcontextprotocol/clientCapabilities": capabilities});
+    let mut params = json!({"name": "list", "arguments": {}, "_meta": meta});
+    for (name, value) in otherwise.as_object().unwrap() {
+        params[name] = value.clone();
+    }
+    doors.send(doors.modern("alice", &json!(7), "tools/call", params)).await.json()["result"].clone()
+}
+
+#[tokio::test]
+async fn a_modern_client_that_can_open_addresses_is_asked_to_and_goes_on_with_its_answer() {
+    let (doors, is_connected, files) = doors().await;
+    let able = json!({"elicitation": {"url": {}}});
+    let asked = called(&doors, &able, &json!({})).await;
+    assert_eq!(asked["resultType"], "input_required");
+    let question = &asked["inputRequests"]["dev.deputy/connect"];
+    assert_eq!(
+        (&question["method"], &question["params"]["mode"]),
+        (&json!("elicitation/create"), &json!("url"))
+    );
+    assert_eq!(question["params"]["url"], PAGE);
+    is_connected.store(true, Ordering::SeqCst);
+    let answers = json!({"dev.deputy/connect": {"action": "accept"}});
+    let back = json!({"inputResponses": answers, "requestState": asked["requestState"]});
+    assert_eq!(called(&doors, &able, &back).await["resultType"], "complete");
+    let last = files.asked().pop().unwrap().params.unwrap().get().to_owned();
+    assert!(!last.contains("inputResponses") && !last.contains("requestState"), "{last}");
+}
+
+#[tokio::test]
+async fn who_declined_or_cannot_open_addresses_is_told_in_words() {
+    let (doors, _, _files) = doors().await;
+    let declined = json!({"inputResponses": {"dev.deputy/connect": {"action": "decline"}}});
+    for (capabilities, otherwise) in [(json!({}), json!({})), (json!({"elicitation": {"url": {}}}), declined)]
+    {
+        let told = called(&doors, &capabilities, &otherwise).await;
+        assert_eq!((&told["resultType"], &told["isError"]), (&json!("complete"), &json!(true)));
+        assert!(told["content"][0]["text"].as_str().unwrap().contains(PAGE), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_legacy_client_is_given_the_error_or_the_words() {
+    let (doors, _, _files) = doors().await;
+    let call = json!({"name": "list", "arguments": {}});
+    let session = doors.initialized_with("alice", &json!({"elicitation": {"url": {}}})).await;
+    let told = doors.send(doors.legacy("alice", &session, &json!(1), "tools/call", &call)).await.json();
+    assert_eq!(told["error"]["code"], -32042);
+    assert_eq!(told["error"]["data"]["elicitations"][0]["url"], PAGE);
+    let session = doors.initialized("alice").await;
+    let told = doors.send(doors.legacy("alice", &session, &json!(1), "tools/call", &call)).await.json();
+    assert_eq!(told["result"]["isError"], true);
+    assert!(told["result"]["content"][0]["text"].as_str().unwrap().contains(PAGE), "{told}");
+}
+
+async fn browse(router: &Router, cookie: Option<&str>, method: &str, path: &str, body: &str) -> Reply {
+    let mut request = Request::builder().method(method).uri(path).header("host", "hub.example");
+    if method == "POST" {
+        request =
+            request.header("content-type", "application/x-www-form-urlencoded").header("origin", PUBLIC_URL);
+    }
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", format!("__Host-deputy_login={cookie}"));
+    }
+    let answer = router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    Reply { status: parts.status, headers: parts.headers, body }
+}
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8(reply.body.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_person_connects_a_server_on_the_page_and_sees_and_ends_it_on_their_own() {
+    let rig = Rig::new().await;
+    let router = router(&rig.world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
+    let cookie = rig.browser("alice").await;
+    let page = browse(&router, Some(&cookie), "GET", "/connect/ledger", "").await;
+    assert_eq!(page.status, StatusCode::OK);
+    let policy = page.header("content-security-policy").unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && policy.contains("https://as.example"), "{policy}");
+    let form = text(&page);
+    let form = form.split("name=\"form\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let away = browse(&router, Some(&cookie), "POST", "/connect/ledger", &format!("form={form}")).await;
+    assert_eq!(away.status, StatusCode::SEE_OTHER);
+    let to = Url::parse(away.header("location").unwrap()).unwrap();
+    let back = format!("/connect/callback?{}", answer_to(&to));
+    assert_eq!(browse(&router, None, "GET", &back, "").await.status, StatusCode::BAD_REQUEST);
+    let away = browse(&router, Some(&cookie), "POST", "/connect/ledger", &format!("form={form}")).await;
+    let to = Url::parse(away.header("location").unwrap()).unwrap();
+    let back = format!("/connect/callback?{}", answer_to(&to));
+    assert_eq!(browse(&router, Some(&cookie), "GET", &back, "").await.status, StatusCode::OK);
+    assert!(rig.token(&asker("alice")).await.is_ok());
+    assert!(text(&browse(&router, Some(&cookie), "GET", "/login", "").await).contains("/connect/ledger/end"));
+    let ended = browse(&router, Some(&cookie), "POST", "/connect/ledger/end", "").await;
+    assert_eq!(ended.status, StatusCode::SEE_OTHER);
+    assert!(rig.token(&asker("alice")).await.is_err());
+}
+
+#[tokio::test]
+async fn invariant_7_a_stranger_cannot_tell_a_server_from_none() {
+    let rig = Rig::new().await;
+    let router = router(&rig.world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
+    for server in ["ledger", "none"] {
+        let away = browse(&router, None, "GET", &format!("/connect/{server}"), "").await;
+        assert_eq!(away.status, StatusCode::SEE_OTHER, "{server}");
+    }
+    let cookie = rig.browser("alice").await;
+    let missing = browse(&router, Some(&cookie), "GET", "/connect/none", "").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
