@@ -129,6 +129,7 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         switches: tables,
         sign_in: None,
         connections: Vec::new(),
+        consents: None,
         signals: HashMap::new(),
         introspection: HashMap::new(),
         endpoints: Arc::new(deputy_testkit::FakeEndpoints::default()),

@@ -301,8 +301,11 @@ fn google_and_client_credentials_send_what_their_servers_read() {
     assert_eq!(hub.read(wide.as_bytes()).err(), Some(ExchangeError::member("scope")));
 }
 
-/// Every reader of an answer, and an answer that it takes.
-fn readers() -> Vec<(&'static str, Value, fn(&[u8]) -> Option<ExchangeError>)> {
+/// A kind of credential, an answer that it takes, and what reads it.
+type Reader = (&'static str, Value, fn(&[u8]) -> Option<ExchangeError>);
+
+/// Every reader of an answer.
+fn readers() -> Vec<Reader> {
     let bearer = json!({ "access_token": "at", "token_type": "Bearer", "issued_token_type": ACCESS_TOKEN });
     vec![
         ("id_jag, leg 1", answer("oauth-id-jag+jwt", &good_jag()), |body| request("a").read(body, NOW).err()),

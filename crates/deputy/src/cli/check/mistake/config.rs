@@ -110,7 +110,7 @@ fn provider(way: &ExchangeWay) -> Option<(&ProviderName, &'static str)> {
         ExchangeWay::TokenExchange { provider, .. } => Some((provider, "token_exchange")),
         ExchangeWay::EntraObo { provider } => Some((provider, "entra_obo")),
         ExchangeWay::GoogleSts { provider, .. } => Some((provider, "google_sts")),
-        ExchangeWay::ClientCredentials { .. } => None,
+        ExchangeWay::UserOauth { .. } | ExchangeWay::ClientCredentials { .. } => None,
     }
 }
 
