@@ -1,34 +1,29 @@
 //! A whole hub in memory.
 
+mod acting;
+mod signing_in;
+
 use crate::wishes::permit_all;
-use crate::{FakeEndpoints, FakeManifests, FakeTab, HeldMasterKeys, Memory, StillClock, TestIssuer};
-use deputy_core::{Class, Client, DocumentId, Issuer, Secret, SourceName, TenantId};
+use crate::{FakeEndpoints, FakeManifests, HeldMasterKeys, Memory, StillClock, TestIssuer};
+use deputy_core::{Class, Client, Issuer, Secret, SourceName, TenantId};
 use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::corridor::CallLimits;
-use deputy_hub::definitions::Word;
 use deputy_hub::exchange::Connection;
 use deputy_hub::limits::Limit;
-use deputy_hub::ports::{Clock as _, StoreError, Upstream};
+use deputy_hub::ports::{StoreError, Upstream};
 use deputy_hub::setup::Recording;
-use deputy_hub::sign_in::{OwnClient, SignInSetup};
-use deputy_hub::signals::{EventStream, SignalsSetup};
-use deputy_hub::tickets::TicketWish;
+use deputy_hub::sign_in::SignInSetup;
+use deputy_hub::signals::SignalsSetup;
 use deputy_hub::traces::Tracing;
-use deputy_hub::{
-    App, CallEvent, Caller, Door, Hub, ManifestAt, PersonVault, Refused, Right, Server, Setup, Supervisor,
-    ToolAnswer, Trust, Wish,
-};
+use deputy_hub::{App, Door, Hub, ManifestAt, PersonVault, Right, Server, Setup, Supervisor, Trust};
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Audiences, Expectations};
-use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::keys::KeyRing;
 use deputy_identity::mint::SigningKey;
 use deputy_identity::provider::{Provider, ProviderName, Settings};
-use deputy_identity::revocation::LogoutType;
 use deputy_identity::seal::Sealer;
 use deputy_policy::PolicySet;
-use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -178,161 +173,6 @@ impl World {
         Ok(world)
     }
 
-    /// In which people sign in at the hub, everything is allowed, and there are these servers.
-    pub async fn signing_in<U: Upstream + 'static>(
-        sign_in: SignInSetup,
-        servers: Vec<(&'static str, Arc<U>)>,
-    ) -> Self {
-        let servers = servers
-            .into_iter()
-            .map(|(name, upstream)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, Trust::FirstUse) });
-        let parts = Parts { servers: servers.collect(), sign_in: Some(sign_in), ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// Another hub over what this one left, in which people sign in: as after a restart.
-    pub async fn signing_in_again<U: Upstream + 'static>(
-        &self,
-        sign_in: SignInSetup,
-        servers: Vec<(&'static str, Arc<U>)>,
-    ) -> Self {
-        let servers = servers
-            .into_iter()
-            .map(|(name, upstream)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, Trust::FirstUse) });
-        let parts = Parts {
-            tables: Arc::clone(&self.tables),
-            clock: Arc::clone(&self.clock),
-            issuer: Arc::clone(&self.issuer),
-            endpoints: Arc::clone(&self.endpoints),
-            key: Arc::clone(&self.key),
-            servers: servers.collect(),
-            sign_in: Some(sign_in),
-            ..Parts::default()
-        };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// The same, in which the hub gets tokens by these connections, and there is no server but them.
-    pub async fn exchanging(sign_in: SignInSetup, connections: Vec<Connection>) -> Self {
-        let parts = Parts { connections, sign_in: Some(sign_in), ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// The same, at a provider with these settings (its name is `idp`), of which these scopes are asked.
-    pub async fn exchanging_at(
-        settings: Settings,
-        own: OwnClient,
-        scopes: &[&str],
-        connections: Vec<Connection>,
-    ) -> Self {
-        let sign_in = SignInSetup {
-            providers: HashMap::from([(settings.name.clone(), own)]),
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-            ..Self::sign_in()
-        };
-        let parts =
-            Parts { connections, sign_in: Some(sign_in), provider: Some(settings), ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// The same, with servers that are called by these connections.
-    pub async fn exchanging_for<U: Upstream + 'static>(
-        sign_in: SignInSetup,
-        connections: Vec<Connection>,
-        servers: Vec<(&'static str, Arc<U>)>,
-    ) -> Self {
-        let servers = servers
-            .into_iter()
-            .map(|(name, upstream)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, Trust::FirstUse) });
-        let parts =
-            Parts { connections, servers: servers.collect(), sign_in: Some(sign_in), ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// Another hub over what this one left, with these connections: as after a restart.
-    pub async fn exchanging_again(&self, sign_in: SignInSetup, connections: Vec<Connection>) -> Self {
-        let parts = Parts {
-            tables: Arc::clone(&self.tables),
-            clock: Arc::clone(&self.clock),
-            issuer: Arc::clone(&self.issuer),
-            endpoints: Arc::clone(&self.endpoints),
-            key: Arc::clone(&self.key),
-            master_keys: Arc::clone(&self.master_keys),
-            connections,
-            sign_in: Some(sign_in),
-            ..Parts::default()
-        };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// In which the provider may tell this, and everything is allowed.
-    pub async fn told(signals: SignalsSetup) -> Self {
-        let parts = Parts { signals, ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// In which the provider is asked about each token, and everything is allowed.
-    pub async fn introspecting(url: Option<url::Url>) -> Self {
-        let introspection = Some(IntrospectionSetup { client: Self::own_client(), url });
-        let parts = Parts { introspection, ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// Logout tokens for the client `deputy`, and pushed events for [`World::EVENTS`].
-    #[must_use]
-    pub fn signals() -> SignalsSetup {
-        SignalsSetup {
-            clients: Some(Audiences::one("deputy").unwrap()),
-            declared: LogoutType::Declared,
-            events: Some(EventStream {
-                audiences: Audiences::one(Self::EVENTS).unwrap(),
-                push_token: None,
-                poll: None,
-            }),
-        }
-    }
-
-    /// What the provider's stream of security events calls the hub.
-    pub const EVENTS: &'static str = "https://hub.example/events";
-
-    fn own_client() -> OwnClient {
-        OwnClient {
-            id: Client("deputy".to_owned()),
-            authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret".to_owned())),
-        }
-    }
-
-    /// The hub's own client at [`TestIssuer`], and short lives.
-    #[must_use]
-    pub fn sign_in() -> SignInSetup {
-        SignInSetup {
-            providers: HashMap::from([(ProviderName::new("idp").unwrap(), Self::own_client())]),
-            scopes: vec!["openid".to_owned(), "profile".to_owned()],
-            session: std::time::Duration::from_secs(8 * 3600),
-            grant: std::time::Duration::from_secs(1800),
-            token: std::time::Duration::from_secs(300),
-            ask_again: std::time::Duration::from_secs(300),
-            dynamic_registration: false,
-            agents: Vec::new(),
-        }
-    }
-
     /// With this policy and these servers: `list` reads, `note` writes, `wipe` destroys, as in the app.
     pub async fn with_servers<U: Upstream + 'static>(
         policy: PolicySet,
@@ -473,130 +313,5 @@ impl World {
             call_limits: CallLimits::default(),
         });
         Self { hub, tables, clock, issuer, manifests, endpoints, master_keys, key }
-    }
-
-    /// An access token for the hub's door at `path` (`/mcp`, `/api`).
-    #[must_use]
-    pub fn access_token(&self, subject: &str, path: &str) -> String {
-        let client = if path == "/api" { "people" } else { "agent-1" };
-        self.token_of(client, subject, path)
-    }
-
-    /// The same, of another client.
-    #[must_use]
-    pub fn token_of(&self, client: &str, subject: &str, path: &str) -> String {
-        self.token_with(client, subject, path, &[])
-    }
-
-    fn token_with(&self, client: &str, subject: &str, path: &str, groups: &[&str]) -> String {
-        let now = self.clock.now().seconds();
-        let claims = json!({
-            "iss": TestIssuer::ISSUER, "sub": subject, "aud": format!("{PUBLIC_URL}{path}"), "client_id": client,
-            "iat": now, "exp": now + 3600, "jti": format!("{subject}{path}"), "groups": groups,
-        });
-        self.issuer.sign("at+jwt", &claims)
-    }
-
-    /// An access token for `/api` of a person in these groups.
-    #[must_use]
-    pub fn token_in_groups(&self, subject: &str, groups: &[&str]) -> String {
-        let now = self.clock.now().seconds();
-        let claims = json!({
-            "iss": TestIssuer::ISSUER, "sub": subject, "aud": format!("{PUBLIC_URL}/api"), "client_id": "people",
-            "iat": now, "exp": now + 3600, "groups": groups,
-        });
-        self.issuer.sign("at+jwt", &claims)
-    }
-
-    /// A signed-in operator.
-    pub async fn operator(&self, subject: &str) -> Caller {
-        self.hub.authenticate(&Door::Api, &self.token_in_groups(subject, &[OPERATORS])).await.unwrap()
-    }
-
-    /// An ID token for the app.
-    #[must_use]
-    pub fn id_token(&self, subject: &str) -> String {
-        let now = self.clock.now().seconds();
-        let claims = json!({ "iss": TestIssuer::ISSUER, "sub": subject, "aud": "crm-web", "iat": now, "exp": now + 3600 });
-        self.issuer.sign("JWT", &claims)
-    }
-
-    /// A caller at `/mcp`.
-    pub async fn caller(&self, subject: &str) -> Caller {
-        self.hub.authenticate(&Door::Mcp, &self.access_token(subject, "/mcp")).await.unwrap()
-    }
-
-    /// A caller at `/s/{server}/mcp`.
-    pub async fn caller_at(&self, server: &str, subject: &str) -> Caller {
-        let token = self.access_token(subject, &format!("/s/{server}/mcp"));
-        self.hub.authenticate(&Door::Server(server.parse().unwrap()), &token).await.unwrap()
-    }
-
-    /// A caller at `/api`.
-    pub async fn person(&self, subject: &str) -> Caller {
-        self.person_in(subject, &[]).await
-    }
-
-    /// A caller at `/api` whose token has these groups.
-    pub async fn person_in(&self, subject: &str, groups: &[&str]) -> Caller {
-        let token = self.token_with("people", subject, "/api", groups);
-        self.hub.authenticate(&Door::Api, &token).await.unwrap()
-    }
-
-    /// A ticket's text.
-    pub async fn ticket(&self, subject: &str) -> String {
-        let wish = TicketWish {
-            app: APP.parse().unwrap(),
-            origin: ORIGIN.parse().unwrap(),
-            session_expires_at: None,
-            session: None,
-        };
-        let issued = self.hub.tickets().issue(&self.id_token(subject), wish).await.unwrap();
-        issued.text.expose().clone()
-    }
-
-    /// A connected tab of a user, offering `list`, `find`, `note`, `wipe`, `mail` and `odd`.
-    pub async fn tab(&self, subject: &str) -> FakeTab {
-        let ticket = self.ticket(subject).await;
-        let tab = FakeTab::connect(&self.hub, &ticket, &DocumentId::fresh().unwrap(), ORIGIN).await.unwrap();
-        tab.offer(&["list", "find", "note", "wipe", "mail", "odd"]).await;
-        tab
-    }
-
-    /// The user accepts every definition that waits for them.
-    pub async fn accept_definitions(&self, subject: &str) {
-        let (person, definitions) = (self.person(subject).await, self.hub.definitions());
-        for waiting in definitions.waiting(&person).await.unwrap() {
-            let (name, hash) = (waiting.now.definition.name, waiting.now.hash);
-            definitions.decide(&person, waiting.source, name, hash, Word::Accept).await.unwrap();
-        }
-    }
-
-    /// Runs a wish to its end.
-    ///
-    /// # Panics
-    /// If a person is asked.
-    pub async fn run(&self, caller: Caller, wish: Wish) -> Result<ToolAnswer, Refused> {
-        let mut events = self.hub.call(caller, wish);
-        loop {
-            match events.next().await.expect("a call ends with an event") {
-                CallEvent::Progress { .. } | CallEvent::Told(_) => {}
-                CallEvent::Replied(_) => panic!("it is a server's"),
-                CallEvent::Parked { .. } => panic!("a person is asked"),
-                CallEvent::Done(done) => return done,
-            }
-        }
-    }
-
-    /// Waits for a condition, with a deadline.
-    ///
-    /// # Panics
-    /// If it does not come true within 10 s.
-    pub async fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-        while !condition() {
-            assert!(tokio::time::Instant::now() < until, "it never came true: {what}");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
     }
 }

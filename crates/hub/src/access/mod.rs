@@ -171,6 +171,12 @@ impl Access {
         all
     }
 
+    /// Whether anybody has let this client act here.
+    #[must_use]
+    pub(crate) fn acts(&self, client: &Client) -> bool {
+        self.state().acts(client)
+    }
+
     /// A client that registered itself.
     #[must_use]
     pub fn client(&self, id: &Client) -> Option<Arc<RegisteredClient>> {

@@ -83,6 +83,10 @@ impl State {
         self.grants.values().cloned()
     }
 
+    pub(crate) fn acts(&self, client: &Client) -> bool {
+        self.grants.values().any(|grant| grant.client == *client)
+    }
+
     pub(crate) fn logins(&self) -> impl Iterator<Item = Arc<Login>> {
         self.logins.values().cloned()
     }

@@ -1,5 +1,6 @@
 //! Which agents there are: those whose id is the address of a document about them (CIMD), and those that registered.
 
+use super::used::{Of, Take, Used};
 use crate::access::Access;
 use crate::ports::{Clock, Endpoints, RegisteredClient, ToldBy};
 use deputy_core::{Client, Digest, Secret, TenantId};
@@ -21,8 +22,6 @@ const FRESH: Duration = Duration::from_secs(300);
 const ABSENT: Duration = Duration::from_secs(30);
 /// Documents that are kept.
 const MOST_DOCUMENTS: usize = 1_000;
-/// Assertions that are remembered, so that none is used twice.
-const MOST_ASSERTIONS: usize = 50_000;
 
 /// Who vouches for an agent's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +102,7 @@ pub(crate) struct Clients {
     endpoints: Arc<dyn Endpoints>,
     clock: Arc<dyn Clock>,
     documents: Mutex<HashMap<Client, Looked>>,
-    assertions: Mutex<HashMap<Digest, u64>>,
+    assertions: Mutex<Used>,
 }
 
 impl Clients {
@@ -226,17 +225,14 @@ impl Clients {
             ErrorCode::InvalidClient
         })?;
         let mark = Digest::of_parts(&[client.0.as_bytes(), verified.id.as_bytes()]);
+        // Good once: whoever comes second with it has copied it. (For as long as its end may be taken for later elsewhere.)
+        let until = verified.expires_at.plus(Duration::from_secs(120));
+        let who = if self.access.acts(client) { Of::Agent } else { Of::Stranger };
         let mut used = self.assertions.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= MOST_ASSERTIONS {
-            used.retain(|_, until| *until > now.millis());
-            if used.len() >= MOST_ASSERTIONS {
-                return Err(ErrorCode::TemporarilyUnavailable);
-            }
-        }
-        // Good once: whoever comes second with it has copied it.
-        match used.insert(mark, verified.expires_at.plus(Duration::from_secs(120)).millis()) {
-            None => Ok(client.clone()),
-            Some(_) => Err(ErrorCode::InvalidClient),
+        match used.take(who, mark, until, now) {
+            Take::First => Ok(client.clone()),
+            Take::Again => Err(ErrorCode::InvalidClient),
+            Take::Full => Err(ErrorCode::TemporarilyUnavailable),
         }
     }
 

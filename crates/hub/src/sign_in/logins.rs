@@ -1,8 +1,13 @@
 //! People sign in at the hub, through their identity provider: code flow with PKCE, `nonce`, `iss` (RFC 9207).
 
+mod asking;
+mod fault;
+
+pub use fault::LoginFault;
+
 use super::held::Held;
 use super::{OwnClient, SignInSetup};
-use crate::access::{Access, AccessError};
+use crate::access::Access;
 use crate::authenticate::{Authenticator, Denied};
 use crate::ports::{Clock, Endpoints, Login, ToldBy};
 use crate::revocations::Revocations;
@@ -11,7 +16,7 @@ use deputy_identity::ProviderName;
 use deputy_identity::claims::Verified;
 use deputy_identity::client_authentication::ClientAuthentication;
 use deputy_identity::form::Form;
-use deputy_identity::login::{self, CallbackError, LoginExpectations, Occasion, Prompt, SignIn, Transaction};
+use deputy_identity::login::{self, LoginExpectations, Prompt, SignIn, Transaction};
 use deputy_identity::provider::{Discovery, KeysAt, Provider};
 use deputy_identity::seal::Sealer;
 use deputy_identity::token_response::TokenResponse;
@@ -30,71 +35,6 @@ const DISCOVERY_BYTES: usize = 256 * 1024;
 const ASKING: usize = 64;
 /// Longest address that a person comes back to after signing in.
 const LONGEST_RESUME: usize = 8 * 1024;
-
-/// Why somebody is not signed in. What people read is [`LoginFault::words`]; the rest is for the log.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LoginFault {
-    /// People do not sign in through this provider.
-    #[error("nobody signs in through `{0}`")]
-    Provider(String),
-    /// There are several providers, and none was chosen.
-    #[error("there are several identity providers")]
-    Choose,
-    /// The provider's documents or endpoints cannot be had now.
-    #[error("the identity provider `{provider}` cannot be used now: {why}")]
-    Unavailable {
-        /// Which.
-        provider: String,
-        /// What happened.
-        why: String,
-    },
-    /// This browser did not begin a sign-in, or it took too long.
-    #[error("this browser did not begin a sign-in, or it took too long")]
-    NotBegun,
-    /// What the browser brought back.
-    #[error(transparent)]
-    Callback(#[from] CallbackError),
-    /// The provider refused the code or the renewal.
-    #[error("the identity provider refused: `{0}`")]
-    Refused(String),
-    /// The ID token is not one of this sign-in.
-    #[error("the identity provider's ID token was not accepted")]
-    Token,
-    /// It cannot be kept.
-    #[error(transparent)]
-    Access(#[from] AccessError),
-    /// Our own fault.
-    #[error("signing in failed: {0}")]
-    Internal(&'static str),
-}
-
-impl LoginFault {
-    /// Whether another try may go better.
-    #[must_use]
-    pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Access(AccessError::Store(_)))
-    }
-
-    /// For people, without a word of what a stranger may have written.
-    #[must_use]
-    pub fn words(&self) -> &'static str {
-        match self {
-            Self::Provider(_) | Self::Choose => "Choose how you want to sign in.",
-            Self::Unavailable { .. } => "The identity provider cannot be reached now. Try again in a minute.",
-            Self::NotBegun | Self::Callback(CallbackError::State) => {
-                "This sign-in was not begun in this browser, or it took too long. Begin again."
-            }
-            Self::Callback(CallbackError::Refused(_)) | Self::Refused(_) => {
-                "The identity provider did not sign you in."
-            }
-            Self::Callback(_) | Self::Token => {
-                "The identity provider's answer was not accepted. Tell your administrator."
-            }
-            Self::Access(_) => "You cannot be signed in now. Try again in a minute.",
-            Self::Internal(_) => "Signing in failed. Try again.",
-        }
-    }
-}
 
 /// Where to send a browser, and what it has to bring back.
 pub struct Departure {
@@ -272,106 +212,6 @@ impl Logins {
     /// What a person's provider gave the hub for them.
     pub(crate) fn held(&self, login: &Login) -> Option<Held> {
         Held::open(&self.sealer, login, self.clock.now()).ok()
-    }
-
-    /// Asks the provider again about a person: new tokens, their groups as they are now. A provider that refuses ends the
-    /// login; one that cannot be reached does not, for its answer will come.
-    ///
-    /// # Errors
-    /// See [`LoginFault`]; [`LoginFault::Refused`] and [`LoginFault::Token`] mean that the login has ended.
-    pub(crate) async fn ask_again(&self, login: &Login) -> Result<Arc<Login>, LoginFault> {
-        let _alone = self.asking(login).lock().await;
-        let current = self.access.login(&login.id).ok_or(AccessError::Ended)?;
-        // Somebody else has just asked.
-        if current.asked_at > login.asked_at {
-            return Ok(current);
-        }
-        self.renewed(&current).await
-    }
-
-    /// Asks the provider what is so of a person since a moment. Where it cannot be asked for good, or does not say, the login
-    /// ends: what it said before is not to be relied on.
-    ///
-    /// # Errors
-    /// See [`LoginFault::is_passing`].
-    pub(crate) async fn ask_since(&self, login: &Login, since: Timestamp) -> Result<(), LoginFault> {
-        let _alone = self.asking(login).lock().await;
-        let current = self.access.login(&login.id).ok_or(AccessError::Ended)?;
-        let is_told = |login: &Login| login.told_at.is_some_and(|at| at >= since);
-        if is_told(&current) {
-            return Ok(());
-        }
-        let renewed = self.renewed(&current).await;
-        let is_over = match &renewed {
-            Ok(next) => !is_told(next),
-            Err(fault) => !fault.is_passing(),
-        };
-        if is_over {
-            self.revocations.end_login(&login.id, "provider");
-        }
-        renewed.map(drop)
-    }
-
-    fn asking(&self, login: &Login) -> &tokio::sync::Mutex<()> {
-        let [first, others @ ..] = &self.asking;
-        let place = login.id.as_bytes().first().map_or(0, |byte| usize::from(*byte) % ASKING);
-        place.checked_sub(1).and_then(|place| others.get(place)).unwrap_or(first)
-    }
-
-    async fn renewed(&self, login: &Login) -> Result<Arc<Login>, LoginFault> {
-        let now = self.clock.now();
-        let held = self.held(login).ok_or(LoginFault::NotBegun)?;
-        let Some(refresh_token) = held.refresh_token() else {
-            return Err(LoginFault::Internal("the provider gave no refresh token"));
-        };
-        let (name, own) = self.chosen(Some(&login.provider))?;
-        let answered = self.redeem(name, login::refresh(&refresh_token, &[], None)).await;
-        let ended = |error: LoginFault| {
-            if matches!(error, LoginFault::Refused(_) | LoginFault::Token) {
-                self.revocations.end_login(&login.id, "provider");
-            }
-            error
-        };
-        let answer = answered.map_err(ended)?;
-        let (mut next, mut ends) = (login.clone(), None);
-        next.asked_at = now;
-        if let Some(id_token) = &answer.id_token {
-            let expectations = LoginExpectations {
-                provider: &login.provider,
-                client: &own.id,
-                occasion: Occasion::Renewal { user: &login.user },
-                access_token: Some(&answer.access_token),
-                max_age: None,
-                acr_values: &[],
-            };
-            let verified = self.verified(id_token, &expectations).await.map_err(ended)?;
-            ends = Some(verified.claims.claims().expires_at);
-            next.groups.clone_from(&verified.claims.claims().groups);
-            next.told_at = Some(now);
-        }
-        let held = Held::of(&answer, ends, now, Some(&held));
-        next.held = held
-            .seal(&self.sealer, (&login.user, &login.id), login.ends_at)
-            .map_err(|_| LoginFault::Internal("nothing can be sealed"))?;
-        Ok(self.access.refresh(next).await?)
-    }
-
-    /// Asks about everybody when it is time, until the hub stops (C5: a window that the operator names).
-    pub(crate) async fn keep_asking(self: Arc<Self>) {
-        let mut every = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            every.tick().await;
-            let now = self.clock.now();
-            for login in self.access.logins_due(now, self.setup.ask_again) {
-                match self.ask_again(&login).await {
-                    Ok(_) | Err(LoginFault::Internal(_)) => {}
-                    Err(error) => {
-                        tracing::info!(provider = %login.provider, %error, "a login was not renewed")
-                    }
-                }
-                self.access.asked(&login.id, now);
-            }
-        }
     }
 
     /// The hub's own client at a provider through which people sign in.

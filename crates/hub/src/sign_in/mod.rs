@@ -7,6 +7,7 @@ mod held;
 mod logins;
 mod pages;
 mod tokens;
+mod used;
 
 pub(crate) use authorize::Parts;
 pub use authorize::{AuthorizationServer, Step};
