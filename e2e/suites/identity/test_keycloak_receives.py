@@ -14,8 +14,7 @@ from signing import agent
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
-# Keycloak is built anew with the feature, and its first start takes minutes where little else runs: `./test --all`.
-pytestmark = [pytest.mark.anyio, pytest.mark.long]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
