@@ -121,8 +121,10 @@ impl Held {
         events.keep_running();
         loop {
             let event = tokio::select! {
-                event = events.next() => event,
+                biased;
+                // First, so that what was cancelled before it began does not begin: the other branch carries the corridor along.
                 () = self.running.cancelled() => return Round::Last(self.stop(events).await),
+                event = events.next() => event,
             };
             match event {
                 Some(event @ (CallEvent::Progress { .. } | CallEvent::Told(_))) => {
