@@ -5,7 +5,7 @@
 //!                                          └─ else ─▶ Durable<Intent> ─▶ Ready
 //! ```
 //!
-//! A read's line waits a moment for its outcome's, so that both are one commit: see [`Line`].
+//! The line of a read at a server waits a moment for its outcome's, so that both are one commit: see [`Line`].
 //!
 //! Nothing outside this crate can make any of them.
 
@@ -19,9 +19,9 @@ use futures_util::future::Shared;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a read's line may wait for its outcome's. Nothing of the read is released meanwhile; if the hub ends, what is not
-/// in the log is a read whose answer nobody got.
-const LONGEST_HELD: Duration = Duration::from_millis(50);
+/// How long the line of a read at a server may wait for its outcome's. Nothing of the read is released meanwhile; if the hub
+/// ends, what is not in the log is a read whose answer nobody got.
+const LONGEST_HELD: Duration = Duration::from_millis(5);
 
 /// Decided, and its line made. Not yet a right to act.
 pub struct Intent {
@@ -29,8 +29,9 @@ pub struct Intent {
     line: Line,
 }
 
-/// The line of an intent on its way to the disk. It reaches the log whatever becomes of the call: with the outcome's, when
-/// somebody asks whether it is on disk, after [`LONGEST_HELD`], or at the latest when the call is dropped.
+/// The line of an intent on its way to the disk. It is handed to the log at once, or, of a read at a server, held. What is held
+/// reaches the log whatever becomes of the call: with the outcome's line, when somebody asks whether it is on disk, after
+/// [`LONGEST_HELD`], or at the latest when the call is dropped.
 pub(crate) struct Line {
     journal: Arc<Journal>,
     state: Mutex<State>,
@@ -39,13 +40,24 @@ pub(crate) struct Line {
 enum State {
     /// Made, and not handed to the log yet.
     Held(Box<Event>),
-    /// Handed to the log; tells when it is on disk.
-    Sent(Shared<Appended>),
+    /// Handed to the log.
+    Sent {
+        /// Tells when it is on disk.
+        sent: Shared<Appended>,
+        /// What was handed over, of a read: it may have happened although its line could not be written.
+        copy: Option<Box<Event>>,
+    },
     /// Handed to the log by whoever took it.
     Taken,
 }
 
 impl Line {
+    /// Handed to the log at once. If that fails nothing has happened, so nobody asks for it again.
+    pub(crate) fn sent(journal: &Arc<Journal>, event: Event) -> Self {
+        let sent = journal.append_later(vec![event]).shared();
+        Self { journal: Arc::clone(journal), state: Mutex::new(State::Sent { sent, copy: None }) }
+    }
+
     pub(crate) fn held(journal: &Arc<Journal>, event: Event) -> Self {
         Self { journal: Arc::clone(journal), state: Mutex::new(State::Held(Box::new(event))) }
     }
@@ -54,20 +66,24 @@ impl Line {
     pub(crate) fn send(&self) -> Option<Shared<Appended>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = match std::mem::replace(&mut *state, State::Taken) {
-            State::Held(event) => State::Sent(self.journal.append_later(vec![*event]).shared()),
+            State::Held(event) => {
+                let sent = self.journal.append_later(vec![(*event).clone()]).shared();
+                State::Sent { sent, copy: Some(event) }
+            }
             other => other,
         };
         match &*state {
-            State::Sent(sent) => Some(sent.clone()),
+            State::Sent { sent, .. } => Some(sent.clone()),
             State::Held(_) | State::Taken => None,
         }
     }
 
-    /// The line, if it was not handed to the log: whoever takes it hands it over.
+    /// The line, if it was not handed to the log, or was and is known to have failed: whoever takes it hands it over.
     fn take(&self) -> Option<Event> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *state, State::Taken) {
             State::Held(event) => Some(*event),
+            State::Sent { sent, copy: Some(copy) } if matches!(sent.peek(), Some(Err(_))) => Some(*copy),
             other => {
                 *state = other;
                 None
@@ -89,8 +105,8 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Some(event) = self.take() {
-            drop(self.journal.append_later(vec![event]));
+        if self.is_held() {
+            drop(self.send());
         }
     }
 }
@@ -127,13 +143,6 @@ impl Intent {
         }
     }
 
-    /// Hands a risky call's line to the log at once.
-    pub(crate) fn send_if_risky(&self) {
-        if self.is_risky() {
-            drop(self.line.send());
-        }
-    }
-
     /// Whether its line has to be on disk before anything is done.
     pub(crate) fn is_risky(&self) -> bool {
         self.authorized.call().tool.class.is_risky()
@@ -162,17 +171,18 @@ impl Ready {
         self.intent().line.on_disk().await
     }
 
-    /// Does something of which nothing is released until it ends: a line that is held goes to the log meanwhile, if it takes
-    /// long.
+    /// Does something of which nothing is released until it ends, beside the line's way to the disk: a line that is held sets
+    /// out if it takes long.
     pub(crate) async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> T {
-        if !self.line_is_held() {
-            return work.await;
-        }
         let mut work = std::pin::pin!(work);
-        tokio::select! {
-            biased;
-            done = work.as_mut() => return done,
-            () = tokio::time::sleep(LONGEST_HELD) => {}
+        match self {
+            Self::Durable(_) => return work.await,
+            Self::Read(_) if self.line_is_held() => tokio::select! {
+                biased;
+                done = work.as_mut() => return done,
+                () = tokio::time::sleep(LONGEST_HELD) => {}
+            },
+            Self::Read(_) => {}
         }
         // Whoever records the outcome asks for the line again, and is told then if it failed.
         let (done, _) = tokio::join!(work, self.on_disk());
@@ -184,7 +194,8 @@ impl Ready {
         self.intent().line.is_held()
     }
 
-    /// The intent's line, if it still waits: whoever takes it hands it to the log, before the outcome's.
+    /// The intent's line, if it still waits or could not be written: whoever takes it hands it to the log, before the
+    /// outcome's.
     pub(crate) fn take_line(&self) -> Option<Event> {
         self.intent().line.take()
     }

@@ -2,6 +2,7 @@
 
 use crate::caller::{By, Caller};
 use crate::intent::{Intent, Line, Ready};
+use crate::lanes::SessionLane;
 use crate::meter::Meter;
 use crate::ports::{AuditLog, Clock, StoreError};
 use crate::supervisor::Supervisor;
@@ -73,20 +74,26 @@ impl Journal {
         event.policies = authorized.policies().to_vec();
         event.policy_version = Some(*authorized.version());
         event.lane = Some(lane.to_owned());
-        let intent = Intent::new(authorized, Line::held(self, event));
         // INVARIANT: only a read's line may wait; whoever waits for a risky one's finds it on its way.
-        intent.send_if_risky();
-        intent
+        if authorized.call().tool.class.is_risky() {
+            return Intent::new(authorized, Line::sent(self, event));
+        }
+        let line = Line::held(self, event);
+        if lane == SessionLane::NAME {
+            // What runs in a person's browser is seen there at once: no moment in which the log knows nothing of it.
+            drop(line.send());
+        }
+        Intent::new(authorized, line)
     }
 
-    /// The second line of a call, and with it the first if that has waited. If they cannot be written now, the answer is held
-    /// back for good, and they are tried again beside everything else until the hub stops: what is known of an effect should
-    /// not be lost.
+    /// The second line of a call, and with it the first if that has waited, or could not be written (`first` says so). If they
+    /// cannot be written now, the answer is held back for good, and they are tried again beside everything else until the hub
+    /// stops: what is known of an effect should not be lost.
     pub(crate) async fn close(
         self: &Arc<Self>,
         ready: &Ready,
-        outcome: Outcome,
-        reason: Option<Reason>,
+        first: Result<(), StoreError>,
+        (outcome, reason): (Outcome, Option<Reason>),
         supervisor: &Supervisor,
     ) -> Result<(), StoreError> {
         let authorized = ready.intent().authorized();
@@ -95,7 +102,10 @@ impl Journal {
         event.reason = reason;
         let intent = ready.take_line();
         let lines: Vec<Event> = intent.into_iter().chain([event]).collect();
-        let written = self.append_kept(&lines).await;
+        let written = match first {
+            Ok(()) => self.append_kept(&lines).await,
+            Err(error) => Err(error),
+        };
         if written.is_err() {
             let journal = Arc::clone(self);
             supervisor.start_until_shutdown(async move { journal.insist(lines).await });

@@ -1,4 +1,4 @@
-//! What the lines of a call say (AUD-07).
+//! What the lines of a call say (AUD-07), and when they are handed to the log.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,10 +7,13 @@
 )]
 
 use deputy_core::{EventKind, Outcome};
-use deputy_hub::Door;
 use deputy_hub::ports::Clock as _;
-use deputy_testkit::{PUBLIC_URL, TestIssuer, World, wish};
+use deputy_hub::{CallEvent, Door, Trust};
+use deputy_policy::PolicySet;
+use deputy_testkit::{FakeUpstream, PUBLIC_URL, TestIssuer, World, relayed, wish};
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn aud_07_an_intent_names_who_through_whom_what_and_by_which_right_and_the_outcome_how_it_ended() {
@@ -43,4 +46,56 @@ async fn aud_07_an_intent_names_who_through_whom_what_and_by_which_right_and_the
     assert!(!intents[0].policies.is_empty() && intents[0].policy_version.is_some());
     assert_eq!(intents[0].lane.as_deref(), Some("session"));
     assert_eq!(outcomes[0].outcome, Some(Outcome::Succeeded));
+}
+
+async fn serving(files: &Arc<FakeUpstream>) -> World {
+    let text = "@id(\"all\") permit(principal, action, resource);".to_owned();
+    let policy = PolicySet::parse(&[("all.cedar".to_owned(), text)]).unwrap();
+    World::with_servers(policy, vec![("files", Arc::clone(files), Trust::FirstUse)]).await
+}
+
+#[tokio::test]
+async fn a_read_that_a_server_answers_at_once_is_one_commit() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let world = serving(&files).await;
+    let caller = world.caller_at("files", "alice").await;
+    let mut events = world.hub.call(caller, relayed("files", "tools/call", &json!({"name": "list"})));
+    assert!(matches!(events.next().await, Some(CallEvent::Replied(_))));
+    let handed_over = world.tables.until_handed_over(&[EventKind::Intent, EventKind::Outcome]).await;
+    assert!(!handed_over.contains(&vec![EventKind::Intent]), "and its intent is not written twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn aud_01_a_read_that_a_server_takes_long_for_is_in_the_log_while_it_runs() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    files.hangs();
+    let world = serving(&files).await;
+    let caller = world.caller_at("files", "alice").await;
+    let began = tokio::time::Instant::now();
+    let _events = world.hub.call(caller, relayed("files", "tools/call", &json!({"name": "list"})));
+    world.tables.until_handed_over(&[EventKind::Intent]).await;
+    assert!(began.elapsed() <= Duration::from_millis(10), "after {:?}", began.elapsed());
+    assert!(world.tables.of_kind(EventKind::Outcome).is_empty());
+}
+
+#[tokio::test]
+async fn invariant_14_a_read_whose_line_had_gone_ahead_and_failed_is_written_with_its_outcome() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let world = serving(&files).await;
+    let caller = world.caller_at("files", "alice").await;
+    let list = relayed("files", "tools/call", &json!({"name": "list"}));
+    // Its definition is pinned at the first.
+    let first = world.hub.call(caller.clone(), list.clone()).next().await;
+    assert!(matches!(first, Some(CallEvent::Replied(_))), "{first:?}");
+    files.hangs();
+    world.tables.set_broken(true);
+    let failures = world.tables.failures();
+    let mut events = world.hub.call(caller, list);
+    world.until("the line failed", || world.tables.failures() > failures).await;
+    world.tables.set_broken(false);
+    events.cancel();
+    let refused = events.next().await;
+    assert!(matches!(refused, Some(CallEvent::Done(Err(_)))), "{refused:?}");
+    world.until("both lines", || world.tables.of_kind(EventKind::Outcome).len() == 2).await;
+    assert_eq!(world.tables.of_kind(EventKind::Intent).len(), 2);
 }

@@ -96,11 +96,9 @@ impl Corridor {
     ) -> Result<(), StoreError> {
         // A risky call has waited before its effect.
         let waits = (!ready.call().tool.class.is_risky()).then(|| trace.span(INTENT));
-        if !ready.line_is_held() {
-            ready.on_disk().await?;
-        }
+        let first = if ready.line_is_held() { Ok(()) } else { ready.on_disk().await };
         drop(waits);
         let _records = trace.span(OUTCOME);
-        self.journal.close(ready, outcome, reason, &self.supervisor).await
+        self.journal.close(ready, first, (outcome, reason), &self.supervisor).await
     }
 }
