@@ -5,6 +5,7 @@ use super::combined;
 use super::content;
 use super::labels::Labels;
 use super::meta::{self, Params};
+use super::older;
 use super::version::Revision;
 use crate::jsonrpc::{Fault, code};
 use crate::relay::{Object, raw};
@@ -103,7 +104,10 @@ fn of(entry: &Entry<'_>, takes_output_schema: impl Fn(&Value) -> bool) -> Box<Ra
 pub fn legacy_list(entries: &[Entry<'_>], revision: Revision, missing: &[Missing]) -> Box<RawValue> {
     let fits = |schema: &Value| revision.has_structure() && schema.get("type") == Some(&json!("object"));
     let tool = |entry: &Entry<'_>| match entry.raw {
-        Some(_) => of(entry, fits),
+        Some(_) => {
+            let tool = of(entry, fits);
+            older::tool(&tool).unwrap_or(tool)
+        }
         None => {
             let mut tool = described(entry, fits);
             if let Some(members) = tool.as_object_mut().filter(|_| !revision.has_structure()) {
