@@ -150,6 +150,7 @@ fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hu
             Credential::Open => upstream(server, around, Arc::new(NoCredential)),
             Credential::Vault => {
                 let (vault, tenant, server_name) =
+        call_deadline: server.call_deadline,
                     (Arc::clone(vault), server.tenant.clone(), server.name.clone());
                 let sealed = Arc::new(Sealed { vault, tenant, server: server_name });
                 let opened = upstream(server, around, Arc::<Sealed>::clone(&sealed));

@@ -10,6 +10,7 @@ use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::exchange::Connection;
+use deputy_hub::finding::Listing;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{StoreError, Upstream};
 use deputy_hub::setup::Recording;
@@ -66,6 +67,10 @@ struct Parts {
     provider: Option<Settings>,
     /// Above what people consented to.
     master_keys: Arc<HeldMasterKeys>,
+    /// What agents are listed where their address does not say.
+    listing: Listing,
+    /// How long a call of a server may run, where that is not what it is elsewhere.
+    call_deadline: Option<std::time::Duration>,
 }
 
 impl Default for Parts {
@@ -86,6 +91,8 @@ impl Default for Parts {
             connections: Vec::new(),
             provider: None,
             master_keys: Arc::new(HeldMasterKeys::fresh()),
+            listing: Listing::default(),
+            call_deadline: None,
         }
     }
 }
@@ -222,6 +229,31 @@ impl World {
         world
     }
 
+    /// With one server that is trusted on first use, everything allowed, and what agents are listed.
+    pub async fn listing<U: Upstream + 'static>(
+        listing: Listing,
+        name: &'static str,
+        upstream: Arc<U>,
+    ) -> Self {
+        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], listing, ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// With one server that is trusted on first use, everything allowed, and calls of it that may run so long.
+    pub async fn with_call_deadline<U: Upstream + 'static>(
+        call_deadline: std::time::Duration,
+        name: &'static str,
+        upstream: Arc<U>,
+    ) -> Self {
+        let servers: Vec<(_, Arc<dyn Upstream>, _)> = vec![(name, upstream, Trust::FirstUse)];
+        let parts = Parts { servers, call_deadline: Some(call_deadline), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
         let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, .. } = parts;
         let (signals, introspection, key) = (parts.signals, parts.introspection, parts.key);
@@ -247,6 +279,7 @@ impl World {
         let classes = [
             ("list", "read"),
             ("find", "read"),
+        let (listing, call_deadline) = (parts.listing, parts.call_deadline);
             ("note", "write"),
             ("wipe", "destructive"),
             ("mail", "egress"),
@@ -285,6 +318,7 @@ impl World {
             sealer: Sealer::new(&Secret::new([7; 32])),
             log: Arc::<Memory>::clone(&tables),
             recording: Recording::Redacted,
+            call_deadline,
             tickets: Arc::<Memory>::clone(&tables),
             approvals: Arc::<Memory>::clone(&tables),
             standing: Arc::<Memory>::clone(&tables),
@@ -315,3 +349,4 @@ impl World {
         Self { hub, tables, clock, issuer, manifests, endpoints, master_keys, key }
     }
 }
+            listing,

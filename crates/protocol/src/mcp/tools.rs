@@ -39,18 +39,6 @@ pub struct Tab<'a> {
     pub last_focused: Option<String>,
 }
 
-/// Checks the cursor of a list: the list is one page, so there is no cursor that we gave.
-///
-/// # Errors
-/// -32602: a cursor.
-pub fn first_page(params: &Params<'_>) -> Result<(), Fault> {
-    match params.members().raw("cursor") {
-        None => Ok(()),
-        Some(cursor) if cursor.get() == "null" => Ok(()),
-        Some(_) => Err(Fault::new(code::INVALID_PARAMS, "this cursor was not given by this server")),
-    }
-}
-
 /// The list, in the modern era. It differs from user to user, so it is `private`; and tabs come and go, so it is fresh
 /// for no time: who wants to keep it listens.
 #[must_use]

@@ -357,16 +357,17 @@ async fn list(
     session: &Session,
     params: &Params<'_>,
 ) -> Result<Box<RawValue>, Fault> {
-    tools::first_page(params)?;
-    let reach = door.hub.reach(caller);
+    let (principal, reach) = (caller.principal(), door.hub.reach(caller));
     let (mut listed, missing) = call::everything(&door.hub, &reach).await;
     if session.seen().is_none() {
         session.sees(fingerprint(&listed, door.hub.server_changes(&reach)));
     }
-    if wire.short {
+    if wire.wants_short(&door.hub) {
         listed = short::list(&door.hub, listed);
     }
-    Ok(tools::legacy_list(&call::entries(&listed), session.revision(), &missing))
+    let (page, next) = door.tools_page(&listed, &principal, params)?;
+    let list = tools::legacy_list(&call::entries(page), session.revision(), &missing);
+    Ok(relay::leading_on(list, next.as_deref()))
 }
 
 async fn call(
