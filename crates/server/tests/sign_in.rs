@@ -365,3 +365,20 @@ async fn answers_of_the_token_endpoint_are_kept_nowhere_and_say_no_more_than_the
     let registering = house.browse(&mut Jar::default(), "POST", "/oauth/register", &[], "{}").await;
     assert_eq!(registering.status, StatusCode::NOT_FOUND, "off by default");
 }
+#[tokio::test]
+async fn a_method_that_goes_further_than_the_permission_is_403_too() {
+    let house = House::new().await;
+    let token = house.token("alice", "https://hub.example/s/files/mcp", "read").await;
+    let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "skills/run")];
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "skills/run", "params": {"_meta": meta}});
+    let refused = house.mcp("/s/files/mcp", &token, &headers, &body).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{:?}", refused.body);
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(challenge.contains("error=\"insufficient_scope\", scope=\"read write\""), "{challenge}");
+    assert_eq!(refused.json()["error"]["data"]["dev.deputy/reason"], "grant_exceeded");
+}
+

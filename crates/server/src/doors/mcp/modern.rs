@@ -379,7 +379,8 @@ impl Calling {
         match (self.kind, done) {
             (Kind::Method, Err(refused)) => {
                 let fault = relay::refusal(&refused).answering(Some(&self.id));
-                (Over::Error(fault.code), raw(&fault.response()))
+                let over = refused.needs.map_or(Over::Error(fault.code), Over::Exceeds);
+                (over, raw(&fault.response()))
             }
             (_, done) => {
                 let needs = done.as_ref().err().and_then(|refused| refused.needs);
