@@ -180,6 +180,27 @@ impl World {
         Ok(world)
     }
 
+    /// The same, with these servers.
+    pub async fn again_behind<U: Upstream + 'static>(
+        &self,
+        policy: PolicySet,
+        servers: Vec<(&'static str, Arc<U>, Trust)>,
+    ) -> Self {
+        let servers = servers
+            .into_iter()
+            .map(|(name, upstream, trust)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, trust) });
+        let parts = Parts {
+            tables: Arc::clone(&self.tables),
+            clock: Arc::clone(&self.clock),
+            issuer: Arc::clone(&self.issuer),
+            servers: servers.collect(),
+            ..Parts::default()
+        };
+        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// With this policy and these servers: `list` reads, `note` writes, `wipe` destroys, as in the app.
     pub async fn with_servers<U: Upstream + 'static>(
         policy: PolicySet,
@@ -208,27 +229,6 @@ impl World {
         Self::with_servers(permit_all(), servers).await
     }
 
-    /// With one server that is trusted on first use, everything allowed, reached at this address.
-    pub async fn in_front_of(public_url: &str, name: &'static str, upstream: Arc<dyn Upstream>) -> Self {
-        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], ..Parts::default() };
-        let world = Self::reached_at(public_url, permit_all(), Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
-    /// With one server that is trusted on first use, this policy, and spans that go somewhere.
-    pub async fn traced<U: Upstream + 'static>(
-        policy: PolicySet,
-        server: (&'static str, Arc<U>),
-        tracing: Option<Tracing>,
-    ) -> Self {
-        let (name, upstream) = server;
-        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], tracing, ..Parts::default() };
-        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), parts);
-        world.hub.start().await.unwrap();
-        world
-    }
-
     /// With one server that is trusted on first use, everything allowed, and what agents are listed.
     pub async fn listing<U: Upstream + 'static>(
         listing: Listing,
@@ -254,10 +254,32 @@ impl World {
         world
     }
 
+    /// With one server that is trusted on first use, everything allowed, reached at this address.
+    pub async fn in_front_of(public_url: &str, name: &'static str, upstream: Arc<dyn Upstream>) -> Self {
+        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], ..Parts::default() };
+        let world = Self::reached_at(public_url, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// With one server that is trusted on first use, this policy, and spans that go somewhere.
+    pub async fn traced<U: Upstream + 'static>(
+        policy: PolicySet,
+        server: (&'static str, Arc<U>),
+        tracing: Option<Tracing>,
+    ) -> Self {
+        let (name, upstream) = server;
+        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], tracing, ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     fn reached_at(public_url: &str, policy: PolicySet, limits: Vec<Limit>, parts: Parts) -> Self {
         let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, .. } = parts;
         let (signals, introspection, key) = (parts.signals, parts.introspection, parts.key);
         let (connections, master_keys) = (parts.connections, parts.master_keys);
+        let (listing, call_deadline) = (parts.listing, parts.call_deadline);
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -279,7 +301,6 @@ impl World {
         let classes = [
             ("list", "read"),
             ("find", "read"),
-        let (listing, call_deadline) = (parts.listing, parts.call_deadline);
             ("note", "write"),
             ("wipe", "destructive"),
             ("mail", "egress"),
@@ -297,6 +318,7 @@ impl World {
             trust,
             right: Right::Open,
             timeout: std::time::Duration::from_secs(30),
+            call_deadline,
             upstream,
         });
         let hub = Hub::new(Setup {
@@ -318,7 +340,6 @@ impl World {
             sealer: Sealer::new(&Secret::new([7; 32])),
             log: Arc::<Memory>::clone(&tables),
             recording: Recording::Redacted,
-            call_deadline,
             tickets: Arc::<Memory>::clone(&tables),
             approvals: Arc::<Memory>::clone(&tables),
             standing: Arc::<Memory>::clone(&tables),
@@ -345,8 +366,8 @@ impl World {
             supervisor: Supervisor::default(),
             approval_limits: ApprovalLimits::default(),
             call_limits: CallLimits::default(),
+            listing,
         });
         Self { hub, tables, clock, issuer, manifests, endpoints, master_keys, key }
     }
 }
-            listing,
