@@ -9,6 +9,7 @@ use axum::{Extension, Router};
 use deputy_core::{Client, Secret, TenantId, Timestamp};
 use deputy_egress::upstream::{HttpSettings, HttpUpstream, Limits, NoCredential};
 use deputy_egress::{HttpClient, KeyFetcher, NamedHosts, Settings};
+use deputy_hub::finding::Listing;
 use deputy_hub::ports::Clock;
 use deputy_hub::setup::Recording;
 use deputy_hub::{Door, Hub, Right, Server, Setup, Supervisor, Trust};
@@ -93,6 +94,7 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         trust: Trust::FirstUse,
         right: Right::Open,
         timeout: Duration::from_secs(30),
+        call_deadline: None,
         upstream: Arc::new(HttpUpstream::new(HttpSettings {
             name: ECHO.to_owned(),
             url: upstream,
@@ -140,5 +142,6 @@ fn hub(public_url: &str, issuer: &str, to: u16) -> Result<Arc<Hub>> {
         tracing: None,
         approval_limits: deputy_hub::approvals::ApprovalLimits::default(),
         call_limits: deputy_hub::corridor::CallLimits::default(),
+        listing: Listing::Whole,
     }))
 }

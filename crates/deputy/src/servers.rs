@@ -130,7 +130,11 @@ pub fn servers(
     settings.servers.iter().map(|server| one(server, around, vault)).collect()
 }
 
-fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hub::Server, IdError> {
+/// One of them.
+///
+/// # Errors
+/// Its address has no origin.
+pub fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hub::Server, IdError> {
     Ok(deputy_hub::Server {
         name: server.name.clone(),
         tenant: server.tenant.clone(),
@@ -146,6 +150,7 @@ fn one(server: &Server, around: &Around, vault: &Arc<Vault>) -> Result<deputy_hu
             },
         },
         timeout: server.timeout,
+        call_deadline: server.call_deadline,
         upstream: match &server.credential {
             Credential::Open => upstream(server, around, Arc::new(NoCredential)),
             Credential::Vault => {

@@ -30,6 +30,7 @@ use deputy_audit::arguments::Recording;
 use deputy_core::{Class, Client, Effect, Issuer, Origin, SourceName, TenantId, ToolName};
 use deputy_hub::Trust;
 use deputy_hub::exchange::Subject;
+use deputy_hub::finding::Listing;
 use deputy_hub::limits::Limit;
 use deputy_hub::traces::Sample;
 use deputy_identity::provider::KeysAt;
@@ -121,6 +122,8 @@ pub struct Hub {
     pub cli_client_id: Option<String>,
     /// The groups whose people may turn switches over the API.
     pub operator_groups: Vec<String>,
+    /// What agents are listed where their address does not say.
+    pub listing: Listing,
 }
 
 /// Who vouches for people.
@@ -237,8 +240,10 @@ pub struct Server {
     pub credential: Credential,
     /// Whether its definitions are reviewed first.
     pub trust: Trust,
-    /// How long one of its answers may take.
+    /// How long one of its answers may take when it is asked for a list.
     pub timeout: Duration,
+    /// How long a call of it may run, if that is not what it is elsewhere.
+    pub call_deadline: Option<Duration>,
     /// Bytes that one of them may have.
     pub answer_bytes: usize,
     /// What its tools do to the world.

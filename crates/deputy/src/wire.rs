@@ -154,6 +154,7 @@ impl Running {
                 execute_within: settings.hub.approval_execution,
                 ..ApprovalLimits::default()
             },
+            listing: settings.hub.listing,
             call_limits: CallLimits { default_timeout: settings.hub.call_deadline, ..CallLimits::default() },
         });
         // Set once: there is one hub.

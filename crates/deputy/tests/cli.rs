@@ -130,6 +130,22 @@ mod cli {
     }
 
     #[test]
+    fn connect_writes_nothing_where_nobody_knows_the_home_directory() {
+        let folder = tempfile::tempdir().expect("folder");
+        for client in ["codex", "cline", "windsurf", "zed", "claude-desktop"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_deputy"));
+            command.current_dir(folder.path()).env_clear();
+            let output =
+                command.args(["connect", client, "--write", "--hub", "https://hub.acme.example"]).output();
+            let output = output.expect("the program runs");
+            let said = String::from_utf8(output.stderr).expect("UTF-8");
+            assert_eq!(output.status.code(), Some(2), "{client}: {said}");
+            assert!(said.contains("`HOME`") && said.contains("mend:"), "{client}: {said}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 0, "nothing was made");
+    }
+
+    #[test]
     fn connect_takes_out_exactly_what_it_wrote_and_a_server_has_an_address_of_its_own() {
         let folder = tempfile::tempdir().expect("folder");
         let (file, before) =

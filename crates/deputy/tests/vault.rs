@@ -195,3 +195,68 @@ fn a_secret_for_a_server_that_is_not_there_is_refused_with_the_nearest_name() {
     }
     assert_eq!(deputy(folder.path(), "vault list", ""), (0, "the vault is empty\n".to_owned()));
 }
+
+/// An MCP server that answers only who shows this header, and keeps no connection open.
+fn server_that_wants(header: &'static str) -> std::net::SocketAddr {
+    use std::io::Read as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut text, mut piece) = (String::new(), [0_u8; 4096]);
+            // A request is over with the last brace of its body.
+            while !text.trim_end().ends_with("}}") {
+                match stream.read(&mut piece).unwrap() {
+                    0 => break,
+                    bytes => text.push_str(&String::from_utf8_lossy(&piece[..bytes])),
+                }
+            }
+            let shown = text.to_ascii_lowercase().contains(&format!("{}\r\n", header.to_ascii_lowercase()));
+            let id = text.rsplit("\"id\":").next().unwrap_or_default();
+            let id: String = id.chars().take_while(char::is_ascii_digit).collect();
+            let result = if text.contains("\"tools/list\"") {
+                r#"{"resultType":"complete","tools":[],"ttlMs":0,"cacheScope":"private"}"#
+            } else {
+                r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}"#
+            };
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+            let (status, body) = if shown { ("200 OK", body) } else { ("401 Unauthorized", "{}".to_owned()) };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn check_asks_a_server_with_the_secret_that_the_vault_has_for_it_and_never_shows_it() {
+    let address = server_that_wants("authorization: Bearer canary-good");
+    let folder = configured();
+    let path = folder.path();
+    let config = format!("{CONFIG}{WITH_KEY}").replace(
+        "name = \"ledger\"\nurl = \"http://127.0.0.1:9/mcp\"",
+        &format!("name = \"ledger\"\ncredential = \"vault\"\nurl = \"http://{address}/mcp\""),
+    );
+    std::fs::write(path.join("deputy.toml"), config).unwrap();
+    let said = |text: &str| {
+        let about = text.lines().find(|line| line.contains("server `ledger`"));
+        about.unwrap_or_else(|| panic!("{text}")).to_owned()
+    };
+    let before = deputy(path, "check", "").1;
+    assert!(said(&before).starts_with("warn"), "nobody put anything there yet: {before}");
+    assert_eq!(deputy(path, "vault put crm", "canary-other").0, 0);
+    let missing = deputy(path, "check", "").1;
+    assert!(said(&missing).starts_with("FAIL"), "{missing}");
+    assert!(missing.contains("mend: `deputy vault put ledger`"), "{missing}");
+    assert_eq!(deputy(path, "vault put ledger", "canary-wrong").0, 0);
+    let wrong = deputy(path, "check", "").1;
+    assert!(said(&wrong).starts_with("FAIL"), "{wrong}");
+    assert_eq!(deputy(path, "vault rotate ledger", "canary-good").0, 0);
+    let good = deputy(path, "check", "").1;
+    assert_eq!(said(&good), "ok    server `ledger` answers in 2026-07-28 and lists 0 tools");
+    assert!(![missing, wrong, good].iter().any(|text| text.contains("canary")));
+}

@@ -221,7 +221,9 @@ impl Corridor {
         let Ok(id) = CallId::fresh() else {
             return Err(self.refuse_wish(&caller, &wish, Refused::new(Reason::Internal)).await);
         };
-        let timeout = wish.timeout.unwrap_or(self.limits.default_timeout).min(MAXIMUM_TIMEOUT);
+        let usual = server.as_ref().and_then(|server| server.call_deadline);
+        let usual = usual.unwrap_or(self.limits.default_timeout);
+        let timeout = wish.timeout.unwrap_or(usual).min(MAXIMUM_TIMEOUT);
         let deadline = self.clock.now().plus(timeout);
         let mut call =
             Call { id, tool: resolved.tool, arguments: wish.arguments, deadline, tab: resolved.tab };

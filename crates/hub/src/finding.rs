@@ -27,6 +27,16 @@ const SCHEMA_BYTES: usize = 40 * 1024;
 /// Characters of one description in a result.
 const DESCRIPTION: usize = 1000;
 
+/// What an agent is listed at `/mcp` where its address does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// All that it could call.
+    #[default]
+    Whole,
+    /// The two tools that find and call the others.
+    Short,
+}
+
 /// A tool of the hub's own, with its schema compiled.
 #[derive(Clone)]
 pub struct Own {

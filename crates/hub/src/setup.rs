@@ -15,7 +15,7 @@ use crate::continuing::Continuing;
 use crate::corridor::{CallLimits, Corridor};
 use crate::definitions::Definitions;
 use crate::exchange::{self, Connection, Exchange};
-use crate::finding::{Finder, Finding};
+use crate::finding::{Finder, Finding, Listing};
 use crate::journal::Journal;
 use crate::lanes::{PageLane, ServerLane, SessionLane};
 use crate::limits::{Limit, RateLimits};
@@ -117,6 +117,8 @@ pub struct Setup {
     pub approval_limits: ApprovalLimits,
     /// How long calls may take.
     pub call_limits: CallLimits,
+    /// What agents are listed where their address does not say.
+    pub listing: Listing,
 }
 
 /// The hub.
@@ -137,6 +139,7 @@ pub struct Hub {
     servers: Arc<Servers>,
     finder: Finder,
     finding: Option<Finding>,
+    listing: Listing,
     open_calls: Arc<dyn OpenCalls>,
     rate_limits: Arc<RateLimits>,
     intents: Arc<dyn ports::PastIntents>,
@@ -362,6 +365,7 @@ impl Hub {
             sealer,
             finder,
             finding,
+            listing: setup.listing,
             servers,
             open_calls: setup.open_calls,
             rate_limits,

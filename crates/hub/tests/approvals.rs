@@ -11,6 +11,7 @@ use deputy_core::{ApprovalId, Digest, EventKind, Reason};
 use deputy_hub::approvals::{DecisionError, Say, Word};
 use deputy_hub::ports::ApprovalState;
 use deputy_hub::{CallEvent, Caller, Wish};
+use deputy_policy::PolicySet;
 use deputy_testkit::{FakeTab, World, wish};
 use serde_json::json;
 use std::time::Duration;
@@ -249,4 +250,17 @@ async fn apr_04_thinking_time_is_not_the_tools_time() {
     assert_eq!(frame.timeout_ms, 60_000);
     tab.say(&call, deputy_protocol::tab::TabFrame::Cancelled).await;
     assert!(events.next().await.is_some());
+}
+
+#[tokio::test]
+async fn a_hub_that_is_killed_while_a_person_is_asked_goes_on_with_their_yes_and_only_once() {
+    let (killed, tab, id) = set().await;
+    drop(tab);
+    let world = killed.again(PolicySet::shipped().unwrap(), Vec::new()).await.unwrap();
+    let mut tab = world.tab("alice").await;
+    assert_eq!(say(&world, "alice", &id, Say::Approve).await.unwrap(), ApprovalState::Approved);
+    let run = world.run(world.caller("alice").await, note("x", Some(id.clone())));
+    let (answer, _) = tokio::join!(run, tab.answer("noted"));
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!(refusal(&world, note("x", Some(id))).await, Reason::ApprovalStale, "spent once");
 }

@@ -6,7 +6,7 @@ use deputy_core::{DocumentId, EventKind, Reason};
 use deputy_hub::approvals::Say;
 use deputy_hub::{CallEvent, Wish};
 use deputy_protocol::tab::{TabFrame, ToolResult};
-use deputy_testkit::{FakeTab, ORIGIN, Said, World, wish};
+use deputy_testkit::{FakeTab, FakeUpstream, ORIGIN, Said, World, relayed, wish};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -110,6 +110,20 @@ async fn a_session_ends_in_time_though_the_clock_is_ahead_by_little_and_little()
     assert_eq!(tab.closed(), None, "a moment of it is left");
     world.clock.set_forward(Duration::from_millis(400));
     world.until("the session ends", || tab.closed().is_some()).await;
+}
+
+#[tokio::test]
+async fn a_servers_call_may_run_as_long_as_the_operator_says_of_that_server_and_p12_never_longer_than_any() {
+    let seconds = Duration::from_secs;
+    for (said, runs) in [(seconds(5), seconds(5)), (seconds(300), seconds(300)), (DAY, seconds(600))] {
+        let files = FakeUpstream::with_tools(&["list"]);
+        let world = World::with_call_deadline(said, "files", std::sync::Arc::clone(&files)).await;
+        let caller = world.caller_at("files", "alice").await;
+        let mut events =
+            world.hub.call(caller, relayed("files", "tools/call", &json!({"name": "list", "arguments": {}})));
+        while events.next().await.is_some() {}
+        assert_eq!(files.asked()[0].timeout, runs);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -201,3 +201,19 @@ async fn apr_08_a_standing_yes_that_ended_between_the_legs_of_a_call_lets_the_se
         assert_eq!(server.asked().len(), 1, "{ends}");
     }
 }
+
+#[tokio::test]
+async fn a_hub_that_is_killed_while_its_client_is_asked_says_that_nobody_knows_and_never_makes_the_call_again()
+ {
+    let (killed, server) = world(ALLOW, Vec::new()).await;
+    let state = begun(&killed, &killed.caller_at("files", "alice").await).await;
+    let policy = PolicySet::parse(&files(ALLOW)).unwrap();
+    let world = killed.again_behind(policy, vec![("files", Arc::clone(&server), Trust::FirstUse)]).await;
+    let caller = world.caller_at("files", "alice").await;
+    let event = world.hub.call(caller, second(&state)).next().await;
+    let Some(CallEvent::Replied(Reply::Fault { code: -32602, data: Some(data), .. })) = event else {
+        panic!("{event:?}")
+    };
+    assert_eq!(data.get(), r#"{"reason":"outcome_unknown"}"#);
+    assert_eq!(server.asked().len(), 1, "only by the hub that is gone");
+}

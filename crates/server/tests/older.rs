@@ -6,7 +6,7 @@ mod common;
 
 use common::{Doors, Reply};
 use deputy_protocol::tab::{TabFrame, ToolResult};
-use deputy_testkit::Said;
+use deputy_testkit::{FakeUpstream, Said, result};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -270,4 +270,37 @@ async fn gateway_rule_22_progress_harms_no_answer_in_json() {
     let (reply, ()) = tokio::join!(doors.send(asked), answer);
     assert_eq!(reply.header("content-type"), Some("application/json"));
     assert_eq!(reply.json()["result"]["content"][0]["text"], "done");
+}
+
+#[tokio::test]
+async fn what_a_modern_server_says_in_structures_is_said_so_that_each_older_revision_knows_it() {
+    let files = FakeUpstream::with_tools(&[]);
+    let tool = json!({"name": "list", "description": "", "inputSchema": {"type": "object"},
+        "outputSchema": {"type": "array", "items": {"type": "string"}}});
+    files.set_tools(vec![tool]);
+    let link = json!({"type": "resource_link", "uri": "file:///a", "name": "a"});
+    let said = json!({"resultType": "complete", "content": [link], "structuredContent": ["a"]});
+    files.answers(move |_| Ok(result(&said)));
+    for (path, name) in [("/s/files/mcp", "list"), ("/mcp", "files__list")] {
+        let doors = Doors::before(&files, path).await;
+        for version in ["2025-11-25", "2025-06-18", "2025-03-26"] {
+            let session = opened(&doors, "alice", version).await;
+            let list = request(json!(1), "tools/list", &json!({}));
+            let listed = say(&doors, "alice", &session, &list).await.json();
+            let tools = listed["result"]["tools"].as_array().unwrap();
+            let tool = tools.iter().find(|tool| tool["name"] == name).expect("the tool itself is listed");
+            assert_eq!(tool.get("outputSchema"), None, "{path} {version}");
+            let called = say(&doors, "alice", &session, &call(json!(2), name)).await.json();
+            let result = &called["result"];
+            assert_eq!(result.get("structuredContent"), None, "{path} {version} {result}");
+            let kind = if version == "2025-03-26" { "text" } else { "resource_link" };
+            assert_eq!(result["content"][0]["type"], kind, "{path} {version} {result}");
+            let words = result["content"].as_array().unwrap().iter();
+            let words: Vec<_> = words.filter_map(|block| block["text"].as_str()).collect();
+            let expected = if version == "2025-03-26" { "a: " } else { "[\"a\"]" };
+            assert!(words[0].starts_with(expected), "{path} {version} {words:?}");
+        }
+        let modern = doors.modern("alice", &json!(3), "tools/call", json!({"name": name, "arguments": {}}));
+        assert_eq!(doors.send(modern).await.json()["result"]["structuredContent"], json!(["a"]), "{path}");
+    }
 }

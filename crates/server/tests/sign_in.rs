@@ -9,8 +9,9 @@ mod signing;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use common::Reply;
+use deputy_hub::sign_in::SignInSetup;
 use deputy_server::{Hosts, router};
-use deputy_testkit::{PUBLIC_URL, TestIssuer};
+use deputy_testkit::{PUBLIC_URL, TestIssuer, World};
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use signing::{BACK, CLIENT, Signing, VERIFIER, document, query};
@@ -30,7 +31,11 @@ struct Jar(BTreeMap<String, String>);
 
 impl House {
     async fn new() -> Self {
-        let signing = Signing::new().await;
+        Self::with(World::sign_in()).await
+    }
+
+    async fn with(setup: SignInSetup) -> Self {
+        let signing = Signing::with(setup).await;
         let router = router(&signing.world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
         Self { signing, router }
     }
@@ -223,6 +228,40 @@ async fn clickjacking_and_markup_a_hostile_name_is_text_and_no_page_may_frame_it
 }
 
 #[tokio::test]
+async fn the_consent_page_says_who_asks_how_far_where_what_may_leave_and_for_how_long() {
+    let house = House::with(SignInSetup { dynamic_registration: true, ..World::sign_in() }).await;
+    let mut jar = Jar::default();
+    let asked = format!("/oauth/authorize?{}", query(&[("scope", "read write destructive")]));
+    let page = text(&house.sign_in(&mut jar, &asked, "alice").await);
+    let of_all = [
+        "signed in as <strong>",
+        "Only look",
+        "change things",
+        "delete things",
+        "source.crm",
+        "source.files",
+        "may also send out",
+        "For 30 minutes, renewed",
+    ];
+    for words in
+        of_all.iter().chain(&["Let <strong>Desk</strong>", "Published by <strong>agent.example</strong>"])
+    {
+        assert!(page.contains(words), "{words}\n{page}");
+    }
+    let body = json!({"client_name": "Desk", "redirect_uris": [BACK], "token_endpoint_auth_method": "none"});
+    let registered = house.signing.server().register(body.to_string().as_bytes()).await.unwrap();
+    let client = registered["client_id"].as_str().unwrap();
+    let asked = format!("/oauth/authorize?{}", query(&[("client_id", client)]));
+    let page = text(&house.get(&mut jar, &asked).await);
+    assert!(page.contains("Nobody vouches for this name") && !page.contains("Published by"), "{page}");
+    assert!(!page.contains("change things"), "what it did not ask for is not offered: {page}");
+    // One server alone: nothing else is to be chosen.
+    let asked = format!("/oauth/authorize?{}", query(&[("resource", "https://hub.example/s/files/mcp")]));
+    let page = text(&house.get(&mut jar, &asked).await);
+    assert!(page.contains("In <strong>files</strong> alone") && !page.contains("source.crm"), "{page}");
+}
+
+#[tokio::test]
 async fn csrf_on_consent_a_foreign_origin_no_cookie_or_another_browser_gives_nothing() {
     let house = House::new().await;
     let asked = format!("/oauth/authorize?{}", query(&[]));
@@ -328,6 +367,23 @@ async fn what_goes_further_than_the_permission_is_403_with_all_the_scopes_that_i
         assert_eq!(result["_meta"]["dev.deputy/reason"], "grant_exceeded", "{result}");
     }
     assert_eq!(house.call("/mcp", &all, "files__list").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_method_that_goes_further_than_the_permission_is_403_too() {
+    let house = House::new().await;
+    let token = house.token("alice", "https://hub.example/s/files/mcp", "read").await;
+    let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "skills/run")];
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "skills/run", "params": {"_meta": meta}});
+    let refused = house.mcp("/s/files/mcp", &token, &headers, &body).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{:?}", refused.body);
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(challenge.contains("error=\"insufficient_scope\", scope=\"read write\""), "{challenge}");
+    assert_eq!(refused.json()["error"]["data"]["dev.deputy/reason"], "grant_exceeded");
 }
 
 #[tokio::test]

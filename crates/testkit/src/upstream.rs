@@ -29,6 +29,7 @@ pub struct FakeUpstream {
     others: Mutex<Vec<(String, Vec<Value>)>>,
     ttl_ms: AtomicU64,
     listed: AtomicU64,
+    health: Mutex<Health>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -66,12 +67,23 @@ impl FakeUpstream {
             others: Mutex::default(),
             ttl_ms: AtomicU64::new(0),
             listed: AtomicU64::new(0),
+            health: Mutex::new(Health {
+                is_up: Some(true),
+                revision: Some("2026-07-28".to_owned()),
+                last_error: None,
+                starts: 0,
+            }),
         })
     }
 
     /// From now on it has these tools for principals whose name has this in it.
     pub fn set_tools_for(&self, principal: &str, tools: Vec<Value>) {
         lock(&self.others).push((principal.to_owned(), tools));
+    }
+
+    /// From now on it is like this.
+    pub fn is_like(&self, health: Health) {
+        *lock(&self.health) = health;
     }
 
     /// From now on it lists this tool only for clients that can do this.
@@ -229,7 +241,7 @@ impl Upstream for FakeUpstream {
     }
 
     fn health(&self) -> Health {
-        Health { is_up: Some(true), revision: Some("2026-07-28".to_owned()), last_error: None, starts: 0 }
+        lock(&self.health).clone()
     }
 
     async fn close(&self) {}

@@ -10,6 +10,7 @@ use deputy_hub::approvals::ApprovalLimits;
 use deputy_hub::authenticate::IntrospectionSetup;
 use deputy_hub::corridor::CallLimits;
 use deputy_hub::exchange::Connection;
+use deputy_hub::finding::Listing;
 use deputy_hub::limits::Limit;
 use deputy_hub::ports::{StoreError, Upstream};
 use deputy_hub::setup::Recording;
@@ -66,6 +67,10 @@ struct Parts {
     provider: Option<Settings>,
     /// Above what people consented to.
     master_keys: Arc<HeldMasterKeys>,
+    /// What agents are listed where their address does not say.
+    listing: Listing,
+    /// How long a call of a server may run, where that is not what it is elsewhere.
+    call_deadline: Option<std::time::Duration>,
 }
 
 impl Default for Parts {
@@ -86,6 +91,8 @@ impl Default for Parts {
             connections: Vec::new(),
             provider: None,
             master_keys: Arc::new(HeldMasterKeys::fresh()),
+            listing: Listing::default(),
+            call_deadline: None,
         }
     }
 }
@@ -173,6 +180,27 @@ impl World {
         Ok(world)
     }
 
+    /// The same, with these servers.
+    pub async fn again_behind<U: Upstream + 'static>(
+        &self,
+        policy: PolicySet,
+        servers: Vec<(&'static str, Arc<U>, Trust)>,
+    ) -> Self {
+        let servers = servers
+            .into_iter()
+            .map(|(name, upstream, trust)| -> (_, Arc<dyn Upstream>, _) { (name, upstream, trust) });
+        let parts = Parts {
+            tables: Arc::clone(&self.tables),
+            clock: Arc::clone(&self.clock),
+            issuer: Arc::clone(&self.issuer),
+            servers: servers.collect(),
+            ..Parts::default()
+        };
+        let world = Self::reached_at(PUBLIC_URL, policy, Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// With this policy and these servers: `list` reads, `note` writes, `wipe` destroys, as in the app.
     pub async fn with_servers<U: Upstream + 'static>(
         policy: PolicySet,
@@ -201,6 +229,31 @@ impl World {
         Self::with_servers(permit_all(), servers).await
     }
 
+    /// With one server that is trusted on first use, everything allowed, and what agents are listed.
+    pub async fn listing<U: Upstream + 'static>(
+        listing: Listing,
+        name: &'static str,
+        upstream: Arc<U>,
+    ) -> Self {
+        let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], listing, ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
+    /// With one server that is trusted on first use, everything allowed, and calls of it that may run so long.
+    pub async fn with_call_deadline<U: Upstream + 'static>(
+        call_deadline: std::time::Duration,
+        name: &'static str,
+        upstream: Arc<U>,
+    ) -> Self {
+        let servers: Vec<(_, Arc<dyn Upstream>, _)> = vec![(name, upstream, Trust::FirstUse)];
+        let parts = Parts { servers, call_deadline: Some(call_deadline), ..Parts::default() };
+        let world = Self::reached_at(PUBLIC_URL, permit_all(), Vec::new(), parts);
+        world.hub.start().await.unwrap();
+        world
+    }
+
     /// With one server that is trusted on first use, everything allowed, reached at this address.
     pub async fn in_front_of(public_url: &str, name: &'static str, upstream: Arc<dyn Upstream>) -> Self {
         let parts = Parts { servers: vec![(name, upstream, Trust::FirstUse)], ..Parts::default() };
@@ -226,6 +279,7 @@ impl World {
         let Parts { tables, clock, issuer, manifests, servers, tracing, sign_in, endpoints, .. } = parts;
         let (signals, introspection, key) = (parts.signals, parts.introspection, parts.key);
         let (connections, master_keys) = (parts.connections, parts.master_keys);
+        let (listing, call_deadline) = (parts.listing, parts.call_deadline);
         let manifest = manifests.as_ref().map(|_| ManifestAt {
             url: format!("{ORIGIN}/.well-known/deputy-tools.json"),
             origin: ORIGIN.parse().unwrap(),
@@ -264,6 +318,7 @@ impl World {
             trust,
             right: Right::Open,
             timeout: std::time::Duration::from_secs(30),
+            call_deadline,
             upstream,
         });
         let hub = Hub::new(Setup {
@@ -311,6 +366,7 @@ impl World {
             supervisor: Supervisor::default(),
             approval_limits: ApprovalLimits::default(),
             call_limits: CallLimits::default(),
+            listing,
         });
         Self { hub, tables, clock, issuer, manifests, endpoints, master_keys, key }
     }

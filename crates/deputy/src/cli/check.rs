@@ -115,7 +115,7 @@ pub(super) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
         let around = around(&settings)?;
         for server in &settings.servers {
             let what = format!("server `{}`", server.name);
-            tally.tell(&visible(terminal, &what, server::reach(server, &around)).await)?;
+            tally.tell(&visible(terminal, &what, server::reach(server, &settings, &around)).await)?;
         }
         around.supervisor.shut_down().await;
     }

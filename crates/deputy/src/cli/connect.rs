@@ -4,6 +4,7 @@
 mod client;
 mod file;
 mod jsonc;
+mod older;
 mod toml_table;
 
 use super::terminal::Terminal;
@@ -54,6 +55,11 @@ pub(super) fn run(arguments: &Arguments, terminal: Terminal) -> Result<(), Failu
         return terminal.line(&shape.text());
     };
     let path = entry.path.display();
+    if (arguments.write || arguments.remove) && entry.path.starts_with(client::HOME) {
+        let mend = "set it, or leave out --write and --remove and put the text there by hand";
+        let why = "`HOME` is not set, so nobody knows where this client keeps its file";
+        return Err(Failure::Usage(format!("{why}\n  mend: {mend}")));
+    }
     if arguments.write {
         let told = match file::put(entry)? {
             Done::Changed => format!("{path} knows the hub as `{name}`: {address}"),

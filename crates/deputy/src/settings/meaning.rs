@@ -19,6 +19,7 @@ use super::raw::guard::GuardFile;
 use super::raw::{self, File};
 use super::{Hub, IdentityProvider, PolicySource, Settings, schema, shape, span};
 use deputy_core::{IdError, SourceName, TenantId};
+use deputy_hub::finding::Listing;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -158,6 +159,10 @@ impl Meaning<'_, '_> {
             approval_execution: approval_execution?,
             call_deadline: call_deadline?,
             operator_groups: operator_groups?,
+            listing: match hub.tools.as_ref().map(|word| word.as_str()) {
+                Some("search") => Listing::Short,
+                _ => Listing::Whole,
+            },
             cli_client_id: match cli_client_id {
                 Some(id) => Some(id?),
                 None => None,

@@ -123,6 +123,10 @@ pub(super) struct Hub {
     #[serde(default)]
     #[schemars(extend("examples" = [["deputy-operators"]]))]
     pub(super) operator_groups: Vec<Located<String>>,
+    /// What `/mcp` lists to an agent whose address does not say it (`?tools=all`, `?tools=search`): all tools (`all`), or
+    /// one that finds tools and one that calls what was found (`search`). By default `all`.
+    #[schemars(extend("enum" = ["all", "search"], "examples" = ["search"]))]
+    pub(super) tools: Option<Located<String>>,
 }
 
 /// An organisation.

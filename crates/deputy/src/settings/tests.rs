@@ -241,6 +241,7 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "register",
             "trust",
             "timeout",
+            "call_deadline",
             "answer_bytes",
             "class"
         ]
@@ -282,7 +283,8 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "call_deadline",
             "operations_listen",
             "cli_client_id",
-            "operator_groups"
+            "operator_groups",
+            "tools"
         ]
     );
 }

@@ -4,6 +4,7 @@
 //! All of it stands in memory, so that a request asks without any wait, and in a table, so that it survives a restart.
 //! INVARIANT (14): what gives a right is written first and in force then; what takes one away is in force first.
 
+mod clients;
 mod consents;
 pub(crate) mod state;
 
@@ -281,25 +282,6 @@ impl Access {
         }
         state.put_grant(Arc::clone(&next));
         Ok(next)
-    }
-
-    /// A client registered itself (RFC 7591).
-    ///
-    /// # Errors
-    /// See [`AccessError`].
-    pub(crate) async fn register(
-        &self,
-        client: RegisteredClient,
-        tenant: &TenantId,
-    ) -> Result<(), AccessError> {
-        if self.state().clients_count() >= MOST_CLIENTS {
-            return Err(AccessError::Full("registered clients"));
-        }
-        let mut event = Event::new(self.clock.now(), tenant.clone(), EventKind::ClientRegistered);
-        event.client = Some(client.id.clone());
-        self.write(vec![AccessRecord::Client(client.clone())], event).await?;
-        self.state().put(AccessRecord::Client(client));
-        Ok(())
     }
 
     /// One login ends, and with it every permission that lives of it.

@@ -109,6 +109,14 @@ impl State {
         self.grants.len()
     }
 
+    pub(crate) fn registered(&self) -> impl Iterator<Item = &Arc<RegisteredClient>> {
+        self.clients.values()
+    }
+
+    pub(crate) fn take_client(&mut self, id: &Client) {
+        self.clients.remove(id);
+    }
+
     pub(crate) fn clients_count(&self) -> usize {
         self.clients.len()
     }

@@ -74,8 +74,10 @@ pub struct Server {
     pub trust: Trust,
     /// By which right it is called.
     pub right: Right,
-    /// How long one of its answers may take.
+    /// How long one of its answers may take when it is asked for a list.
     pub timeout: Duration,
+    /// How long a call of it may run when the agent does not say; `None`: as long as any other.
+    pub call_deadline: Option<Duration>,
     /// The way to it.
     pub upstream: Arc<dyn Upstream>,
 }

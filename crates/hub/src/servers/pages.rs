@@ -31,9 +31,9 @@ pub struct Listed {
 }
 
 /// One page of a list, of our own making.
-pub struct Page<'a> {
+pub struct Page<'a, T = Arc<RawValue>> {
     /// Its items.
-    pub items: &'a [Arc<RawValue>],
+    pub items: &'a [T],
     /// Where the next one begins; `None`: this is the last.
     pub next: Option<usize>,
 }
@@ -72,9 +72,19 @@ impl Listed {
     /// # Errors
     /// There is no such place.
     pub fn page(&self, begin: usize) -> Result<Page<'_>, PageError> {
-        let left = self.items.get(begin..).filter(|left| begin == 0 || !left.is_empty()).ok_or(PageError)?;
+        Page::of(&self.items, begin)
+    }
+}
+
+impl<'a, T> Page<'a, T> {
+    /// The page of these items that begins there.
+    ///
+    /// # Errors
+    /// There is no such place.
+    pub fn of(items: &'a [T], begin: usize) -> Result<Self, PageError> {
+        let left = items.get(begin..).filter(|left| begin == 0 || !left.is_empty()).ok_or(PageError)?;
         let (items, more) = left.split_at(left.len().min(PAGE));
-        Ok(Page { items, next: (!more.is_empty()).then_some(begin + PAGE) })
+        Ok(Self { items, next: (!more.is_empty()).then_some(begin + PAGE) })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::definitions::Definitions;
 use crate::events::{Events, Refused};
 use crate::exchange::Exchange;
 use crate::exchange::consent::ConnectFault;
-use crate::finding::Finding;
+use crate::finding::{Finding, Listing};
 use crate::intent::Reach;
 use crate::meter::Meter;
 use crate::policies::Policies;
@@ -149,6 +149,12 @@ impl Hub {
     #[must_use]
     pub const fn finding(&self) -> Option<&Finding> {
         self.finding.as_ref()
+    }
+
+    /// What agents are listed where their address does not say.
+    #[must_use]
+    pub const fn listing(&self) -> Listing {
+        self.listing
     }
 
     /// The best of what this caller could call, by what it says of itself.

@@ -14,6 +14,7 @@ pub mod initialize;
 pub mod labels;
 pub mod listen;
 pub mod meta;
+pub mod older;
 pub mod ours;
 pub mod progress;
 pub mod tasks;

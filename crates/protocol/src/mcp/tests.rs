@@ -424,17 +424,6 @@ fn gateway_rule_24_null_as_structured_content_survives_in_the_modern_era() {
 }
 
 #[test]
-fn a_list_has_one_page_and_no_cursor_is_ours() {
-    let page = |value: Value| {
-        let raw = raw(&value);
-        tools::first_page(&meta::Params::parse(Some(&raw)).expect("params")).map_err(|fault| fault.code)
-    };
-    assert_eq!(page(json!({})), Ok(()));
-    assert_eq!(page(json!({"cursor": null})), Ok(()));
-    assert_eq!(page(json!({"cursor": "x"})), Err(code::INVALID_PARAMS));
-}
-
-#[test]
 fn gateway_rule_14_a_listen_is_acknowledged_with_the_subset_that_is_offered() {
     let raw = raw(&json!({"notifications": {"toolsListChanged": true, "promptsListChanged": true}}));
     let filter = listen::filter(&meta::Params::parse(Some(&raw)).expect("params")).expect("filter");

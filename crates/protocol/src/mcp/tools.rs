@@ -5,6 +5,7 @@ use super::combined;
 use super::content;
 use super::labels::Labels;
 use super::meta::{self, Params};
+use super::older;
 use super::version::Revision;
 use crate::jsonrpc::{Fault, code};
 use crate::relay::{Object, raw};
@@ -36,18 +37,6 @@ pub struct Tab<'a> {
     /// When it last had the focus (RFC 3339). The first tab of a list is the one that is used if none is chosen.
     #[serde(rename = "lastFocused", skip_serializing_if = "Option::is_none")]
     pub last_focused: Option<String>,
-}
-
-/// Checks the cursor of a list: the list is one page, so there is no cursor that we gave.
-///
-/// # Errors
-/// -32602: a cursor.
-pub fn first_page(params: &Params<'_>) -> Result<(), Fault> {
-    match params.members().raw("cursor") {
-        None => Ok(()),
-        Some(cursor) if cursor.get() == "null" => Ok(()),
-        Some(_) => Err(Fault::new(code::INVALID_PARAMS, "this cursor was not given by this server")),
-    }
 }
 
 /// The list, in the modern era. It differs from user to user, so it is `private`; and tabs come and go, so it is fresh
@@ -103,7 +92,10 @@ fn of(entry: &Entry<'_>, takes_output_schema: impl Fn(&Value) -> bool) -> Box<Ra
 pub fn legacy_list(entries: &[Entry<'_>], revision: Revision, missing: &[Missing]) -> Box<RawValue> {
     let fits = |schema: &Value| revision.has_structure() && schema.get("type") == Some(&json!("object"));
     let tool = |entry: &Entry<'_>| match entry.raw {
-        Some(_) => of(entry, fits),
+        Some(_) => {
+            let tool = of(entry, fits);
+            older::tool(&tool).unwrap_or(tool)
+        }
         None => {
             let mut tool = described(entry, fits);
             if let Some(members) = tool.as_object_mut().filter(|_| !revision.has_structure()) {

@@ -166,7 +166,10 @@ fn asked(consent: &Consent) -> Response {
             Text(words)
         ));
     }
-    body.push(format_args!("</fieldset>\n<fieldset><legend>Where</legend>\n"));
+    // Whatever it may do: the class `egress` is no step of these.
+    body.push(format_args!(
+        "<p class=\"quiet\">Whatever you choose, it may also send out what it looks for, as a search on the web does. What may leave is your organisation's decision.</p>\n</fieldset>\n<fieldset><legend>Where</legend>\n"
+    ));
     match consent.sources.as_slice() {
         [only] => body.push(format_args!(
             "<p>In <strong>{0}</strong> alone.<input type=\"hidden\" name=\"source.{0}\" value=\"on\"></p>\n",

@@ -95,6 +95,18 @@ fn write(text: &mut String, hub: &Hub) -> std::fmt::Result {
             writeln!(text, "deputy_server_up{{server=\"{name}\",revision=\"{revision}\"}} {}", u8::from(up))?;
         }
     }
+    head(
+        text,
+        "deputy_server_last_error_timestamp_seconds",
+        "gauge",
+        "When something last went wrong with a server; absent if nothing did. What it was is in /readyz.",
+    )?;
+    for (name, health) in &servers {
+        if let Some((at, _)) = &health.last_error {
+            let at = seconds(at.millis() * 1000);
+            writeln!(text, "deputy_server_last_error_timestamp_seconds{{server=\"{name}\"}} {at}")?;
+        }
+    }
     head(text, "deputy_server_starts_total", "counter", "How often a server's process was started.")?;
     for (name, health) in &servers {
         writeln!(text, "deputy_server_starts_total{{server=\"{name}\"}} {}", health.starts)?;

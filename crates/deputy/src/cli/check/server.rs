@@ -1,12 +1,14 @@
 //! Whether an MCP server answers, and what it offers. It is asked for nothing that has an effect.
 
 use super::{Finding, exchange};
-use crate::servers::{Around, upstream};
-use crate::settings::{Credential, Server};
+use crate::servers::{self, Around, upstream};
+use crate::settings::{Credential, Server, Settings};
+use crate::vault::vault;
 use deputy_egress::upstream::NoCredential;
 use deputy_hub::ports::Upstream;
 use deputy_hub::ports::upstream::{Ask, ClientSide, Failure, Reply};
 use deputy_protocol::relay::Object;
+use deputy_store::{Place, VaultDesk};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -15,20 +17,46 @@ use tokio_util::sync::CancellationToken;
 /// As whom it is asked: nobody's connection is shared with this.
 const PRINCIPAL: &str = "deputy check";
 
-pub(super) async fn reach(server: &Server, around: &Around) -> Finding {
+pub(super) async fn reach(server: &Server, settings: &Settings, around: &Around) -> Finding {
+    match &server.credential {
+        Credential::Open => answers(server, &*upstream(server, around, Arc::new(NoCredential))).await,
+        Credential::Vault => with_its_secret(server, settings, around).await,
+        Credential::Exchange(exchange) => exchange::reach(server, exchange, around).await,
+    }
+}
+
+/// With what the vault has for it, opened as the hub opens it, beside one that runs too.
+async fn with_its_secret(server: &Server, settings: &Settings, around: &Around) -> Finding {
     let name = &server.name;
-    if server.credential == Credential::Vault {
-        let mend = "start the hub and ask its operators' listener for /readyz";
-        return Finding::warning(
-            format!("server `{name}` is not asked: its credential is in the vault"),
-            mend,
-        );
+    let desk = match VaultDesk::open(&Place::new(&settings.hub.data_dir)).await {
+        Ok(desk) => desk,
+        Err(error) => {
+            let mend = format!("`deputy vault put {name}`, then check again");
+            return Finding::warning(format!("server `{name}` is not asked: {error}"), mend);
+        }
+    };
+    let vault = Arc::new(vault(settings, Arc::new(desk.reader())));
+    let finding = match vault.headers_for(&server.tenant, name).await {
+        Err(fault) => {
+            let text = fault.to_string();
+            let usual = "let the user who runs deputy read the data directory";
+            let (what, mend) = text.split_once("\n  mend: ").unwrap_or((&text, usual));
+            Finding::bad(format!("server `{name}`: {what}"), mend)
+        }
+        Ok(_) => match servers::one(server, around, &vault) {
+            Ok(opened) => answers(server, &*opened.upstream).await,
+            Err(error) => Finding::bad(format!("server `{name}`: {error}"), "write another `url`"),
+        },
+    };
+    if let Err(error) = desk.close().await {
+        tracing::debug!(%error, "the vault's table was not closed");
     }
-    if let Credential::Exchange(exchange) = &server.credential {
-        return exchange::reach(server, exchange, around).await;
-    }
-    let upstream = upstream(server, around, Arc::new(NoCredential));
-    let found = look(server, upstream.as_ref()).await;
+    finding
+}
+
+async fn answers(server: &Server, upstream: &dyn Upstream) -> Finding {
+    let name = &server.name;
+    let found = look(server, upstream).await;
     let revision = upstream.health().revision.unwrap_or_else(|| "an unknown revision".to_owned());
     upstream.close().await;
     match found {

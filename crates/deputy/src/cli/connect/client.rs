@@ -6,6 +6,9 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
+/// Stands for the home directory where nobody knows it: to be read, never to be written to.
+pub(super) const HOME: &str = "~";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Client {
     /// Claude Code: .mcp.json in the project
@@ -148,7 +151,7 @@ fn json_file(path: PathBuf, list: &'static str, name: &str, server: Value) -> Sh
 }
 
 fn home() -> PathBuf {
-    environment::home().unwrap_or_default()
+    environment::home().unwrap_or_else(|| HOME.into())
 }
 
 /// Where desktop programs keep their configuration, by operating system.

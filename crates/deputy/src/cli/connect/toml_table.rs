@@ -1,7 +1,8 @@
 //! TOML, changed where it must be and nowhere else: one table is put at the end, or taken out again.
 
 use super::jsonc::{Edit, Wrong};
-use toml_edit::{DocumentMut, Item, TableLike, TomlError, value};
+use super::older;
+use toml_edit::{Document, DocumentMut, Item, TableLike, TomlError, value};
 
 /// One server: a table with its address.
 pub(super) struct Table<'t> {
@@ -17,14 +18,20 @@ impl Table<'_> {
     }
 
     pub(super) fn put(&self, text: &str) -> Result<Edit, Wrong> {
-        let mut document = parsed(text)?;
-        if let Some(server) = self.server(&mut document)? {
-            if server.get("url").and_then(Item::as_str) == Some(self.url) {
-                return Ok(Edit::Nothing);
-            }
-            server.clear();
-            server.insert("url", value(self.url));
-            return Ok(Edit::Text(document.to_string()));
+        let document = parsed(text)?;
+        if let Some(server) = self.server(&document)? {
+            let found = server.get("url").and_then(|url| Some((url.as_str()?, url.span()?)));
+            return match found {
+                Some((url, _)) if url == self.url => Ok(Edit::Nothing),
+                Some((url, at))
+                    if server.iter().count() == 1 && older::is_address_of_the_same(url, self.url) =>
+                {
+                    let mut renewed = text.to_owned();
+                    renewed.replace_range(at, value(self.url).to_string().trim());
+                    Ok(Edit::Text(renewed))
+                }
+                _ => Err(Wrong { at: self.place(text), what: older::taken(self.name) }),
+            };
         }
         // After a line end this leaves an empty line, else it ends the line: either way it is known later.
         let block = self.alone().replace('\n', line_end(text));
@@ -35,12 +42,11 @@ impl Table<'_> {
         if text == self.alone() {
             return Ok(Edit::NoFile);
         }
-        let mut document = parsed(text)?;
-        let Some(server) = self.server(&mut document)? else { return Ok(Edit::Nothing) };
+        let document = parsed(text)?;
+        let Some(server) = self.server(&document)? else { return Ok(Edit::Nothing) };
         if server.get("url").and_then(Item::as_str) != Some(self.url) {
             let what = format!("`{}` says something else than what would be written", self.name);
-            let at = text.find(&format!("{}.{}", self.table, self.name)).unwrap_or(0);
-            return Err(Wrong { at, what });
+            return Err(Wrong { at: self.place(text), what });
         }
         let is_as_written = server.iter().count() == 1;
         let block = format!("{}{}", line_end(text), self.alone().replace('\n', line_end(text)));
@@ -49,24 +55,30 @@ impl Table<'_> {
             text.replace_range(at..at + block.len(), "");
             return Ok(Edit::Text(text));
         }
+        let mut document: DocumentMut = document.into_mut();
         if let Some(servers) = document.get_mut(self.table).and_then(Item::as_table_like_mut) {
             servers.remove(self.name);
         }
-        Ok(Edit::Text(document.to_string()))
+        Ok(Edit::Text(with_line_ends_of(text, document.to_string())))
+    }
+
+    /// About where the server's own table begins.
+    fn place(&self, text: &str) -> usize {
+        text.find(&format!("{}.{}", self.table, self.name)).unwrap_or(0)
     }
 
     /// The server's own table, if there is one. A list of servers that is no `[table]` cannot be added to.
-    fn server<'d>(&self, document: &'d mut DocumentMut) -> Result<Option<&'d mut dyn TableLike>, Wrong> {
-        let Some(list) = document.get_mut(self.table) else { return Ok(None) };
+    fn server<'d>(&self, document: &'d Document<&str>) -> Result<Option<&'d dyn TableLike>, Wrong> {
+        let Some(list) = document.get(self.table) else { return Ok(None) };
         let wrong = |what: String| Wrong { at: 0, what };
         if !list.is_table() {
             return Err(wrong(format!("`{}` in it is not a table of its own", self.table)));
         }
-        let Some(server) = list.as_table_like_mut().and_then(|list| list.get_mut(self.name)) else {
+        let Some(server) = list.as_table_like().and_then(|list| list.get(self.name)) else {
             return Ok(None);
         };
         let what = format!("`{}.{}` in it is not a table", self.table, self.name);
-        server.as_table_like_mut().map(Some).ok_or_else(|| wrong(what))
+        server.as_table_like().map(Some).ok_or_else(|| wrong(what))
     }
 }
 
@@ -74,8 +86,14 @@ fn line_end(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
-fn parsed(text: &str) -> Result<DocumentMut, Wrong> {
-    text.parse().map_err(|error: TomlError| Wrong {
+/// The writer ends every line in one way; a file whose lines all end in another keeps it.
+fn with_line_ends_of(before: &str, after: String) -> String {
+    let is_windows = before.matches('\n').count() == before.matches("\r\n").count();
+    if is_windows { after.replace("\r\n", "\n").replace('\n', "\r\n") } else { after }
+}
+
+fn parsed(text: &str) -> Result<Document<&str>, Wrong> {
+    Document::parse(text).map_err(|error: TomlError| Wrong {
         at: error.span().map_or(0, |span| span.start),
         what: error.message().to_owned(),
     })
@@ -122,6 +140,34 @@ mod tests {
         let Ok(Edit::Text(after)) = TABLE.put(text) else { panic!("text") };
         assert_eq!(after, text.replace("https://old.example/mcp", TABLE.url));
         assert!(TABLE.take_out(text).expect_err("another").what.contains("says something else"));
+    }
+
+    #[test]
+    fn an_older_address_is_replaced_and_every_other_byte_stays() {
+        let text = "a = 1 # x\r\n[mcp_servers.deputy] # ours\r\nurl = \"https://old.example/mcp\" # moves\r\n\r\n[b]\r\nc = 2\r\n";
+        let after = text.replace("https://old.example/mcp", TABLE.url);
+        assert_eq!(TABLE.put(text), Ok(Edit::Text(after)));
+    }
+
+    #[test]
+    fn a_server_of_the_same_name_that_is_not_this_hub_is_never_written_over() {
+        for other in [
+            "command = \"gh\" # keep\n[mcp_servers.deputy.env]\nTOKEN = \"only here\"\n",
+            "url = \"https://old.example/mcp\"\nbearer_token_env_var = \"TOKEN\"\n",
+            "url = \"https://api.example/mcp/\"\n",
+            "url = \"https://hub.acme.example/s/ledger/mcp\"\n",
+            "url = 1\n",
+        ] {
+            let wrong = TABLE.put(&format!("[mcp_servers.deputy]\n{other}")).expect_err(other);
+            assert!(wrong.what.contains("`deputy`"), "{}", wrong.what);
+        }
+    }
+
+    #[test]
+    fn lines_that_end_as_on_windows_still_do_when_the_table_is_taken_out() {
+        let text = "a = 1\r\n\r\n[mcp_servers.deputy]\r\nurl = \"https://hub.acme.example/mcp\"\r\nenabled = true\r\n\r\n[b] # mine\r\nc = \"\"\"x\r\ny\"\"\"\r\n";
+        let Ok(Edit::Text(after)) = TABLE.take_out(text) else { panic!("text") };
+        assert_eq!(after, "a = 1\r\n\r\n[b] # mine\r\nc = \"\"\"x\r\ny\"\"\"\r\n");
     }
 
     #[test]

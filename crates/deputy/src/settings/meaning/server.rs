@@ -47,6 +47,10 @@ impl Meaning<'_, '_> {
         let tenant = self.tenant(block.tenant.as_ref(), &block.name, tenants);
         let way = self.way(block);
         let timeout = self.duration(block.timeout.as_ref(), 30 * SECOND, SECOND..=10 * MINUTE, "timeout");
+        let call_deadline = block
+            .call_deadline
+            .as_ref()
+            .map(|said| self.duration(Some(said), MINUTE, SECOND..=10 * MINUTE, "call_deadline"));
         let answer_bytes = self.answer_bytes(block.answer_bytes.as_ref());
         let classes = self.classes(&block.class);
         let says =
@@ -66,6 +70,10 @@ impl Meaning<'_, '_> {
             credential: credential?,
             trust,
             timeout: timeout?,
+            call_deadline: match call_deadline {
+                Some(span) => Some(span?),
+                None => None,
+            },
             answer_bytes: answer_bytes?,
             classes: classes?,
         })

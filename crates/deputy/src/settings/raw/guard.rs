@@ -42,7 +42,7 @@ pub(in crate::settings) struct GuardFile {
     #[schemars(extend("examples" = [[{"issuer": "https://idp.acme.example"}]]))]
     pub(in crate::settings) trusted_issuer: Located<Vec<TrustedIssuer>>,
     /// A client that may bring them. At least one.
-    #[schemars(extend("examples" = [[{"client_id": "https://hub.acme.example/client.json"}]]))]
+    #[schemars(extend("examples" = [[{"client_id": "https://hub.acme.example/oauth/client.json"}]]))]
     pub(in crate::settings) client: Located<Vec<GuardClient>>,
     /// The MCP server behind the guard.
     pub(in crate::settings) server: GuardedServer,
@@ -78,7 +78,7 @@ pub(in crate::settings) struct TrustedIssuer {
 pub(in crate::settings) struct GuardClient {
     /// Its `client_id` here. An https address without `jwks_file` and `jwks_uri` is the address of its document (CIMD), which
     /// says where its keys are.
-    #[schemars(extend("examples" = ["https://hub.acme.example/client.json"]))]
+    #[schemars(extend("examples" = ["https://hub.acme.example/oauth/client.json"]))]
     pub(in crate::settings) client_id: Located<String>,
     /// A file with its public keys (a JWK Set); relative to this file.
     #[schemars(extend("examples" = ["hub.jwks.json"]))]

@@ -137,6 +137,9 @@ pub(in crate::settings) struct Server {
     /// How long one of its answers may take when it is asked for a list: 1s to 10m, by default 30s.
     #[schemars(extend("examples" = ["30s"]))]
     pub(in crate::settings) timeout: Option<Located<String>>,
+    /// How long a call of it may run when the agent names no deadline: 1s to 10m, by default the hub's `call_deadline`.
+    #[schemars(extend("examples" = ["5m"]))]
+    pub(in crate::settings) call_deadline: Option<Located<String>>,
     /// Bytes that one of its answers may have: 1024 to 268435456, by default 16777216.
     #[schemars(extend("examples" = [16_777_216]))]
     pub(in crate::settings) answer_bytes: Option<Located<i64>>,

@@ -375,7 +375,7 @@ colour = "red"
 call_deadline = "soon""#
         ),
         r#"deputy.toml:5:1: `[hub]` has no key `colour`
-  mend: remove it; the keys here are `listen`, `public_url`, `data_dir`, `approval_wait`, `approval_execution`, `call_deadline`, `operations_listen`, `cli_client_id`, `operator_groups`
+  mend: remove it; the keys here are `listen`, `public_url`, `data_dir`, `approval_wait`, `approval_execution`, `call_deadline`, `operations_listen`, `cli_client_id`, `operator_groups`, `tools`
 deputy.toml:6:17: `soon` is not a length of time
   mend: write a length from 1s to 10m, for example `call_deadline = "1m"`"#
     );

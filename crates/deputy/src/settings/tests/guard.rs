@@ -190,3 +190,15 @@ fn no_setting_of_a_guard_turns_its_checks_off() {
     ];
     assert_eq!(known, wanted);
 }
+
+#[test]
+fn the_walkthrough_lets_in_the_hub_by_the_document_that_a_hub_has() {
+    let document = deputy_hub::exchange::Exchange::client_document("https://hub.acme.example");
+    let line = format!("client_id = {}", document["client_id"]);
+    for page in [
+        include_str!("../../../../../docs/how-to/guard-an-mcp-server.md"),
+        include_str!("../../../../../docs/guide/guard.md"),
+    ] {
+        assert!(page.contains(&line), "{line}");
+    }
+}

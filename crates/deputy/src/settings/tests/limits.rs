@@ -64,3 +64,15 @@ fn nobody_turns_switches_over_the_api_until_a_group_is_named() {
     assert_eq!(groups(&named).expect("settings"), ["deputy-operators"]);
     assert!(groups(&named.replace("deputy-operators", " ")).is_err());
 }
+
+#[test]
+fn the_short_list_of_tools_is_chosen_by_one_word() {
+    let listing = |text: &str| Settings::parse(text, Path::new("deputy.toml")).map(|s| s.hub.listing);
+    assert_eq!(listing(GOOD).ok(), Some(Listing::Whole));
+    for (word, expected) in [("all", Listing::Whole), ("search", Listing::Short)] {
+        let text = GOOD.replace("data_dir", &format!("tools = \"{word}\"\ndata_dir"));
+        assert_eq!(listing(&text).ok(), Some(expected), "{word}");
+    }
+    let told = wrong(&GOOD.replace("data_dir", "tools = \"serach\"\ndata_dir"));
+    assert!(told.contains("`serach`") && told.contains("search"), "{told}");
+}

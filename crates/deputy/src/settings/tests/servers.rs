@@ -35,6 +35,16 @@ fn each_way_to_a_server_is_read_and_the_rest_has_safe_values() {
 }
 
 #[test]
+fn a_server_may_have_longer_or_shorter_for_its_calls_than_others() {
+    let block = "name = \"slow\"\nurl = \"https://a.example\"";
+    assert_eq!(one(block).call_deadline, None);
+    let slow = one(&format!("{block}\ncall_deadline = \"5m\""));
+    assert_eq!(slow.call_deadline, Some(Duration::from_secs(300)));
+    let told = said(&format!("{block}\ncall_deadline = \"1h\""));
+    assert!(told.contains("1h"), "{told}");
+}
+
+#[test]
 fn methods_are_classed_by_their_names() {
     let files =
         one("name = \"files\"\nurl = \"https://a.example\"\nclass = { \"resources/read\" = [\"write\"] }");

@@ -15,6 +15,7 @@ use deputy_hub::ports::upstream::Reply;
 use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, asking, code, relayed, response};
+use deputy_protocol::mcp::older;
 use deputy_protocol::mcp::version::Revision;
 use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
@@ -194,6 +195,9 @@ impl Held {
             }
             _ => {
                 let result = relay::Renaming::result(self.renaming.as_ref(), result.to_owned());
+                let is_tools = self.wish.relay.as_ref().is_some_and(|relay| relay.is_tool_call());
+                let older = if is_tools { older::result(&result, self.revision) } else { None };
+                let result = older.unwrap_or(result);
                 Round::Last(relayed(&self.id, Ok(&result)))
             }
         }

@@ -20,7 +20,7 @@ use deputy_protocol::mcp::headers::Header;
 use deputy_protocol::mcp::initialize::Opening;
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::version::Revision;
-use deputy_protocol::mcp::{initialize, tools};
+use deputy_protocol::mcp::{initialize, older, tools};
 use deputy_protocol::relay::raw;
 use http::{HeaderValue, StatusCode};
 use serde_json::value::RawValue;
@@ -217,7 +217,10 @@ async fn servers(
                 }
                 Ok(Looked::Result(raw(&json!({}))))
             }
-            method if items_of(method).is_some() => Ok(door.list(caller, &server, method, params).await?),
+            method if items_of(method).is_some() => {
+                let looked = door.list(caller, &server, method, params).await?;
+                Ok(if method == "tools/list" { fitted(looked) } else { looked })
+            }
             method => {
                 let token = params.progress_token().filter(|_| wire.takes_stream);
                 let client = session.client_side(token.is_some());
@@ -261,6 +264,16 @@ fn held(
         takes_stream: wire.takes_stream,
         needs: Arc::default(),
     }))
+}
+
+/// A server's tools, for a client that knows less than it says of them.
+fn fitted(looked: Looked) -> Looked {
+    let said = match &looked {
+        Looked::Result(list) => list,
+        Looked::Shared(list) => list.as_ref(),
+        Looked::Error { .. } => return looked,
+    };
+    older::list(said).map_or(looked, Looked::Result)
 }
 
 fn answered(id: &Id, looked: Looked) -> Begun {
@@ -344,16 +357,17 @@ async fn list(
     session: &Session,
     params: &Params<'_>,
 ) -> Result<Box<RawValue>, Fault> {
-    tools::first_page(params)?;
-    let reach = door.hub.reach(caller);
+    let (principal, reach) = (caller.principal(), door.hub.reach(caller));
     let (mut listed, missing) = call::everything(&door.hub, &reach).await;
     if session.seen().is_none() {
         session.sees(fingerprint(&listed, door.hub.server_changes(&reach)));
     }
-    if wire.short {
+    if wire.wants_short(&door.hub) {
         listed = short::list(&door.hub, listed);
     }
-    Ok(tools::legacy_list(&call::entries(&listed), session.revision(), &missing))
+    let (page, next) = door.tools_page(&listed, &principal, params)?;
+    let list = tools::legacy_list(&call::entries(page), session.revision(), &missing);
+    Ok(relay::leading_on(list, next.as_deref()))
 }
 
 async fn call(

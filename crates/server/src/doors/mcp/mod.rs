@@ -32,6 +32,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use deputy_core::SourceName;
+use deputy_hub::finding::Listing;
 use deputy_hub::traces::Served;
 use deputy_hub::{Caller, Door, Hub, Wish};
 use deputy_protocol::jsonrpc::{self, Body, Fault, Message, Notification};
@@ -149,8 +150,8 @@ struct Wire {
     /// `Mcp-Param-…`, by their names in lower case.
     params: Vec<(String, Header)>,
     takes_stream: bool,
-    /// Whether the address asks for the short list of tools.
-    short: bool,
+    /// Which list of tools the address asks for, if it says.
+    listing: Option<Listing>,
     /// `traceparent` and `tracestate`, if they are in good form.
     trace: Option<TraceContext>,
 }
@@ -166,7 +167,7 @@ impl Wire {
             session: one(&SESSION),
             params: params.map(|name| (name.as_str().to_owned(), one(name))).collect(),
             takes_stream: lists(headers, "text/event-stream"),
-            short: short::is_wanted(uri),
+            listing: short::wanted(uri),
             trace: trace(headers),
         }
     }
@@ -179,6 +180,11 @@ impl Wire {
         let served = door.hub.traces().serve(method, revision, context);
         wish.trace = served.trace();
         served
+    }
+
+    /// Whether the agent is listed the two tools that find and call the others.
+    fn wants_short(&self, hub: &Hub) -> bool {
+        self.listing.unwrap_or_else(|| hub.listing()) == Listing::Short
     }
 
     /// One of `Mcp-Param-…`, by its name in lower case.

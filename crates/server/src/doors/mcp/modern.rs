@@ -155,12 +155,14 @@ async fn list(
     id: &Id,
     params: &Params<'_>,
 ) -> Result<Response, Fault> {
-    tools::first_page(params)?;
+    let principal = caller.principal();
     let (mut listed, missing) = call::everything(&door.hub, &door.hub.reach(caller)).await;
-    if wire.short {
+    if wire.wants_short(&door.hub) {
         listed = short::list(&door.hub, listed);
     }
-    Ok(reply::message(relayed(id, Ok(&tools::modern_list(&call::entries(&listed), &missing)))))
+    let (page, next) = door.tools_page(&listed, &principal, params)?;
+    let list = relay::leading_on(tools::modern_list(&call::entries(page), &missing), next.as_deref());
+    Ok(reply::message(relayed(id, Ok(&list))))
 }
 
 async fn call(
@@ -377,7 +379,8 @@ impl Calling {
         match (self.kind, done) {
             (Kind::Method, Err(refused)) => {
                 let fault = relay::refusal(&refused).answering(Some(&self.id));
-                (Over::Error(fault.code), raw(&fault.response()))
+                let over = refused.needs.map_or(Over::Error(fault.code), Over::Exceeds);
+                (over, raw(&fault.response()))
             }
             (_, done) => {
                 let needs = done.as_ref().err().and_then(|refused| refused.needs);

@@ -1,10 +1,11 @@
 //! `/s/{server}/mcp`: one server, its names and URIs untouched. What both eras share: handshakes, lists, and the request
 //! that goes on as it came.
 
+use super::changes::fingerprint;
 use super::{McpDoor, Scope, Wire};
 use deputy_core::{Reason, SourceName, Tool, ToolName};
 use deputy_hub::ports::upstream::{ClientSide, Reply};
-use deputy_hub::servers::{Freshness, Listed, items_of};
+use deputy_hub::servers::{Freshness, Listed, Page, items_of};
 use deputy_hub::traces::Trace;
 use deputy_hub::{Caller, Reach, Refused, Relay, Server, Target, Wish};
 use deputy_protocol::asking::param_headers::ParamHeaders;
@@ -243,15 +244,31 @@ impl McpDoor {
             let whole = listed.whole(|| Ok::<_, Fault>(written(listed, method, page.items, None)));
             return whole.map(Looked::Shared);
         }
-        let next = match page.next {
-            Some(next) => {
-                let until = self.hub.now().plus(LIFE);
-                let sealed = self.hub.sealer().seal(PURPOSE, &binding(), &(next as u64).to_be_bytes(), until);
-                Some(sealed.map_err(|_| Fault::new(code::INTERNAL, "a cursor could not be made"))?)
-            }
-            None => None,
-        };
+        let next = page.next.map(|next| self.cursor(next, &binding)).transpose()?;
         Ok(Looked::Result(written(listed, method, page.items, next.as_deref())))
+    }
+
+    /// The page of all tools together that was asked for, and the cursor of the next.
+    pub(super) fn tools_page<'l>(
+        &self,
+        listed: &'l [deputy_hub::Listed],
+        principal: &str,
+        params: &Params<'_>,
+    ) -> Result<(&'l [deputy_hub::Listed], Option<String>), Fault> {
+        let digest = LazyCell::new(|| fingerprint(listed, 0));
+        let binding = || [principal.as_bytes(), b"", b"tools/list", digest.as_bytes()];
+        let begin = self.begin(params, &binding)?;
+        let page =
+            Page::of(listed, begin).map_err(|error| Fault::new(code::INVALID_PARAMS, error.to_string()))?;
+        let next = page.next.map(|next| self.cursor(next, &binding)).transpose()?;
+        Ok((page.items, next))
+    }
+
+    /// What stands for a place in a list: sealed, so that nobody makes one, and bound to whose it is and of which list.
+    fn cursor<'b>(&self, place: usize, binding: &impl Fn() -> [&'b [u8]; 4]) -> Result<String, Fault> {
+        let until = self.hub.now().plus(LIFE);
+        let sealed = self.hub.sealer().seal(PURPOSE, &binding(), &(place as u64).to_be_bytes(), until);
+        sealed.map_err(|_| Fault::new(code::INTERNAL, "a cursor could not be made"))
     }
 
     /// Where a page begins: at the place that a cursor of ours, for this list as it is now, stands for.
@@ -283,6 +300,14 @@ impl McpDoor {
         }
         self.hub.servers().list(reach, server, method).await
     }
+}
+
+/// A list of which there is more.
+pub(super) fn leading_on(list: Box<RawValue>, next: Option<&str>) -> Box<RawValue> {
+    let Some(next) = next else { return list };
+    let Ok(mut members) = Object::parse(&list) else { return list };
+    members.set("nextCursor", raw(next));
+    members.to_raw()
 }
 
 /// A page of a list, as it is sent.

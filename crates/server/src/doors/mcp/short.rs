@@ -1,10 +1,11 @@
 //! A short list for agents that would be given more tools than they can read: one tool finds, one calls what was found.
-//! Chosen by the address, `/mcp?tools=search`; every tool can still be called by its own name.
+//! Chosen by the address, `/mcp?tools=search`, or by the operator for all whose address does not say `?tools=all`; every
+//! tool can still be called by its own name.
 
 use super::call;
 use deputy_core::{Arguments, Reason};
 use deputy_hub::answers::SOURCE;
-use deputy_hub::finding::{self, CALL, FIND, Named, Own, Sought, rendered};
+use deputy_hub::finding::{self, CALL, FIND, Listing, Named, Own, Sought, rendered};
 use deputy_hub::{Hub, Listed, Reach, Refused, ToolAnswer};
 use deputy_protocol::jsonrpc::{Fault, code};
 use deputy_protocol::mcp::labels::{Labels, Trust};
@@ -14,9 +15,13 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Whether an address asks for the short list.
-pub(super) fn is_wanted(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "tools=search"))
+/// Which list an address asks for, if it says; what it says first counts.
+pub(super) fn wanted(uri: &Uri) -> Option<Listing> {
+    uri.query()?.split('&').find_map(|pair| match pair {
+        "tools=search" => Some(Listing::Short),
+        "tools=all" => Some(Listing::Whole),
+        _ => None,
+    })
 }
 
 /// The two tools, and of the rest what is the hub's own.

@@ -1,6 +1,7 @@
 //! Puts one entry in and takes it out again.
 
 use super::parse::{Member, Object, Wrong, last_comment, object};
+use crate::cli::connect::older;
 use serde_json::Value;
 
 /// One server in one list of servers.
@@ -44,10 +45,10 @@ impl Entry<'_> {
             if self.is_in(&server.value) {
                 return Ok(Edit::Nothing);
             }
-            let indent = indent(text, server.start).unwrap_or_default();
-            let mut text = text.to_owned();
-            text.replace_range(server.span.clone(), &style.pretty(self.server, &indent));
-            return Ok(Edit::Text(text));
+            if !older::is_ours(&server.value, self.server) {
+                return Err(Wrong { at: server.start, what: older::taken(self.name) });
+            }
+            return Ok(Edit::Text(self.renewed(text, server, &style)));
         }
         Ok(Edit::Text(insert(text, servers, &style, |indent| {
             format!("{}: {}", quoted(self.name), style.pretty(self.server, indent))
@@ -78,6 +79,28 @@ impl Entry<'_> {
         }
         let is_ours = servers.members.len() == 1 && is_own_list(text, servers, server);
         Ok(Edit::Text(if is_ours { without(text, &root, at) } else { without(text, servers, index) }))
+    }
+
+    /// The text with what is new in an entry of ours; where all else of it is there, every other byte stays.
+    fn renewed(&self, text: &str, server: &Member, style: &Style) -> String {
+        let mut renewed = text.to_owned();
+        let value = |member: &Member| self.server.get(&member.key).filter(|ours| **ours != member.value);
+        match (&server.object, self.server.as_object()) {
+            (Some(found), Some(ours)) if ours.keys().all(|key| found.find(key).is_some()) => {
+                // From the last on, so that the places of those before stay what they are.
+                for member in found.members.iter().rev() {
+                    if let Some(value) = value(member) {
+                        let indent = indent(text, member.start).unwrap_or_default();
+                        renewed.replace_range(member.span.clone(), &style.pretty(value, &indent));
+                    }
+                }
+            }
+            _ => {
+                let indent = indent(text, server.start).unwrap_or_default();
+                renewed.replace_range(server.span.clone(), &style.pretty(self.server, &indent));
+            }
+        }
+        renewed
     }
 
     fn servers<'l>(&self, list: &'l Member) -> Result<&'l Object, Wrong> {

@@ -87,7 +87,7 @@ fn an_entry_is_written_as_the_file_is() {
 
 #[test]
 fn an_older_entry_is_replaced_and_what_else_stands_in_the_file_stays_in_order() {
-    let before = r#"{"z":1,"mcpServers":{"other":{"url":"x"},"deputy":{"url":"old"}},"a":2} // end"#;
+    let before = r#"{"z":1,"mcpServers":{"other":{"url":"x"},"deputy":{"url":"https://old.example/mcp"}},"a":2} // end"#;
     with(|entry| {
         let Ok(Edit::Text(text)) = entry.put(before) else { panic!("text") };
         let compact: String = text.split_whitespace().collect();
@@ -132,4 +132,42 @@ fn a_broken_text_is_refused_with_its_place() {
     }
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
     with(|entry| assert!(entry.put(&deep).expect_err("deep").what.contains("too deeply")));
+}
+
+#[test]
+fn a_server_of_the_same_name_that_is_not_this_hub_is_never_written_over() {
+    for other in [
+        r#"{"command":"gh","env":{"TOKEN":"only here"}}"#,
+        r#"{"type":"http","url":"https://api.example/mcp/"}"#,
+        r#"{"type":"http","url":"https://hub.acme.example/s/ledger/mcp"}"#,
+        r#"{"type":"http","url":"https://api.example/mcp","headers":{"Authorization":"Bearer only-here"}}"#,
+        r#"{"type":"sse","url":"https://hub.acme.example/mcp"}"#,
+        r#""https://hub.acme.example/mcp""#,
+    ] {
+        let before = format!(r#"{{"mcpServers":{{"deputy":{other}}}}}"#);
+        with(|entry| {
+            let wrong = entry.put(&before).expect_err(other);
+            assert_eq!((wrong.at, wrong.what.contains("`deputy`")), (15, true), "{other}");
+        });
+    }
+}
+
+#[test]
+fn an_older_address_is_replaced_and_comments_beside_it_stay() {
+    let before = "{\n  \"mcpServers\": {\n    \"deputy\": {\n      // ours since May\n      \"type\": \"http\",\n      \"url\": \"https://old.example/mcp\" // moves\n    }\n  }\n}\n";
+    let after = before.replace("https://old.example/mcp", "https://hub.acme.example/mcp");
+    with(|entry| assert_eq!(entry.put(before), Ok(Edit::Text(after))));
+}
+
+#[test]
+fn an_older_address_among_the_words_of_a_command_is_replaced_and_another_command_is_not() {
+    let server = json!({ "command": "npx", "args": ["-y", "mcp-remote", "https://hub.acme.example/mcp"] });
+    let entry = Entry { list: "mcpServers", name: "deputy", server: &server };
+    let text = |args: &str| format!(r#"{{"mcpServers":{{"deputy":{{"command":"npx","args":{args}}}}}}}"#);
+    let Ok(Edit::Text(after)) = entry.put(&text(r#"["-y","mcp-remote","https://old.example/mcp"]"#)) else {
+        panic!("text")
+    };
+    assert!(after.contains("https://hub.acme.example/mcp") && !after.contains("old.example"), "{after}");
+    assert!(entry.put(&text(r#"["-y","@acme/github","https://hub.acme.example/mcp"]"#)).is_err());
+    assert!(entry.put(&text(r#"["-y","@acme/github"]"#)).is_err());
 }
