@@ -109,7 +109,7 @@ fn message_holds(message: &Message<'_>, data: &[u8]) {
     assert!(params.is_none_or(|params| is_part_of(params, data)), "params are not the bytes that came");
     let Ok(params) = Params::parse(params) else { return };
     // Both eras may ask anything of any parameters; none may stumble.
-    let _ = (initialize::opening(&params), listen::filter(&params), tools::first_page(&params));
+    let _ = (initialize::opening(&params), listen::filter(&params));
     for session in [false, true] {
         let era = era::of(method, &params, session, Some("2025-11-25"));
         assert!(!params.is_modern() || era != Ok(era::Era::Legacy), "a modern request is in no session");
