@@ -5,7 +5,9 @@
 
 use crate::lines::{Line, Lines};
 use crate::settings::Program;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid,
+};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 /// How long it has to end after its input was closed, and again after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long those that were killed take to be gone.
+const BURIED: Duration = Duration::from_secs(1);
 /// How often a program that ends is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// One line of its error output, in the log.
@@ -74,6 +78,19 @@ impl Process {
         self.exits_within(GRACE).await;
         let _ = kill_process_group(self.group, Signal::KILL);
         let _ = self.child.wait().await;
+        self.bury().await;
+    }
+
+    /// What it leaves behind is the guard's to reap where orphans are: in a container the guard may be the first process.
+    async fn bury(&self) {
+        let all = async {
+            while let Ok(buried) = waitpgid(self.group, WaitOptions::NOHANG) {
+                if buried.is_none() {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(BURIED, all).await;
     }
 
     async fn exits_within(&self, span: Duration) {

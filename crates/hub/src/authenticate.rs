@@ -2,29 +2,30 @@
 //! identity reference).
 
 mod introspection;
+mod keys;
+mod lines;
 mod own;
 mod pushed;
 
 pub(crate) use introspection::Introspection;
 pub use introspection::IntrospectionSetup;
+use lines::SignedIn;
 pub(crate) use own::OwnTokens;
 
 use crate::caller::Caller;
 use crate::journal::Journal;
-use crate::ports::{AccessGrant, Clock, KeySource};
+use crate::ports::{Clock, KeySource};
 use crate::supervisor::Supervisor;
 use crate::switches::Thrown;
-use deputy_core::{Client, Digest, Event, EventKind, Secret, SourceName, TenantId, Timestamp, User};
+use deputy_core::{Client, Digest, Secret, SourceName, TenantId, Timestamp};
 use deputy_identity::TokenError;
 use deputy_identity::Verifier;
 use deputy_identity::claims::{Claims, Expectations, Verified};
-use deputy_identity::keys::{Begun, KeyRing, RefreshId, RingHealth};
+use deputy_identity::keys::RingHealth;
 use deputy_identity::login::{Login, LoginExpectations};
 use deputy_identity::provider::{Provider, ProviderName};
-use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// Where somebody stands; each door has audiences of its own.
@@ -84,11 +85,6 @@ pub enum Denied {
     Unavailable,
 }
 
-/// Sign-ins that were written down, so that a token's first use makes a line and its thousandth does not.
-const REMEMBERED_SIGN_INS: usize = 10_000;
-/// How long a request waits for keys that somebody else fetches.
-const KEY_WAIT: Duration = Duration::from_secs(6);
-
 /// What the operator decides beyond the doors' expectations.
 pub struct Rules {
     /// In whose log strangers are counted.
@@ -118,17 +114,6 @@ pub struct Authenticator {
     thrown: Arc<Thrown>,
     own: Option<OwnTokens>,
     introspection: Option<Introspection>,
-}
-
-/// What the line of a sign-in says.
-struct SignedIn<'a> {
-    user: &'a User,
-    client: Option<&'a Client>,
-    acting: [(&'static str, Option<&'a Value>); 2],
-    token_id: Option<Digest>,
-    issued_at: Option<Timestamp>,
-    expires_at: Timestamp,
-    grant: Option<&'a AccessGrant>,
 }
 
 impl Authenticator {
@@ -312,138 +297,5 @@ impl Authenticator {
         };
         self.journal.count_refused(&claims.user.tenant, door.name(), code);
         Err(denied)
-    }
-
-    /// Keeps every provider's keys fresh until the hub stops (B5).
-    pub async fn keep_keys(self: Arc<Self>) {
-        let mut every = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            every.tick().await;
-            let providers: Vec<_> =
-                self.verifier.providers().map(|(p, r)| (Arc::clone(p), Arc::clone(r))).collect();
-            for (provider, ring) in providers {
-                if let Some(refresh) = ring.begin_scheduled(self.clock.now()) {
-                    self.start_fetch(provider, ring, refresh);
-                }
-            }
-        }
-    }
-
-    async fn fetch(self: &Arc<Self>, name: &ProviderName) {
-        let Some((provider, ring)) = self.verifier.provider(name) else { return };
-        let mut fetched = self.fetched.subscribe();
-        let before = ring.generation();
-        let before = match ring.begin_forced(self.clock.now()) {
-            Begun::Fetch(refresh) => {
-                self.start_fetch(Arc::clone(provider), Arc::clone(ring), refresh);
-                before
-            }
-            Begun::Wait(generation) => generation,
-            Begun::CoolingDown => return,
-        };
-        let done = async {
-            while ring.generation() == before {
-                if fetched.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // Whoever has waited long enough goes on with the keys there are.
-        let _ = tokio::time::timeout(KEY_WAIT, done).await;
-    }
-
-    /// In a task of its own, so that a request that goes away does not take the fetch with it.
-    fn start_fetch(self: &Arc<Self>, provider: Arc<Provider>, ring: Arc<KeyRing>, refresh: RefreshId) {
-        let own = Arc::clone(self);
-        self.supervisor.start(async move {
-            let fetched = own.source.fetch(&provider).await;
-            let fetched = fetched
-                .map_err(
-                    |error| tracing::warn!(provider = %provider.name(), %error, "keys could not be fetched"),
-                )
-                .ok();
-            match ring.complete(refresh, fetched, own.clock.now()) {
-                Ok(Some(loaded)) => {
-                    tracing::debug!(provider = %provider.name(), usable = loaded.usable, "keys were fetched");
-                    if let Some(previous) = loaded.previous_jwks_uri {
-                        own.record_moved(&provider, &previous).await;
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(provider = %provider.name(), %error, "a key set is of no use"),
-            }
-            own.fetched.send_modify(|count| *count += 1);
-        });
-    }
-
-    /// B2: another address for a provider's keys is a line of the log.
-    async fn record_moved(&self, provider: &Provider, previous: &str) {
-        tracing::warn!(provider = %provider.name(), previous, "the address of the keys changed");
-        let event = Event::new(self.clock.now(), provider.tenant().clone(), EventKind::KeysMoved)
-            .with_detail("provider", provider.name().as_str())
-            .with_detail("previous", previous);
-        if let Err(error) = self.journal.append(vec![event]).await {
-            tracing::error!(%error, "a change of the keys' address could not be recorded");
-        }
-    }
-
-    /// The first use of a token at a door is a line of its own; without the line nobody is let in.
-    async fn record(&self, door: &Door, signed_in: &SignedIn<'_>) -> Result<(), Denied> {
-        let mark = self.mark(door, signed_in);
-        if self.is_known(&mark) {
-            return Ok(());
-        }
-        let mut event =
-            self.journal.event(EventKind::SignIn, signed_in.user).with_detail("door", door.name());
-        event.client = signed_in.client.cloned();
-        for (name, value) in signed_in.acting {
-            if let Some(value) = value {
-                event = event.with_personal(name, value.clone());
-            }
-        }
-        if let Some(grant) = signed_in.grant {
-            event = event.with_detail("grant", grant.id.as_str());
-        }
-        if let Some(token) = signed_in.token_id {
-            event = event.with_personal("token", token.to_string());
-        }
-        if let Err(error) = self.journal.append(vec![event]).await {
-            tracing::error!(%error, "a sign-in is refused: its line cannot be written");
-            return Err(Denied::Unavailable);
-        }
-        // INVARIANT: remembered only once its line is on disk. Two at once write two lines, which harms nobody.
-        self.remember(mark, signed_in.expires_at);
-        Ok(())
-    }
-
-    fn mark(&self, door: &Door, claims: &SignedIn<'_>) -> Digest {
-        let client = claims.client.map_or("", |client| client.0.as_str());
-        let times = [claims.issued_at.map_or(0, Timestamp::millis), claims.expires_at.millis()];
-        let token = claims.token_id.map(|id| id.to_string()).unwrap_or_default();
-        Digest::of_parts(&[
-            door.name().as_bytes(),
-            door.source().map_or("", SourceName::as_str).as_bytes(),
-            claims.user.key().as_bytes(),
-            client.as_bytes(),
-            &times.map(u64::to_be_bytes).concat(),
-            token.as_bytes(),
-        ])
-    }
-
-    fn is_known(&self, mark: &Digest) -> bool {
-        self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).contains_key(mark)
-    }
-
-    /// A full memory forgets what has expired, then everything: then some lines are written twice, none is left out.
-    fn remember(&self, mark: Digest, expires_at: Timestamp) {
-        let mut seen = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= REMEMBERED_SIGN_INS {
-            let now = self.clock.now();
-            seen.retain(|_, until| *until > now);
-            if seen.len() >= REMEMBERED_SIGN_INS {
-                seen.clear();
-            }
-        }
-        seen.insert(mark, expires_at);
     }
 }

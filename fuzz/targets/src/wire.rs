@@ -9,7 +9,7 @@ use deputy_protocol::jsonrpc::{Body, Id, MAXIMUM_BATCH, Message, parse};
 use deputy_protocol::mcp::headers::{Header, Routing, decode};
 use deputy_protocol::mcp::meta::Params;
 use deputy_protocol::mcp::version::Revision;
-use deputy_protocol::mcp::{era, initialize, listen, tools};
+use deputy_protocol::mcp::{era, initialize, listen, older, tools};
 use deputy_protocol::tab::{
     Conversation, HubFrame, Limits, TabFrame, ToolResult, VERSION, Welcome, WelcomeUser,
 };
@@ -107,6 +107,10 @@ fn message_holds(message: &Message<'_>, data: &[u8]) {
         Message::Response(response) => return id_holds(&response.id),
     };
     assert!(params.is_none_or(|params| is_part_of(params, data)), "params are not the bytes that came");
+    // A server may answer with the same: whatever it is, clients of older revisions are told something.
+    if let Some(said) = params {
+        let _ = (older::list(said), Revision::ALL.map(|revision| older::result(said, revision)));
+    }
     let Ok(params) = Params::parse(params) else { return };
     // Both eras may ask anything of any parameters; none may stumble.
     let _ = (initialize::opening(&params), listen::filter(&params));

@@ -2,6 +2,7 @@
 
 use super::*;
 use deputy_core::Effect;
+use deputy_hub::Trust;
 
 fn with(block: &str) -> String {
     format!("{GOOD}\n[[server]]\n{block}\n")

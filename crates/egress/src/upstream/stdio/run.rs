@@ -7,7 +7,9 @@ use super::Inner;
 use super::lines::{Line, Lines};
 use super::process::Process;
 use deputy_hub::ports::upstream::Failure;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid,
+};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long what a process leaves behind has, after SIGTERM.
 const LEFT_BEHIND: Duration = Duration::from_millis(100);
+/// How long those that were killed take to be gone.
+const BURIED: Duration = Duration::from_secs(1);
 /// One line of its error output, in the log.
 const LOG_LINE: usize = 2048;
 
@@ -121,6 +125,20 @@ impl Running {
         }
         let _ = kill_process_group(self.pid, Signal::KILL);
         let _ = self.child.wait().await;
+        self.bury().await;
+    }
+
+    /// What it leaves behind is the hub's to reap where orphans are: in a container the hub may be the first process. Anywhere
+    /// else it has no child in that group, and this ends at once.
+    async fn bury(&mut self) {
+        let all = async {
+            while let Ok(buried) = waitpgid(self.pid, WaitOptions::NOHANG) {
+                if buried.is_none() {
+                    self.children.recv().await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(BURIED, all).await;
     }
 
     async fn exits_within(&mut self, span: Duration) -> bool {

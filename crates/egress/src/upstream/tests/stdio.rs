@@ -183,6 +183,19 @@ async fn everything_that_a_server_started_ends_with_it() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn where_orphans_are_the_hubs_own_it_buries_what_a_server_leaves_behind() {
+    // As for the first process of a container.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    for tool in ["child", "stubborn"] {
+        let upstream = upstream("legacy");
+        let other = pid(&upstream, call(tool)).await;
+        tokio::time::timeout(SOON, upstream.close()).await.unwrap();
+        until("it is buried", || !exists(other)).await;
+    }
+}
+
 /// An orphan is its new parent's to reap.
 fn is_zombie(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
