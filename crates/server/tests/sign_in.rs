@@ -6,7 +6,6 @@ mod common;
 #[path = "../../hub/tests/signing/mod.rs"]
 mod signing;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use common::Reply;
 use deputy_server::{Hosts, router};
@@ -21,7 +20,7 @@ use url::Url;
 /// A hub in which people sign in, behind its real router.
 struct House {
     signing: Signing,
-    router: Router,
+    router: deputy_server::House,
 }
 
 /// A browser: its cookies.
