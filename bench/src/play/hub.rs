@@ -5,7 +5,8 @@ use super::say;
 use crate::issuer::{Algorithm, Issuer, now_seconds};
 use crate::world::ECHO;
 use crate::{Error, Result};
-use axum::{Extension, Router};
+use axum::Extension;
+use axum::middleware::AddExtension;
 use deputy_core::{Client, Secret, TenantId, Timestamp};
 use deputy_egress::upstream::{HttpSettings, HttpUpstream, Limits, NoCredential};
 use deputy_egress::{HttpClient, KeyFetcher, NamedHosts, Settings};
@@ -20,13 +21,14 @@ use deputy_identity::mint::SigningKey;
 use deputy_identity::provider::{Provider, ProviderName};
 use deputy_identity::seal::Sealer;
 use deputy_policy::PolicySet;
-use deputy_server::{Hosts, LetIn};
+use deputy_server::{Hosts, House, LetIn};
 use deputy_testkit::{FakeManifests, Memory, NullLog};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tower::Layer as _;
 use url::Url;
 
 /// Serves until it is killed.
@@ -36,12 +38,8 @@ pub(super) async fn run(to: u16, issuer: Option<&str>) -> Result<()> {
     let public_url = format!("http://{address}");
     let door = Door::Server(ECHO.parse()?);
     let mut provider = JoinSet::new();
-    let (hub, router) = match issuer {
-        Some(issuer) => {
-            let hub = hub(&public_url, issuer, to)?;
-            let router = deputy_server::router(&hub, Hosts::new(&public_url, &address));
-            (hub, router)
-        }
+    let (hub, let_in) = match issuer {
+        Some(issuer) => (hub(&public_url, issuer, to)?, None),
         None => {
             let own = TcpListener::bind(("127.0.0.1", 0)).await?;
             let issuer = Arc::new(Issuer::new(format!("http://127.0.0.1:{}", own.local_addr()?.port()))?);
@@ -51,19 +49,23 @@ pub(super) async fn run(to: u16, issuer: Option<&str>) -> Result<()> {
             provider.spawn(Arc::clone(&issuer).serve(own));
             let caller =
                 hub.authenticate(&door, &token).await.map_err(|_| "the fixed caller is not let in")?;
-            let router = deputy_server::router(&hub, Hosts::new(&public_url, &address));
-            (Arc::clone(&hub), fixed(router, LetIn { door, caller }))
+            (hub, Some(LetIn { door, caller }))
         }
     };
     hub.start().await?;
     say(address.rsplit(':').next().unwrap_or_default());
-    let supervisor = hub.supervisor().clone();
-    Ok(deputy_server::serve(listener, router, &supervisor).await?)
+    let house = deputy_server::router(&hub, Hosts::new(&public_url, &address));
+    let supervisor = hub.supervisor();
+    match let_in {
+        Some(let_in) => deputy_server::serve(listener, fixed(house, let_in), supervisor).await?,
+        None => deputy_server::serve(listener, house, supervisor).await?,
+    }
+    Ok(())
 }
 
 /// Whoever asks is this caller, who was verified once.
-fn fixed(router: Router, let_in: LetIn) -> Router {
-    router.layer(Extension(let_in))
+fn fixed(house: House, let_in: LetIn) -> AddExtension<House, LetIn> {
+    Extension(let_in).layer(house)
 }
 
 struct SystemClock;

@@ -7,13 +7,17 @@ use crate::tool::Tool;
 use crate::user::User;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// The latest moment at which a call may still run. Default 60 s, at most 600 s (P12).
 pub type Deadline = Timestamp;
 
-/// What a tool is called with: the bytes as they came, and the same parsed. Always a JSON object.
+/// What a tool is called with: the bytes as they came, and the same parsed. Always a JSON object. Copies share it.
 #[derive(Debug, Clone)]
-pub struct Arguments {
+pub struct Arguments(Arc<Read>);
+
+#[derive(Debug)]
+struct Read {
     raw: Box<RawValue>,
     value: Value,
     digest: Digest,
@@ -31,7 +35,7 @@ impl Arguments {
             return Err(JsonError("arguments must be a JSON object".to_owned()));
         }
         let digest = Digest::of_json(&value)?;
-        Ok(Self { raw: raw.to_owned(), value, digest })
+        Ok(Self(Arc::new(Read { raw: raw.to_owned(), value, digest })))
     }
 
     /// No arguments: `{}`.
@@ -46,19 +50,19 @@ impl Arguments {
     /// The text as it came.
     #[must_use]
     pub fn raw(&self) -> &RawValue {
-        &self.raw
+        &self.0.raw
     }
 
     /// The same, parsed.
     #[must_use]
-    pub const fn value(&self) -> &Value {
-        &self.value
+    pub fn value(&self) -> &Value {
+        &self.0.value
     }
 
     /// SHA-256 of the canonical form.
     #[must_use]
-    pub const fn digest(&self) -> &Digest {
-        &self.digest
+    pub fn digest(&self) -> &Digest {
+        &self.0.digest
     }
 }
 

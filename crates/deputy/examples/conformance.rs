@@ -58,7 +58,7 @@ async fn main() {
     let token = format!("Bearer {}", world.access_token(PRINCIPAL, &path));
     let token = HeaderValue::from_str(&token).unwrap();
     // The token is the only thing that is given: host, origin and log are what they always are.
-    let doors = router(&world.hub, Hosts::new(&public_url, &address.to_string())).layer(Signed(token));
+    let doors = Signed(token).layer(router(&world.hub, Hosts::new(&public_url, &address.to_string())));
     let supervisor = world.hub.supervisor().clone();
     if upstream.is_none() {
         supervisor.start_until_shutdown(answer(world.tab(PRINCIPAL).await));

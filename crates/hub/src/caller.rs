@@ -37,8 +37,8 @@ struct Who {
 /// What the client said of itself, and what tells it from another.
 #[derive(Debug)]
 struct Side {
-    capabilities: Box<RawValue>,
-    implementation: Option<Box<RawValue>>,
+    capabilities: Arc<RawValue>,
+    implementation: Option<Arc<RawValue>>,
     digest: Digest,
 }
 

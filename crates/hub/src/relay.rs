@@ -5,6 +5,7 @@ use deputy_core::{Arguments, JsonError};
 use deputy_protocol::mcp::{connect, ours};
 use deputy_protocol::relay::{NotAnObject, Object, raw};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// Members of `params` that no decision is about: what the protocol itself adds.
 const BESIDE: [&str; 3] = ["_meta", "inputResponses", "requestState"];
@@ -13,10 +14,10 @@ const BESIDE: [&str; 3] = ["_meta", "inputResponses", "requestState"];
 /// ([`Relay::decided`]) and what is sent ([`Relay::params`]) cannot differ.
 #[derive(Debug, Clone)]
 pub struct Relay {
-    method: String,
-    params: Object,
+    method: Arc<str>,
+    params: Arc<Object>,
     /// The client's own text, as long as `params` are what it says.
-    text: Option<Box<RawValue>>,
+    text: Option<Arc<RawValue>>,
     client: ClientSide,
     /// What the person said where the hub asked them to connect the server.
     connects: Option<bool>,
@@ -44,7 +45,7 @@ impl Relay {
     /// # Errors
     /// `params` is no object.
     pub fn new(
-        method: impl Into<String>,
+        method: impl Into<Arc<str>>,
         params: Option<&RawValue>,
         client: ClientSide,
     ) -> Result<Self, RelayError> {
@@ -53,8 +54,8 @@ impl Relay {
         // What the client told the hub is none of the server's business.
         let is_changed = ours::take_out(&mut params) || params.get("inputResponses").is_some();
         let connects = connect::take_answer(&mut params);
-        let text = sent.filter(|_| !is_changed).map(ToOwned::to_owned);
-        Ok(Self { method: method.into(), params, text, client, connects })
+        let text = sent.filter(|_| !is_changed).map(|sent| sent.to_owned().into());
+        Ok(Self { method: method.into(), params: Arc::new(params), text, client, connects })
     }
 
     /// The method, in the words of the modern era.
@@ -66,7 +67,7 @@ impl Relay {
     /// Whether it calls a tool.
     #[must_use]
     pub fn is_tool_call(&self) -> bool {
-        self.method == "tools/call"
+        &*self.method == "tools/call"
     }
 
     /// What policy, approval and log are about: a tool's `arguments`, or of another method all parameters but those that
@@ -79,7 +80,7 @@ impl Relay {
             let given = self.params.get("arguments").filter(|raw| raw.get() != "null");
             ("arguments", given.map_or_else(Arguments::none, Arguments::parse))
         } else {
-            let mut named = self.params.clone();
+            let mut named = Object::clone(&self.params);
             named.retain(|name| !BESIDE.contains(&name));
             ("params", Arguments::parse(&named.to_raw()))
         };
@@ -102,7 +103,7 @@ impl Relay {
     #[must_use]
     pub fn without_state(mut self) -> Self {
         self.text = None;
-        self.params.remove("requestState");
+        Arc::make_mut(&mut self.params).remove("requestState");
         self
     }
 
@@ -122,11 +123,12 @@ impl Relay {
     #[must_use]
     pub fn answering(mut self, state: Option<&str>, answers: &RawValue) -> Self {
         self.text = None;
-        self.params.remove("requestState");
+        let params = Arc::make_mut(&mut self.params);
+        params.remove("requestState");
         if let Some(state) = state {
-            self.params.set("requestState", raw(state));
+            params.set("requestState", raw(state));
         }
-        self.params.set("inputResponses", answers.to_owned());
+        params.set("inputResponses", answers.to_owned());
         self
     }
 
@@ -141,9 +143,9 @@ impl Relay {
             && state.is_none()
             && self.params.get("requestState").is_none()
         {
-            return text.clone();
+            return RawValue::to_owned(text);
         }
-        let mut params = self.params.clone();
+        let mut params = Object::clone(&self.params);
         if let Some((member, name)) = own_name {
             params.set(member, name);
         }

@@ -54,6 +54,8 @@ pub enum SchemaError {
 #[derive(Debug)]
 pub struct Schema {
     source: Value,
+    /// See [`work::parts`].
+    parts: Option<usize>,
     validator: Option<Validator>,
 }
 
@@ -76,13 +78,13 @@ impl Schema {
             .with_pattern_options(patterns)
             .build(schema)
             .map_err(|error| SchemaError::Invalid(shorten(&error.to_string())))?;
-        Ok(Self { source: schema.clone(), validator: Some(validator) })
+        Ok(Self { source: schema.clone(), parts: work::parts(schema), validator: Some(validator) })
     }
 
     /// The schema of a tool that has none: everything fits.
     #[must_use]
     pub fn anything() -> Self {
-        Self { source: json!({}), validator: None }
+        Self { source: json!({}), parts: None, validator: None }
     }
 
     /// Whether `value` fits.
@@ -92,8 +94,13 @@ impl Schema {
     /// that was given.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let Some(validator) = &self.validator else { return Ok(()) };
-        if !work::is_bearable(&self.source, value) {
+        let is_small = self.parts.is_some_and(|parts| work::is_small(parts, value));
+        if !is_small && !work::is_bearable(&self.source, value) {
             return Err("the schema makes these arguments too much work to check".to_owned());
+        }
+        // Most fit: what is wrong is looked for only where something is.
+        if validator.is_valid(value) {
+            return Ok(());
         }
         let Some(error) = validator.iter_errors(value).next() else { return Ok(()) };
         let path = error.instance_path().to_string();

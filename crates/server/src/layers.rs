@@ -1,4 +1,4 @@
-//! What every request passes, in this order; 1 to 5 are [`Entrance`]:
+//! What every request passes, in this order; 1 to 5 are [`Entrance`], which [`crate::House`] asks before anything else:
 //!
 //! 1. Sealed: headers that keep browsers from making more of an answer than it is. First, so that refusals have them.
 //! 2. Crowd: how many at once? Before any work, so that many strangers are as cheap as one (R15).
@@ -14,15 +14,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use deputy_core::Origin;
 use deputy_hub::Hub;
-use futures_util::future::BoxFuture;
 use http::{HeaderValue, header};
-use std::convert::Infallible;
-use std::future::ready;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tower::{Layer, Service};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that a request may bring.
 pub(crate) const BODY_BYTES: usize = 10_000_000;
@@ -72,58 +67,18 @@ pub(crate) struct Entrance {
     pub(crate) crowd: Crowd,
 }
 
-/// 1 to 5, as one layer: each further one would box and clone every request once more.
-impl<S> Layer<S> for Entrance {
-    type Service = Entered<S>;
-
-    fn layer(&self, inner: S) -> Entered<S> {
-        Entered { entrance: self.clone(), inner }
-    }
-}
-
-/// What stands behind the entrance.
-#[derive(Clone)]
-pub(crate) struct Entered<S> {
-    entrance: Entrance,
-    inner: S,
-}
-
-impl<S> Service<Request> for Entered<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let place = Arc::clone(&self.entrance.crowd.0).try_acquire_owned();
-        let refused = match &place {
-            Ok(_) => self.entrance.refusal(&request),
-            // R15: one too many is told to come again.
-            Err(_) => Some(Problem::busy()),
-        };
-        if let Some(problem) = refused {
-            let mut answer = problem.into_response();
-            seal(&mut answer);
-            return Box::pin(ready(Ok(answer)));
-        }
-        let answered = self.inner.call(request);
-        Box::pin(async move {
-            let mut answer = answered.await?;
-            drop(place);
-            seal(&mut answer);
-            Ok(answer)
-        })
-    }
-}
-
 impl Entrance {
-    fn refusal(&self, request: &Request) -> Option<Problem> {
+    /// A place inside for as long as the request is being answered, or why it is not let in.
+    ///
+    /// # Errors
+    /// What it is answered with.
+    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<OwnedSemaphorePermit, Problem> {
+        // R15: one too many is told to come again.
+        let place = Arc::clone(&self.crowd.0).try_acquire_owned().map_err(|_| Problem::busy())?;
+        self.refusal(request).map_or(Ok(place), Err)
+    }
+
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Problem> {
         if !self.hosts.is_meant(request) {
             return Some(Problem::forbidden("the Host is not this hub's"));
         }
@@ -145,7 +100,8 @@ pub(crate) async fn sealed(request: Request, next: Next) -> Response {
     answer
 }
 
-fn seal(answer: &mut Response) {
+/// Nothing that the hub answers is a page, unless its door says so.
+pub(crate) fn seal(answer: &mut Response) {
     let headers = answer.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
@@ -164,7 +120,7 @@ pub(crate) async fn in_time(request: Request, next: Next) -> Response {
 
 impl Hosts {
     /// R10: exactly one host, and it is ours.
-    fn is_meant(&self, request: &Request) -> bool {
+    fn is_meant<B>(&self, request: &Request<B>) -> bool {
         let mut values = request.headers().get_all(header::HOST).iter();
         let authority = request.uri().authority().map(http::uri::Authority::as_str);
         // A header that is no text is a host that is not ours, not one that is missing.
@@ -179,7 +135,7 @@ impl Hosts {
 }
 
 /// R10: a page may speak only from our own origin, or, at the doors made for it, from an app's.
-fn is_welcome(hub: &Hub, request: &Request) -> bool {
+fn is_welcome<B>(hub: &Hub, request: &Request<B>) -> bool {
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     if origins.next().is_some() {

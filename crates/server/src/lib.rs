@@ -3,6 +3,7 @@
 mod caller;
 mod cookies;
 mod doors;
+mod house;
 mod layers;
 mod pages;
 mod problem;
@@ -11,6 +12,7 @@ mod serve;
 
 pub use caller::LetIn;
 pub use doors::operations::operations;
+pub use house::House;
 pub use layers::Hosts;
 pub use router::{ROUTES, Route, Who, router};
 pub use serve::serve;

@@ -6,6 +6,7 @@ use crate::doors::{
     approvals, connect, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches,
     tab, tickets, well_known,
 };
+use crate::house::House;
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
 use crate::problem::Problem;
 use axum::Router;
@@ -128,7 +129,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// The hub's doors.
-pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
+pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> House {
     let guard = |door| from_fn_with_state(Guard { hub: Arc::clone(hub), door }, require);
     let entrance = layers::Entrance { hub: Arc::clone(hub), hosts, crowd: Crowd::default() };
     let door = mcp::McpDoor::new(Arc::clone(hub));
@@ -137,7 +138,7 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .with_state(mcp::Doors::Mcp(door.clone()));
     let servers = Router::new()
         .route("/s/{server}/mcp", post(mcp::post).get(mcp::get).delete(mcp::delete))
-        .with_state(mcp::Doors::Servers(door));
+        .with_state(mcp::Doors::Servers(door.clone()));
     let people = Router::new()
         .route("/api/approvals", get(approvals::list).post(approvals::decide_all))
         .route("/api/approvals/{id}", post(approvals::decide))
@@ -188,7 +189,7 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .route("/readyz", get(health::ready))
         .with_state(Arc::clone(hub))
         .route_layer(from_fn(layers::in_time));
-    Router::new()
+    let all = Router::new()
         .merge(agents)
         .merge(servers)
         .merge(people)
@@ -196,5 +197,6 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> Router {
         .merge(open)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer((entrance, DefaultBodyLimit::max(SMALL_BODY_BYTES)))
+        .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES));
+    House::new(entrance, door, all)
 }

@@ -2,11 +2,14 @@
 //!
 //! HTTP/1.1 alone: whoever terminates TLS in front speaks it to us, and it is the version in which tabs open sockets.
 
-use axum::Router;
+use axum::response::Response;
 use deputy_hub::Supervisor;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 /// Connections at once, without sockets of welcomed tabs (R15).
 const CONNECTIONS: usize = 65_536;
@@ -33,7 +37,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Never in practice; a connection that fails takes no other with it.
-pub async fn serve(listener: TcpListener, router: Router, supervisor: &Supervisor) -> io::Result<()> {
+pub async fn serve<S>(listener: TcpListener, doors: S, supervisor: &Supervisor) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let stopping = supervisor.stopping().clone();
     loop {
@@ -47,9 +55,9 @@ pub async fn serve(listener: TcpListener, router: Router, supervisor: &Superviso
         };
         match accepted {
             Ok((stream, place)) => {
-                let (router, stopping) = (router.clone(), stopping.clone());
+                let (doors, stopping) = (doors.clone(), stopping.clone());
                 supervisor.start(async move {
-                    hold(stream, router, stopping).await;
+                    hold(stream, doors, stopping).await;
                     drop(place);
                 });
             }
@@ -62,14 +70,18 @@ pub async fn serve(listener: TcpListener, router: Router, supervisor: &Superviso
 }
 
 /// One connection, to its end. What goes wrong on it is the other side's affair.
-async fn hold(stream: TcpStream, router: Router, stopping: CancellationToken) {
+async fn hold<S>(stream: TcpStream, doors: S, stopping: CancellationToken)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     // Small messages go out at once; a socket that refuses works as well.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_header_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(doors))
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {

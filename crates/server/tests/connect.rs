@@ -6,13 +6,12 @@ mod common;
 #[path = "../../hub/tests/consenting/mod.rs"]
 mod consenting;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use common::{Doors, Reply};
 use consenting::{Rig, answer_to, asker};
 use deputy_core::Reason;
 use deputy_hub::ports::upstream::Failure;
-use deputy_server::{Hosts, router};
+use deputy_server::{Hosts, House, router};
 use deputy_testkit::{FakeUpstream, PUBLIC_URL, result};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -94,7 +93,7 @@ async fn a_legacy_client_is_given_the_error_or_the_words() {
     assert!(told["result"]["content"][0]["text"].as_str().unwrap().contains(PAGE), "{told}");
 }
 
-async fn browse(router: &Router, cookie: Option<&str>, method: &str, path: &str, body: &str) -> Reply {
+async fn browse(router: &House, cookie: Option<&str>, method: &str, path: &str, body: &str) -> Reply {
     let mut request = Request::builder().method(method).uri(path).header("host", "hub.example");
     if method == "POST" {
         request =

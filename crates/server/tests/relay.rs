@@ -42,6 +42,24 @@ async fn a_server_is_introduced_in_its_own_words_in_both_eras() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_written_in_another_way_leads_to_the_same_door() {
+    let (doors, files) = doors(&["list"]).await;
+    let mut answers = Vec::new();
+    for (path, status) in
+        [(PATH, StatusCode::OK), ("/s/fil%65s/mcp", StatusCode::OK), ("/s//mcp", StatusCode::NOT_FOUND)]
+    {
+        let mut request = doors.modern("alice", &json!(7), "tools/call", json!({"name": "list"}));
+        *request.uri_mut() = path.parse().unwrap();
+        let reply = doors.send(request).await;
+        assert_eq!(reply.status, status, "{path}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}");
+        answers.push((status == StatusCode::OK).then(|| reply.json()));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(files.asked().iter().filter(|ask| ask.method == "tools/call").count(), 2);
+}
+
+#[tokio::test]
 async fn rule_02_names_and_unknown_members_arrive_unchanged() {
     let (doors, files) = doors(&[]).await;
     let tool = json!({"name": "list", "description": "d", "inputSchema": {"type": "object", "$defs": {"a": {}}},

@@ -10,6 +10,7 @@ use deputy_hub::Door;
 use deputy_server::{LetIn, ROUTES, Who};
 use deputy_testkit::ORIGIN;
 use http::{Request, StatusCode};
+use tower::{Layer as _, ServiceExt as _};
 
 fn to(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let path = path.replace("{id}", "apr_0123456789abcdef").replace("{*module}", "deputy.js");
@@ -240,9 +241,9 @@ async fn whom_the_wiring_lets_in_needs_no_token_at_that_door_and_at_no_other() {
     let ask = || to("GET", "/mcp", &[]);
     assert_eq!(doors.send(ask()).await.status, StatusCode::UNAUTHORIZED);
     let caller = doors.world.caller("alice").await;
-    let router = doors.router.clone().layer(axum::Extension(LetIn { door: Door::Mcp, caller }));
-    let let_in = Doors { router, world: doors.world, path: doors.path };
-    assert_eq!(let_in.send(ask()).await.status, StatusCode::METHOD_NOT_ALLOWED, "the door itself answers");
+    let let_in = axum::Extension(LetIn { door: Door::Mcp, caller }).layer(doors.router.clone());
+    let status = async |request| let_in.clone().oneshot(request).await.expect("infallible").status();
+    assert_eq!(status(ask()).await, StatusCode::METHOD_NOT_ALLOWED, "the door itself answers");
     let other = to("GET", "/api/approvals", &[]);
-    assert_eq!(let_in.send(other).await.status, StatusCode::UNAUTHORIZED, "no other door is open");
+    assert_eq!(status(other).await, StatusCode::UNAUTHORIZED, "no other door is open");
 }

@@ -67,7 +67,7 @@ impl Wanted {
         }
         if !self.tasks.is_empty() {
             wanted.insert("taskIds".to_owned(), json!(self.tasks));
-            client.capabilities = raw(&json!({"extensions": {tasks::EXTENSION: {}}}));
+            client.capabilities = raw(&json!({"extensions": {tasks::EXTENSION: {}}})).into();
         }
         (raw(&json!({ "notifications": wanted })), client)
     }

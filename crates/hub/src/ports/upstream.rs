@@ -10,6 +10,7 @@ use deputy_core::Timestamp;
 use deputy_protocol::mcp::ours;
 use deputy_protocol::trace::TraceContext;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -41,9 +42,9 @@ pub struct Ask {
 #[derive(Debug, Clone)]
 pub struct ClientSide {
     /// `clientCapabilities`, an object.
-    pub capabilities: Box<RawValue>,
+    pub capabilities: Arc<RawValue>,
     /// `clientInfo`, if it said any.
-    pub implementation: Option<Box<RawValue>>,
+    pub implementation: Option<Arc<RawValue>>,
     /// `logLevel`: wants `notifications/message` of this request.
     pub log_level: Option<String>,
     /// Wants `notifications/progress`.
@@ -54,7 +55,7 @@ impl Default for ClientSide {
     /// A client that can do nothing beyond asking.
     fn default() -> Self {
         Self {
-            capabilities: deputy_protocol::relay::raw(&serde_json::json!({})),
+            capabilities: deputy_protocol::relay::raw(&serde_json::json!({})).into(),
             implementation: None,
             log_level: None,
             progress: false,

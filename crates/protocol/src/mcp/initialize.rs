@@ -7,6 +7,7 @@ use crate::jsonrpc::{Fault, code};
 use crate::relay::{NotAnObject, Object, raw};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// What a client says when it opens a session.
 #[derive(Debug, Clone)]
@@ -16,9 +17,9 @@ pub struct Opening {
     /// What it calls itself: name and version.
     pub label: Option<String>,
     /// `capabilities`, as it said them.
-    pub capabilities: Box<RawValue>,
+    pub capabilities: Arc<RawValue>,
     /// `clientInfo`, as it said it.
-    pub implementation: Option<Box<RawValue>>,
+    pub implementation: Option<Arc<RawValue>>,
 }
 
 /// Reads the parameters.
@@ -34,8 +35,8 @@ pub fn opening(params: &Params<'_>) -> Result<Opening, Fault> {
     Ok(Opening {
         revision: Revision::answering(&asked),
         label,
-        capabilities: object("capabilities").map_or_else(|| raw(&json!({})), without_tasks),
-        implementation: object("clientInfo").map(ToOwned::to_owned),
+        capabilities: object("capabilities").map_or_else(|| raw(&json!({})), without_tasks).into(),
+        implementation: object("clientInfo").map(|own| own.to_owned().into()),
     })
 }
 

@@ -72,7 +72,7 @@ fn gateway_rule_6_initialize_answers_the_version_asked_for_where_it_is_spoken_el
             &initialize::Opening {
                 revision,
                 label: None,
-                capabilities: raw(&json!({})),
+                capabilities: raw(&json!({})).into(),
                 implementation: None,
             },
             false,

@@ -7,6 +7,37 @@ use serde_json::{Map, Value};
 
 const STEPS: usize = 250_000;
 const NESTING: usize = 256;
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// How many steps a schema takes at most for each value in what is checked, if it nowhere refers to another part of itself:
+/// then each of its parts meets each value once at most. `None`: it does.
+pub(super) fn parts(schema: &Value) -> Option<usize> {
+    match schema {
+        Value::Object(members) => {
+            if REFERENCES.iter().any(|keyword| members.contains_key(*keyword)) {
+                return None;
+            }
+            members.values().try_fold(1, |sum: usize, member| sum.checked_add(parts(member)?))
+        }
+        Value::Array(items) => items.iter().try_fold(1, |sum: usize, item| sum.checked_add(parts(item)?)),
+        _ => Some(1),
+    }
+}
+
+/// Whether a schema of so many [`parts`] is bearable for a value, whatever it says.
+pub(super) fn is_small(parts: usize, value: &Value) -> bool {
+    count(value, STEPS / parts.max(1)).is_some()
+}
+
+/// What is left of so many values after those in `value`; `None`: there are more.
+fn count(value: &Value, left: usize) -> Option<usize> {
+    let left = left.checked_sub(1)?;
+    match value {
+        Value::Object(members) => members.values().try_fold(left, |left, member| count(member, left)),
+        Value::Array(items) => items.iter().try_fold(left, |left, item| count(item, left)),
+        _ => Some(left),
+    }
+}
 
 /// Whether the check ends in a bearable number of steps.
 pub(super) fn is_bearable(schema: &Value, value: &Value) -> bool {
@@ -140,4 +171,62 @@ fn unescaped(fragment: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn walked(schema: &Value, value: &Value) -> usize {
+        let mut walk = Walk { root: schema, left: usize::MAX };
+        walk.enter(schema, value, 0).expect("bearable");
+        usize::MAX - walk.left
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let keyword = prop::sample::select(vec![
+            "a",
+            "properties",
+            "patternProperties",
+            "additionalProperties",
+            "unevaluatedProperties",
+            "items",
+            "prefixItems",
+            "contains",
+            "allOf",
+            "anyOf",
+            "not",
+            "if",
+            "dependentSchemas",
+        ]);
+        let leaf = prop_oneof![Just(json!(true)), Just(json!({})), Just(json!("x"))];
+        leaf.prop_recursive(5, 48, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((keyword.clone(), inner), 0..5).prop_map(|members| {
+                    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+                }),
+            ]
+        })
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_has_no_number_of_parts() {
+        assert_eq!(parts(&json!({"type": "object", "properties": {"a": {"type": "string"}}})), Some(5));
+        for reference in REFERENCES {
+            assert_eq!(parts(&json!({"items": [{"not": {reference: "#"}}]})), None, "{reference}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_schema_without_references_takes_no_more_steps_than_its_parts_times_the_values(
+            schema in json(), value in json(),
+        ) {
+            let values = usize::MAX - count(&value, usize::MAX).expect("count");
+            prop_assert!(walked(&schema, &value) <= parts(&schema).expect("no reference") * values);
+        }
+    }
 }

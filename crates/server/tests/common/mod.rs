@@ -10,10 +10,9 @@
     reason = "a test that meets the unforeseen should stop, at the line where it does; not every test uses all of it"
 )]
 
-use axum::Router;
 use axum::body::{Body, BodyDataStream, Bytes, to_bytes};
 use deputy_hub::Trust;
-use deputy_server::{Hosts, router};
+use deputy_server::{Hosts, House, router};
 use deputy_testkit::{FakeUpstream, PUBLIC_URL, World};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, Request, StatusCode};
@@ -28,7 +27,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A world and its doors.
 pub struct Doors {
     pub world: World,
-    pub router: Router,
+    pub router: House,
     /// Where agents knock.
     pub path: String,
 }

@@ -12,7 +12,6 @@
 
 use super::common::Reply;
 use super::signing::{self, BACK, CLIENT, Signing, VERIFIER, query};
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use deputy_hub::sign_in::SignInSetup;
 use deputy_server::{Hosts, router};
@@ -26,7 +25,7 @@ use url::Url;
 /// A hub in which people sign in, behind its real router.
 pub struct House {
     pub signing: Signing,
-    router: Router,
+    router: deputy_server::House,
 }
 
 /// A browser: its cookies.

@@ -266,7 +266,7 @@ pub(super) fn call(tool: &str) -> Ask {
 
 /// The same, from a client that can do this.
 pub(super) fn able(mut ask: Ask, capabilities: &Value) -> Ask {
-    ask.client.capabilities = raw(capabilities);
+    ask.client.capabilities = raw(capabilities).into();
     ask
 }
 

@@ -68,7 +68,7 @@ async fn rule_03_sessions_are_keyed_by_principal_capabilities_and_client() {
     let (fixture, server) = Legacy::start("2025-11-25").await;
     let upstream = fixture.upstream();
     let mut other_client = able(call("echo"), &can_elicit());
-    other_client.client.implementation = Some(raw(&json!({"name": "c", "version": "1"})));
+    other_client.client.implementation = Some(raw(&json!({"name": "c", "version": "1"})).into());
     let mut other_principal = call("echo");
     other_principal.principal = "bob".to_owned();
     let kinds = [call("echo"), able(call("echo"), &can_elicit()), other_client, other_principal];

@@ -97,7 +97,7 @@ async fn rule_11_the_headers_are_ours_and_repeat_the_body() {
     ask.params = Some(raw(
         &json!({"name": "héllo", "_meta": {"traceparent": "00-1", "io.modelcontextprotocol/clientInfo": {"name": "x"}}}),
     ));
-    ask.client.implementation = Some(raw(&json!({"name": "c", "version": "1"})));
+    ask.client.implementation = Some(raw(&json!({"name": "c", "version": "1"})).into());
     result(&fixture.upstream(), ask).await;
     let sent = fixture.request(|request| request.what() == "tools/call").await;
     let mut names: Vec<&str> = sent.headers.iter().map(|(name, _)| name.as_str()).collect();

@@ -1,7 +1,7 @@
 //! A call of the legacy era: it outlives its connection, and waits for a person by itself.
 //!
-//! In that era a lost connection is not a cancellation, only `notifications/cancelled` is. So the call runs in a task of
-//! the supervisor, and the connection merely listens.
+//! In that era a lost connection is not a cancellation, only `notifications/cancelled` is. So a call comes to its end in a
+//! task of the supervisor once nobody hears of it, or may not for a while; until then whoever hears of it carries it along.
 
 use super::Wire;
 use super::call;
@@ -13,15 +13,18 @@ use super::stream::{self, Outgoing, Source};
 use deputy_core::{Effect, Reason};
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::traces::Served;
-use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Wish};
+use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Supervisor, Wish};
 use deputy_protocol::jsonrpc::{Fault, Id, asking, code, relayed, response};
 use deputy_protocol::mcp::older;
 use deputy_protocol::mcp::version::Revision;
 use deputy_protocol::relay::{Object, raw};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -79,16 +82,17 @@ enum Round {
 }
 
 impl Held {
-    /// Runs the call to its end, in a task of its own.
-    fn start(mut self, steps: mpsc::Sender<Step>) {
+    /// The call, to its end.
+    fn begun(mut self, steps: mpsc::Sender<Step>) -> Carried {
         let supervisor = self.hub.supervisor().clone();
-        supervisor.start(async move {
+        let call = Box::pin(async move {
             let last = self.carry(&steps).await;
             let Self { place, running, served, .. } = self;
             drop((place, running, served));
             // The connection may be gone; the log has the outcome all the same.
             let _ = steps.send(Step::Ended(last)).await;
         });
+        Carried { call, supervisor }
     }
 
     async fn carry(&mut self, steps: &mpsc::Sender<Step>) -> Outgoing {
@@ -117,7 +121,7 @@ impl Held {
 
     /// Through the corridor once.
     async fn round(&self, steps: &mpsc::Sender<Step>) -> Round {
-        // Here is a task of its own already.
+        // Whoever carries this call carries the corridor along.
         let mut events = self.hub.call_heard(self.caller.clone(), self.wish.clone());
         events.keep_running();
         loop {
@@ -273,21 +277,46 @@ impl Held {
     }
 }
 
+/// A call that goes on only as far as whoever hears of it asks for its next step.
+struct Carried {
+    call: BoxFuture<'static, ()>,
+    supervisor: Supervisor,
+}
+
+impl Carried {
+    /// From now on it runs in a task of its own.
+    fn start(self) {
+        self.supervisor.start(self.call);
+    }
+}
+
 /// What the connection hears of one call, or of all in a batch. Dropping it ends none of them.
 pub(super) struct Steps {
     first: Option<Outgoing>,
     ready: VecDeque<Outgoing>,
     receiver: mpsc::Receiver<Step>,
     awaited: usize,
+    /// The only call, as long as it has no task of its own.
+    carried: Option<Carried>,
 }
 
 impl Steps {
-    /// Starts the calls; what is ready is heard first.
+    /// Begins the calls; what is ready is heard first. One alone is carried along by whoever hears of it: no second task,
+    /// and no waking between two.
     pub(super) fn of(ready: Vec<Outgoing>, calls: Vec<Held>) -> Self {
         let (sender, receiver) = mpsc::channel(64);
         let awaited = calls.len();
-        calls.into_iter().for_each(|call| call.start(sender.clone()));
-        Self { first: None, ready: ready.into(), receiver, awaited }
+        let mut begun = calls.into_iter().map(|call| call.begun(sender.clone()));
+        let carried = if awaited == 1 { begun.next() } else { None };
+        begun.for_each(Carried::start);
+        Self { first: None, ready: ready.into(), receiver, awaited, carried }
+    }
+
+    /// From now on the call goes on whether its steps are asked for or not: for who may not ask for a while.
+    pub(super) fn let_go(&mut self) {
+        if let Some(carried) = self.carried.take() {
+            carried.start();
+        }
     }
 
     /// The next step; `None` after the last.
@@ -298,11 +327,24 @@ impl Steps {
         if self.awaited == 0 {
             return None;
         }
-        let step = self.receiver.recv().await?;
+        let step = self.heard().await?;
         if matches!(step, Step::Ended(_)) {
             self.awaited -= 1;
         }
         Some(step)
+    }
+
+    async fn heard(&mut self) -> Option<Step> {
+        poll_fn(|cx| {
+            let Some(carried) = &mut self.carried else { return self.receiver.poll_recv(cx) };
+            if carried.call.as_mut().poll(cx).is_ready() {
+                self.carried = None;
+                return self.receiver.poll_recv(cx);
+            }
+            // Only the call itself says anything, and it is this task that takes it further.
+            self.receiver.try_recv().map_or(Poll::Pending, |step| Poll::Ready(Some(step)))
+        })
+        .await
     }
 
     /// The same, with a message that was heard and is to be sent first.
@@ -318,18 +360,29 @@ impl Steps {
     }
 }
 
+impl Drop for Steps {
+    /// INVARIANT: a call that was begun comes to its end, whoever goes away.
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 /// What became of calls that were begun.
 pub(super) enum Gathered {
     /// All are over; their answers.
     Over(Vec<Outgoing>),
-    /// Some go on, to be heard as a stream.
+    /// Some go on, to be heard as a stream; a client that reads slowly does not hold them up.
     Goes(Steps),
 }
 
 /// Waits for the answers, unless a stream is better: progress was asked for, it takes long, or a person is asked.
 pub(super) async fn gathered(wire: &Wire, streams: bool, mut steps: Steps) -> Gathered {
+    let goes = |mut steps: Steps| {
+        steps.let_go();
+        Gathered::Goes(steps)
+    };
     if streams {
-        return Gathered::Goes(steps);
+        return goes(steps);
     }
     let mut answers = Vec::new();
     let prompt = tokio::time::sleep(stream::PROMPT);
@@ -337,14 +390,14 @@ pub(super) async fn gathered(wire: &Wire, streams: bool, mut steps: Steps) -> Ga
     loop {
         let step = tokio::select! {
             step = steps.step() => step,
-            () = &mut prompt, if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
+            () = &mut prompt, if wire.takes_stream => return goes(steps.again(answers)),
         };
         match step {
             Some(Step::Ended(answer)) => answers.push(answer),
             // People are slow: from here on the connection is kept alive by comments.
-            Some(Step::Waiting) if wire.takes_stream => return Gathered::Goes(steps.again(answers)),
+            Some(Step::Waiting) if wire.takes_stream => return goes(steps.again(answers)),
             Some(Step::Asks(message) | Step::Moved(message)) if wire.takes_stream => {
-                return Gathered::Goes(steps.after(message).again(answers));
+                return goes(steps.after(message).again(answers));
             }
             Some(Step::Waiting | Step::Moved(_) | Step::Asks(_)) => {}
             None => return Gathered::Over(answers),

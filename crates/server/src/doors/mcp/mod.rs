@@ -197,9 +197,22 @@ impl Wire {
     }
 }
 
-/// `POST /mcp`, `POST /s/{server}/mcp`.
-pub(crate) async fn post(Visit { door, caller }: Visit, request: Request) -> Response {
+/// `POST /mcp`, `POST /s/{server}/mcp`, from a table of routes.
+pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    received(visit, parts, body).await
+}
+
+/// The same, without one.
+pub(crate) async fn posted(doors: &Doors, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match Visit::from_request_parts(&mut parts, doors).await {
+        Ok(visit) => received(visit, parts, body).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn received(Visit { door, caller }: Visit, parts: Parts, body: HttpBody) -> Response {
     let bytes = match read(&parts.headers, body).await {
         Ok(bytes) => bytes,
         Err(problem) => return problem.into_response(),

@@ -33,8 +33,8 @@ pub(super) fn client_side(params: &Params<'_>) -> ClientSide {
     let meta = params.meta();
     let capabilities = meta.raw(meta::CLIENT_CAPABILITIES).map(ToOwned::to_owned);
     ClientSide {
-        capabilities: capabilities.unwrap_or_else(|| raw(&json!({}))),
-        implementation: meta.raw(meta::CLIENT_INFO).map(ToOwned::to_owned),
+        capabilities: capabilities.unwrap_or_else(|| raw(&json!({}))).into(),
+        implementation: meta.raw(meta::CLIENT_INFO).map(|own| own.to_owned().into()),
         log_level: meta.read(meta::LOG_LEVEL),
         progress: params.progress_token().is_some(),
     }

@@ -229,7 +229,7 @@ mod tests {
         let opening = Opening {
             label: None,
             revision: Revision::November2025,
-            capabilities: deputy_protocol::relay::raw(&serde_json::json!({})),
+            capabilities: deputy_protocol::relay::raw(&serde_json::json!({})).into(),
             implementation: None,
         };
         sessions.open(principal.to_owned(), &opening, now).expect("session")
