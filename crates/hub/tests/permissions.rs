@@ -9,10 +9,10 @@
 
 mod signing;
 
-use deputy_core::{Client, Effect, TenantId};
-use deputy_hub::Door;
-use deputy_hub::ports::{Clock as _, Sources};
+use deputy_core::{Client, Effect, Facts as _, SwitchTarget, TenantId};
+use deputy_hub::ports::{AccessChange, AccessTable as _, Clock as _, Sources};
 use deputy_hub::sign_in::{ApprovedAgent, SignInSetup, Step};
+use deputy_hub::{Denied, Door};
 use deputy_identity::authorization::ErrorCode;
 use deputy_testkit::{TestIssuer, World};
 use serde_json::json;
@@ -178,6 +178,50 @@ async fn neither_a_permission_nor_a_token_outlives_the_login() {
     let alice = signed_in(&signing, "alice").await;
     let login = signing.login_of(&alice).unwrap();
     let code = signing.code(&alice, &query(&[])).await;
-    assert_eq!(signing.redeem(&code).await.unwrap()["expires_in"], 100);
+    let tokens = signing.redeem(&code).await.unwrap();
+    assert_eq!(tokens["expires_in"], 100);
     assert_eq!(signing.world.hub.access().grants_of(&login.user)[0].ends_at, login.ends_at);
+    signing.world.clock.advance(Duration::from_secs(100));
+    assert!(signing.login_of(&alice).is_none());
+    assert!(signing.refresh(tokens["refresh_token"].as_str().unwrap()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_permission_that_was_not_renewed_in_time_is_renewed_no_more_though_its_person_is_signed_in() {
+    let signing = Signing::with(SignInSetup { grant: Duration::from_secs(60), ..World::sign_in() }).await;
+    let mut alice = Browser::default();
+    let token = signing.agent_token(&mut alice, "alice", "read").await;
+    signing.world.clock.advance(Duration::from_secs(59));
+    assert!(signing.world.hub.authenticate(&Door::Mcp, &token).await.is_ok());
+    signing.world.clock.advance(Duration::from_secs(1));
+    assert!(signing.refresh(&signing.refresh_token()).await.is_err());
+    assert!(signing.login_of(&alice).is_some());
+}
+
+#[tokio::test]
+async fn a_person_who_is_stopped_stops_their_agents_that_the_hub_gave_tokens_to() {
+    let signing = Signing::new().await;
+    let token = signing.agent_token(&mut Browser::default(), "alice", "read").await;
+    let caller = signing.world.hub.authenticate(&Door::Mcp, &token).await.unwrap();
+    let user = caller.user();
+    let target = SwitchTarget::User { issuer: user.issuer.clone(), subject: user.subject.clone() };
+    signing.world.hub.switches().throw_as(&caller, target, None).await.unwrap();
+    assert_eq!(signing.world.hub.authenticate(&Door::Mcp, &token).await.unwrap_err(), Denied::Refused);
+}
+
+#[tokio::test]
+async fn c4_a_login_that_was_being_taken_away_when_the_hub_stopped_is_not_taken_up_again() {
+    let signing = Signing::new().await;
+    let mut alice = Browser::default();
+    let token = signing.agent_token(&mut alice, "alice", "read").await;
+    let (user, tables) = (signing.login_of(&alice).unwrap().user.clone(), &signing.world.tables);
+    let rows = tables.access_rows();
+    signing.world.hub.revocations().shut_out(&user, "operator").await.unwrap();
+    let nobody = || tables.access_rows().iter().all(|row| row.person().is_none());
+    signing.world.until("all of it is gone", nobody).await;
+    // As if the hub had stopped before.
+    tables.change_access(AccessChange { put: rows, ..AccessChange::default() }).await.unwrap();
+    let again = signing.again(World::sign_in()).await;
+    assert!(again.login_of(&alice).is_none());
+    assert!(again.world.hub.authenticate(&Door::Mcp, &token).await.is_err());
 }
