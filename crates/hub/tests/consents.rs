@@ -138,6 +138,7 @@ async fn a_step_up_asks_for_the_union_of_scopes_and_not_for_ever() {
     let to = rig.connected(&alice).await;
     assert_eq!(parameter(&to, "scope").as_deref(), Some("read"));
     let asker = asker("alice");
+    assert_eq!(rig.wants(&asker, "read").await, Ok(false), "what was granted is not asked for again");
     let refused = rig.wants(&asker, "write").await.unwrap_err();
     assert_eq!(refused.reason, Reason::ConsentRequired);
     assert!(rig.token(&asker).await.is_ok(), "what needs no more goes on");
@@ -146,7 +147,6 @@ async fn a_step_up_asks_for_the_union_of_scopes_and_not_for_ever() {
     rig.arrive(Some(&alice), &answer_to(&to)).await.unwrap();
     assert!(rig.wants(&asker, "a").await.is_err() && rig.wants(&asker, "b").await.is_err());
     assert_eq!(rig.wants(&asker, "c").await, Ok(false), "three times in an hour");
-    assert_eq!(rig.wants(&asker, "read").await, Ok(false), "what was granted is not asked for again");
 }
 
 #[tokio::test]
@@ -212,6 +212,12 @@ async fn r3_a_form_of_another_login_or_server_begins_nothing() {
     assert!(rig.desk().depart(&alice, &server(), body.as_bytes()).await.is_err());
     assert!(rig.desk().depart(&alice, &server(), b"").await.is_err());
     assert!(rig.desk().connecting(&alice, &"other".parse().unwrap()).await.is_err());
+    let rig = Rig::with_all(vec![connection("ledger"), connection("second")]).await;
+    let alice = rig.signed_in("alice").await;
+    let page = rig.desk().connecting(&alice, &"second".parse().unwrap()).await.unwrap();
+    let body = format!("form={}", page.form);
+    assert!(rig.desk().depart(&alice, &server(), body.as_bytes()).await.is_err());
+    rig.desk().depart(&alice, &"second".parse().unwrap(), body.as_bytes()).await.unwrap();
 }
 
 #[tokio::test]
@@ -221,6 +227,7 @@ async fn a_token_that_is_no_bearer_or_bound_to_a_key_is_not_taken() {
     let bound = format!("e30.{claims}.c2ln");
     for answer in [
         json!({ "access_token": "a", "token_type": "DPoP" }),
+        json!({ "access_token": "a", "token_type": "N_A" }),
         json!({ "access_token": "a", "token_type": "Bearer", "cnf": { "jkt": "x" } }),
         json!({ "access_token": bound, "token_type": "Bearer" }),
     ] {
@@ -236,14 +243,39 @@ async fn a_token_that_is_no_bearer_or_bound_to_a_key_is_not_taken() {
 
 #[tokio::test]
 async fn d1_a_server_that_names_another_authorization_server_is_sent_nothing_any_more() {
-    let rig = Rig::new().await;
+    // Whoever finds it out: a person who connects the server, or a call of somebody who has.
+    for connects in [true, false] {
+        let rig = Rig::new().await;
+        let alice = rig.signed_in("alice").await;
+        rig.connected(&alice).await;
+        rig.world
+            .endpoints
+            .publish(PRM, json!({ "resource": SERVER, "authorization_servers": ["https://evil.example"] }));
+        if connects {
+            assert!(rig.depart(&alice).await.is_err());
+        }
+        assert_eq!(rig.token(&asker("alice")).await.unwrap_err().reason, Reason::UpstreamUnavailable);
+    }
+}
+
+#[tokio::test]
+async fn what_was_consented_to_for_another_resource_is_worth_nothing_once_the_operator_names_one() {
+    let rig = Rig::with(pinned(SERVER, &["read"])).await;
     let alice = rig.signed_in("alice").await;
     rig.connected(&alice).await;
-    rig.world
-        .endpoints
-        .publish(PRM, json!({ "resource": SERVER, "authorization_servers": ["https://evil.example"] }));
-    assert!(rig.depart(&alice).await.is_err());
-    assert_eq!(rig.token(&asker("alice")).await.unwrap_err().reason, Reason::UpstreamUnavailable);
+    let again = rig.again(pinned("https://ledger.example/other", &["read"])).await;
+    assert_eq!(again.token(&asker("alice")).await.unwrap_err().reason, Reason::ConsentRequired);
+    assert!(again.world.hub.access().consents_of(&alice.user).is_empty());
+}
+
+#[tokio::test]
+async fn scope_widening_no_server_asks_a_person_for_more_than_the_operator_pinned() {
+    let rig = Rig::with(pinned(SERVER, &["read", "write"])).await;
+    let alice = rig.signed_in("alice").await;
+    rig.connected(&alice).await;
+    let asker = asker("alice");
+    assert_eq!(rig.wants(&asker, "admin").await, Ok(false));
+    assert!(rig.wants(&asker, "write").await.is_err());
 }
 
 #[tokio::test]
@@ -310,6 +342,8 @@ async fn c4_a_revoked_user_has_no_consent_any_more_and_the_tokens_are_given_back
     let rig = Rig::new().await;
     let alice = rig.signed_in("alice").await;
     rig.connected(&alice).await;
+    rig.token(&asker("alice")).await.unwrap();
+    assert_eq!(rig.desk().kept_tokens(), 1);
     let target =
         Revoked::User { issuer: TestIssuer::ISSUER.parse().unwrap(), subject: "alice".parse().unwrap() };
     rig.world.hub.revocations().end(TenantId::single(), target, "operator").await.unwrap();
@@ -320,6 +354,55 @@ async fn c4_a_revoked_user_has_no_consent_any_more_and_the_tokens_are_given_back
     rig.world.until("forgotten", || !has_row()).await;
     rig.desk().sweep();
     assert_eq!(rig.desk().kept_tokens(), 0);
+}
+
+#[tokio::test]
+async fn who_signs_out_while_their_consent_is_written_has_none_and_nothing_is_kept() {
+    let rig = Rig::new().await;
+    let cookie = rig.browser("alice").await;
+    let alice = rig.world.hub.authorization().unwrap().logins().of_cookie(&cookie).unwrap();
+    let to = rig.depart(&alice).await.unwrap();
+    let tables = &rig.world.tables;
+    tables.set_stalled(true);
+    let sign_out = async {
+        tables.until_held_up().await;
+        assert!(rig.world.hub.sign_out(&cookie, "person"));
+        tables.set_stalled(false);
+    };
+    let answer = answer_to(&to);
+    let (arrived, ()) = tokio::join!(rig.arrive(Some(&alice), &answer), sign_out);
+    assert!(arrived.is_err());
+    assert!(rig.world.hub.access().consents_of(&alice.user).is_empty());
+    let has_row = || serde_json::to_string(&tables.access_rows()).unwrap().contains("\"consent\"");
+    assert!(!has_row());
+}
+
+#[tokio::test]
+async fn a_consent_that_is_taken_back_while_it_is_renewed_or_recorded_gives_no_token() {
+    for renewed in [true, false] {
+        let rig = Rig::new().await;
+        let alice = rig.signed_in("alice").await;
+        rig.connected(&alice).await;
+        if renewed {
+            rig.world.clock.advance(Duration::from_secs(301));
+        }
+        let tables = &rig.world.tables;
+        tables.set_stalled(true);
+        let take_back = async {
+            if renewed {
+                tables.until_held_up().await;
+            } else {
+                tables.until_handed_over(&[EventKind::TokenExchanged]).await;
+            }
+            assert!(rig.desk().disconnect(&alice, &server()));
+            tables.set_stalled(false);
+        };
+        let asker = asker("alice");
+        let (token, ()) = tokio::join!(rig.token(&asker), take_back);
+        assert_eq!(token.unwrap_err().reason, Reason::ConsentRequired, "renewed: {renewed}");
+        assert!(rig.world.hub.access().consents_of(&alice.user).is_empty());
+        assert_eq!(rig.desk().kept_tokens(), 0);
+    }
 }
 
 #[tokio::test]

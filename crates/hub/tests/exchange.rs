@@ -15,7 +15,7 @@ use deputy_hub::sign_in::Wanted;
 use deputy_identity::ProviderName;
 use deputy_testkit::{Asked, TestIssuer, World};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ struct Rig {
     first: Arc<Mutex<Leg>>,
     nonce: Arc<Mutex<String>>,
     renewals: Arc<AtomicUsize>,
+    /// For how many seconds the ID tokens of the provider are good.
+    life: Arc<AtomicU64>,
 }
 
 impl Rig {
@@ -62,6 +64,8 @@ impl Rig {
         let first: Arc<Mutex<Leg>> = Arc::new(Mutex::new(good_first(&world, |_| {})));
         let (leg, issuer, clock) = (Arc::clone(&first), Arc::clone(&world.issuer), Arc::clone(&world.clock));
         let (said, renewed) = (Arc::clone(&nonce), Arc::clone(&renewals));
+        let life = Arc::new(AtomicU64::new(3600));
+        let lasts = Arc::clone(&life);
         world.endpoints.answer(&format!("{}/token", TestIssuer::ISSUER), move |asked| {
             let kind = asked.form["grant_type"].as_str();
             if kind == EXCHANGE {
@@ -75,14 +79,18 @@ impl Rig {
                 asked.form["code"].clone()
             };
             let now = clock.now().seconds();
-            let mut claims = json!({ "iss": TestIssuer::ISSUER, "sub": subject, "aud": "deputy", "iat": now, "exp": now + 3600 });
+            let mut claims = json!({ "iss": TestIssuer::ISSUER, "sub": subject, "aud": "deputy", "iat": now,
+                "exp": now + lasts.load(Ordering::SeqCst) });
             if kind == "authorization_code" {
                 claims["nonce"] = json!(*said.lock().unwrap());
             }
-            (200, json!({
-                "access_token": format!("access-{subject}"), "token_type": "Bearer", "expires_in": 3600,
-                "refresh_token": format!("refresh-{subject}"), "id_token": issuer.sign("JWT", &claims),
-            }))
+            (
+                200,
+                json!({
+                    "access_token": format!("access-{subject}"), "token_type": "Bearer", "expires_in": 3600,
+                    "refresh_token": format!("refresh-{subject}"), "id_token": issuer.sign("JWT", &claims),
+                }),
+            )
         });
         world.endpoints.publish(
             &format!("{RAS}/.well-known/oauth-authorization-server"),
@@ -92,7 +100,7 @@ impl Rig {
             let token = format!("at-{}", asked.form.get("assertion").map_or(0, String::len));
             (200, json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300 }))
         });
-        Self { world, first, nonce, renewals }
+        Self { world, first, nonce, renewals, life }
     }
 
     async fn signed_in(&self, subject: &str) -> Asker {
@@ -269,6 +277,32 @@ async fn d7_a_token_is_kept_until_before_its_end_and_never_shared() {
 }
 
 #[tokio::test]
+async fn d7_a_token_ends_with_what_it_was_had_for_and_with_the_login_that_it_is_of() {
+    let rig = Rig::new().await;
+    rig.life.store(120, Ordering::SeqCst);
+    let alice = rig.signed_in("alice").await;
+    rig.token(&alice).await.unwrap();
+    rig.world.clock.advance(Duration::from_secs(119));
+    rig.token(&alice).await.unwrap();
+    assert_eq!(rig.first_legs().len(), 1);
+    rig.world.clock.advance(Duration::from_secs(2));
+    rig.token(&alice).await.unwrap();
+    assert_eq!(rig.first_legs().len(), 2, "the ID token ended");
+    rig.signed_in("alice").await;
+    rig.token(&alice).await.unwrap();
+    assert_eq!(rig.first_legs().len(), 3, "a new login");
+}
+
+#[tokio::test]
+async fn a_connection_of_another_tenant_is_none() {
+    let other = Connection { tenant: "other".parse().unwrap(), ..id_jag("ledger") };
+    let rig = Rig::with(vec![other]).await;
+    let alice = rig.signed_in("alice").await;
+    assert_eq!(Rig::reason(rig.token(&alice).await), Reason::UpstreamUnavailable);
+    assert!(rig.first_legs().is_empty());
+}
+
+#[tokio::test]
 async fn d7_a_refused_token_is_had_anew_once_and_then_no_more() {
     let rig = Rig::new().await;
     let alice = rig.signed_in("alice").await;
@@ -292,6 +326,25 @@ async fn c4_r19_who_was_signed_out_is_given_no_token_and_none_stays_in_memory() 
     assert_eq!(refused.reason, Reason::SessionEnded);
     assert!(refused.words.contains("https://hub.example/login"), "{}", refused.words);
     rig.world.hub.exchange().sweep();
+    assert_eq!(rig.world.hub.exchange().kept_tokens(), 0);
+}
+
+#[tokio::test]
+async fn c4_who_is_signed_out_while_a_token_is_made_is_not_given_it() {
+    let rig = Rig::new().await;
+    let alice = rig.signed_in("alice").await;
+    let tables = &rig.world.tables;
+    tables.set_stalled(true);
+    let sign_out = async {
+        tables.until_handed_over(&[EventKind::TokenExchanged]).await;
+        let target =
+            Revoked::User { issuer: TestIssuer::ISSUER.parse().unwrap(), subject: "alice".parse().unwrap() };
+        drop(rig.world.hub.revocations().end(TenantId::single(), target, "operator"));
+        tables.set_stalled(false);
+    };
+    let (token, ()) = tokio::join!(rig.token(&alice), sign_out);
+    assert_eq!(Rig::reason(token), Reason::SessionEnded);
+    assert_eq!(rig.second_legs().len(), 1, "the server had given one");
     assert_eq!(rig.world.hub.exchange().kept_tokens(), 0);
 }
 

@@ -307,8 +307,10 @@ async fn code_injection_the_answer_to_another_browser_signs_nobody_in() {
     let of_mallory = logins.begin(Wanted::default()).await.unwrap();
     let of_alice = logins.begin(Wanted::default()).await.unwrap();
     let code = signing.at_provider(&of_mallory.to, "mallory");
+    let before = signing.world.endpoints.asked().len();
     assert!(logins.finish(code.as_bytes(), of_alice.cookie.expose()).await.is_err(), "login CSRF");
     assert!(logins.finish(code.as_bytes(), "").await.is_err());
+    assert_eq!(signing.world.endpoints.asked().len(), before, "the code was sent nowhere");
     // Mallory's code with the state of Alice's browser: the nonce in the ID token is another.
     let state = said(&of_alice.to)["state"].clone();
     let own = url::form_urlencoded::parse(code.as_bytes()).into_owned().map(|(name, value)| {
@@ -364,8 +366,51 @@ async fn of_two_who_refresh_at_once_only_one_gets_tokens() {
     let signing = Signing::new().await;
     signing.agent_token(&mut Browser::default(), "alice", "read").await;
     let first = signing.refresh_token();
-    let (one, two) = tokio::join!(signing.refresh(&first), signing.refresh(&first));
-    assert!(one.is_err() || two.is_err());
+    let tables = &signing.world.tables;
+    // Both have been found good before either is written.
+    tables.set_stalled(true);
+    let go_on = async {
+        tables.until_held_up().await;
+        tables.set_stalled(false);
+    };
+    let (one, two, ()) = tokio::join!(signing.refresh(&first), signing.refresh(&first), go_on);
+    assert_ne!(one.is_ok(), two.is_ok(), "{one:?} {two:?}");
+}
+
+#[tokio::test]
+async fn who_signs_out_while_an_agents_permission_is_written_gave_none_and_nothing_is_kept() {
+    let signing = Signing::new().await;
+    let alice = signed_in(&signing, "alice").await;
+    let page = consent(signing.authorize(&alice, &query(&[])).await);
+    let tables = &signing.world.tables;
+    tables.set_stalled(true);
+    let sign_out = async {
+        tables.until_held_up().await;
+        assert!(signing.world.hub.sign_out(alice.login.as_deref().unwrap(), "person"));
+        tables.set_stalled(false);
+    };
+    let (step, ()) = tokio::join!(signing.decide(&alice, &page.form, "read"), sign_out);
+    assert_eq!(said(&redirected(step))["error"], "login_required");
+    let nobody = || tables.access_rows().iter().all(|row| row.person().is_none());
+    signing.world.until("nothing is kept", nobody).await;
+}
+
+#[tokio::test]
+async fn c4_who_is_shut_out_while_their_sign_in_is_written_is_not_signed_in() {
+    let signing = Signing::new().await;
+    let user = signing.login_of(&signed_in(&signing, "alice").await).unwrap().user.clone();
+    let (logins, tables) = (signing.server().logins(), &signing.world.tables);
+    let departure = logins.begin(Wanted::default()).await.unwrap();
+    let back = signing.at_provider(&departure.to, "alice");
+    tables.set_stalled(true);
+    let shut_out = async {
+        tables.until_held_up().await;
+        drop(signing.world.hub.revocations().shut_out(&user, "operator"));
+        tables.set_stalled(false);
+    };
+    let (arrived, ()) = tokio::join!(logins.finish(back.as_bytes(), departure.cookie.expose()), shut_out);
+    assert!(arrived.is_err());
+    assert!(signing.world.hub.access().logins_of(&user).is_empty());
 }
 
 #[tokio::test]

@@ -316,6 +316,20 @@ async fn groups_that_change_are_seen_by_the_next_call() {
 }
 
 #[tokio::test]
+async fn while_the_provider_cannot_say_what_changed_nobody_is_let_in_by_what_it_said_before() {
+    let signing = Signing::new().await;
+    let world = &signing.world;
+    let mut alice = Browser::default();
+    let token = signing.agent_token(&mut alice, "alice", "read").await;
+    world.clock.advance(Duration::from_secs(2));
+    world.endpoints.answer(&format!("{}/token", TestIssuer::ISSUER), |_| (503, json!({})));
+    let changed = event(world, &format!("{CAEP}token-claims-change"), "alice");
+    world.hub.signals().pushed(&changed, None).await.unwrap();
+    assert_eq!(world.hub.authenticate(&Door::Mcp, &token).await.unwrap_err(), Denied::Refused);
+    assert!(signing.login_of(&alice).is_some(), "the provider may be asked again");
+}
+
+#[tokio::test]
 async fn where_the_provider_gave_no_refresh_token_changed_claims_end_the_login() {
     let signing = Signing::new().await;
     signing.without_refresh_token();

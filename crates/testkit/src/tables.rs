@@ -38,6 +38,8 @@ pub struct Memory {
     unreadable: AtomicBool,
     failures: Arc<AtomicUsize>,
     stalled: watch::Sender<bool>,
+    /// How many changes of access wait for a commit that does not return.
+    held_up: watch::Sender<usize>,
 }
 
 impl Default for Memory {
@@ -62,6 +64,7 @@ impl Default for Memory {
             unreadable: AtomicBool::default(),
             failures: Arc::default(),
             stalled: watch::Sender::new(false),
+            held_up: watch::Sender::new(0),
         }
     }
 }
@@ -112,6 +115,20 @@ impl Memory {
     /// From now on commits do not return, or they do again.
     pub fn set_stalled(&self, stalled: bool) {
         self.stalled.send_replace(stalled);
+    }
+
+    /// Waits until a login, grant or consent is about to be written and the commit does not return.
+    pub async fn until_held_up(&self) {
+        self.held_up.subscribe().wait_for(|count| *count > 0).await.unwrap();
+    }
+
+    pub(crate) async fn unstalled(&self) {
+        let mut stalled = self.stalled.subscribe();
+        if *stalled.borrow() {
+            self.held_up.send_modify(|count| *count += 1);
+            stalled.wait_for(|stalled| !*stalled).await.unwrap();
+            self.held_up.send_modify(|count| *count -= 1);
+        }
     }
 
     pub(crate) fn readable(&self) -> Result<(), StoreError> {

@@ -248,15 +248,23 @@ impl Access {
         let put = vec![AccessRecord::Grant(grant.clone())];
         self.table.change_access(AccessChange { put, remove, events, ..AccessChange::default() }).await?;
         let grant = Arc::new(grant);
-        let mut state = self.state();
-        for earlier in &earlier {
-            state.remove(&earlier.key());
-        }
-        // Signed out while it was written: then it is not in force, and the table is cleaned with the rest.
-        if state.login(&grant.login).is_none() {
+        let is_in = {
+            let mut state = self.state();
+            for earlier in &earlier {
+                state.remove(&earlier.key());
+            }
+            let is_in = state.login(&grant.login).is_some();
+            if is_in {
+                state.put_grant(Arc::clone(&grant));
+            }
+            is_in
+        };
+        // Signed out while it was written: not in force, and nothing is kept.
+        if !is_in {
+            let gone = AccessChange { remove: vec![grant.key()], ..AccessChange::default() };
+            self.table.change_access(gone).await?;
             return Err(AccessError::Ended);
         }
-        state.put_grant(Arc::clone(&grant));
         Ok(grant)
     }
 

@@ -56,6 +56,18 @@ pub fn as_client(client: ServerClient) -> Connection {
     Connection { way: Way::UserOauth { at: AtServer { client, ..at }, consent }, ..connection("ledger") }
 }
 
+/// With what the operator says themselves: the resource, and the scopes beyond which nothing is asked.
+pub fn pinned(resource: &str, scopes: &[&str]) -> Connection {
+    let Way::UserOauth { at, consent } = connection("ledger").way else { panic!("by consent") };
+    let consent = ConsentSettings { is_resource_pinned: true, are_scopes_pinned: true, ..consent };
+    Connection {
+        resource: resource.to_owned(),
+        scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        way: Way::UserOauth { at, consent },
+        ..connection("ledger")
+    }
+}
+
 pub fn metadata() -> Value {
     json!({
         "issuer": AS, "authorization_endpoint": format!("{AS}/authorize"), "token_endpoint": format!("{AS}/token"),
@@ -79,14 +91,12 @@ impl Rig {
     }
 
     pub async fn with(connection: Connection) -> Self {
-        let rig = Self::over(
-            World::exchanging_for(
-                World::sign_in(),
-                vec![connection],
-                vec![("ledger", FakeUpstream::with_tools(&["list"]))],
-            )
-            .await,
-        );
+        Self::with_all(vec![connection]).await
+    }
+
+    pub async fn with_all(connections: Vec<Connection>) -> Self {
+        let server = ("ledger", FakeUpstream::with_tools(&["list"]));
+        let rig = Self::over(World::exchanging_for(World::sign_in(), connections, vec![server]).await);
         rig.world.endpoints.publish(METADATA, metadata());
         rig.world.endpoints.answer(&format!("{AS}/revoke"), |_| (200, json!({})));
         rig

@@ -185,9 +185,12 @@ fn scope_widening_leg_2_takes_a_bearer_token_within_the_assertion_and_nothing_to
     let access = redeemed(&good).ok().unwrap();
     assert_eq!((access.token.expose().as_str(), access.expires_in), ("at", Some(Duration::from_secs(60))));
     assert_eq!(access.granted, Granted::Scopes(vec!["a".to_owned()]));
-    for (member, bad) in
-        [("token_type", json!("DPoP")), ("refresh_token", json!("r")), ("scope", json!("a b"))]
-    {
+    for (member, bad) in [
+        ("token_type", json!("DPoP")),
+        ("token_type", json!("N_A")),
+        ("refresh_token", json!("r")),
+        ("scope", json!("a b")),
+    ] {
         let mut body = good.clone();
         body[member] = bad;
         assert_eq!(redeemed(&body).err(), Some(ExchangeError::member(member)));

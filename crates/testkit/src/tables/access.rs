@@ -18,6 +18,7 @@ impl AccessTable for Memory {
     }
 
     async fn change_access(&self, change: AccessChange) -> Result<(), StoreError> {
+        self.unstalled().await;
         self.write(change.events)?;
         let mut rows = self.access.lock().unwrap();
         for key in change.remove {
