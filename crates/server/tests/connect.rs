@@ -8,7 +8,7 @@ mod consenting;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use common::{Doors, Reply};
+use common::{Doors, Reply, Stream};
 use consenting::{Rig, answer_to, asker};
 use deputy_core::Reason;
 use deputy_hub::ports::upstream::Failure;
@@ -151,4 +151,90 @@ async fn invariant_7_a_stranger_cannot_tell_a_server_from_none() {
     let cookie = rig.browser("alice").await;
     let missing = browse(&router, Some(&cookie), "GET", "/connect/none", "").await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+fn at(rig: &Rig, path: &str) -> Doors {
+    let router = router(&rig.world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
+    Doors { world: Arc::clone(&rig.world), router, path: path.to_owned() }
+}
+
+/// A session whose client can open addresses, and the id by which it was told to have its person connect the server.
+async fn elicited(doors: &Doors, subject: &str) -> (String, String) {
+    let session = doors.initialized_with(subject, &json!({"elicitation": {"url": {}}})).await;
+    let name = if doors.path == "/mcp" { "ledger__list" } else { "list" };
+    let call = json!({"name": name, "arguments": {}});
+    let told = doors.send(doors.legacy(subject, &session, &json!(1), "tools/call", &call)).await.json();
+    assert_eq!(told["error"]["code"], -32042, "{told}");
+    let elicitation = &told["error"]["data"]["elicitations"][0];
+    assert_eq!(elicitation["url"], consenting::PAGE);
+    (session, elicitation["elicitationId"].as_str().unwrap().to_owned())
+}
+
+const COMPLETE: &str = "notifications/elicitation/complete";
+
+/// The next word of that kind.
+async fn completed(stream: &mut Stream) -> Value {
+    loop {
+        let message = stream.message().await.expect("the stream ended");
+        if message["method"] == COMPLETE {
+            return message["params"]["elicitationId"].clone();
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_the_person_has_connected_the_server_the_legacy_client_that_was_told_to_ask_them_hears_of_it() {
+    for path in ["/mcp", "/s/ledger/mcp"] {
+        let rig = Rig::new().await;
+        let doors = at(&rig, path);
+        let (session, id) = elicited(&doors, "alice").await;
+        let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+        let login = rig.signed_in("alice").await;
+        rig.connected(&login).await;
+        assert_eq!(completed(&mut stream).await, id, "{path}");
+        let call = json!({"name": if path == "/mcp" { "ledger__list" } else { "list" }, "arguments": {}});
+        let done = doors.send(doors.legacy("alice", &session, &json!(2), "tools/call", &call)).await.json();
+        assert_eq!(done["result"]["content"][0]["text"], "list", "{path}: {done}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_connected_while_no_stream_was_open_is_told_once_on_the_next() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let (session, id) = elicited(&doors, "alice").await;
+    let login = rig.signed_in("alice").await;
+    rig.connected(&login).await;
+    let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+    assert_eq!(completed(&mut stream).await, id);
+    let mut again = doors.open(doors.within("GET", "alice", &session)).await;
+    doors.send(doors.within("DELETE", "alice", &session)).await;
+    while let Some(message) = again.message().await {
+        assert_ne!(message["method"], COMPLETE);
+    }
+}
+
+#[tokio::test]
+async fn invariant_13_nobody_else_hears_that_a_person_connected_a_server() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let (session, _) = elicited(&doors, "alice").await;
+    let (bobs, _) = elicited(&doors, "bob").await;
+    // Another conversation of the same client, which was told nothing.
+    let other = doors.initialized_with("alice", &json!({"elicitation": {"url": {}}})).await;
+    let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+    let mut silent = [("bob", &bobs), ("alice", &other)].map(|(subject, session)| (subject, session, None));
+    for (subject, session, stream) in &mut silent {
+        *stream = Some(doors.open(doors.within("GET", subject, session)).await);
+    }
+    let login = rig.signed_in("alice").await;
+    rig.connected(&login).await;
+    completed(&mut stream).await;
+    for (subject, session, stream) in silent {
+        doors.send(doors.within("DELETE", subject, session)).await;
+        let mut stream = stream.unwrap();
+        while let Some(message) = stream.message().await {
+            assert_ne!(message["method"], COMPLETE, "{subject}");
+        }
+    }
 }

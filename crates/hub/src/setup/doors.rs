@@ -293,6 +293,12 @@ impl Hub {
         Ok(server)
     }
 
+    /// When this person let the hub use a server in their name, last; `None`: they did not, or it has ended.
+    #[must_use]
+    pub fn connected_at(&self, user: &User, server: &SourceName) -> Option<Timestamp> {
+        self.access.consent(user, server).map(|consent| consent.given_at)
+    }
+
     /// Signs a person out at the hub, in the browser that shows this cookie: their agents' permissions of this login end too.
     pub fn sign_out(&self, cookie: &str, why: &str) -> bool {
         self.revocations.end_login(&Digest::of_bytes(cookie.as_bytes()), why)

@@ -10,7 +10,7 @@ use super::places::Place;
 use super::relay;
 use super::sessions::{Running, Session};
 use super::stream::{self, Outgoing, Source};
-use deputy_core::{Effect, Reason};
+use deputy_core::{Effect, Reason, SourceName, Timestamp};
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Wish};
@@ -63,6 +63,10 @@ pub(super) struct Held {
     /// Whether the connection can carry questions to the client.
     pub(super) takes_stream: bool,
     pub(super) renaming: Option<relay::Renaming>,
+    /// The server that it leads to, if it leads to one.
+    pub(super) server: Option<SourceName>,
+    /// When it came.
+    pub(super) began: Timestamp,
     /// How far the agent's permission would have to go, if that is why it ended.
     pub(super) needs: Arc<OnceLock<Effect>>,
     /// The span of the whole call, in however many rounds.
@@ -173,8 +177,10 @@ impl Held {
             // It ends once.
             let _ = self.needs.set(*needs);
         }
-        if let (Err(refused), Some(relay)) = (&done, &self.wish.relay)
-            && let Some(fault) = connecting::error(self.revision, connecting::can_open(relay), refused)
+        if let (Err(refused), Some(relay), Some(server)) = (&done, &self.wish.relay, &self.server)
+            && connecting::can_open(relay)
+            && let told = (server, self.began)
+            && let Some(fault) = connecting::error(&self.hub, &self.caller, &self.session, told, refused)
         {
             return raw(&fault.answering(Some(&self.id)).response());
         }
