@@ -17,10 +17,8 @@ use super::{ExchangeError, Granted};
 use crate::form::{Form, Parameters};
 use crate::login::CallbackError;
 use crate::pkce;
-use crate::token_response::{self, ResponseError, TokenResponse, TokenType};
+use crate::token_response::{TokenResponse, TokenType};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deputy_core::{Client, Issuer, Secret};
 use url::Url;
 
@@ -149,16 +147,9 @@ impl Consented {
     /// [`ExchangeError::Unusable`] names the member: another token type than `Bearer`, a token that is bound to a key of which
     /// we could not prove possession (`cnf`), more scopes than are pinned.
     pub fn read(body: &[u8], most: Option<&[String]>) -> Result<Self, ExchangeError> {
-        let members = token_response::object(body).map_err(ExchangeError::Unusable)?;
-        if members.get("cnf").is_some() {
-            return Err(ExchangeError::member("cnf"));
-        }
         let answer = TokenResponse::parse(body).map_err(ExchangeError::Unusable)?;
         if answer.token_type != TokenType::Bearer {
             return Err(ExchangeError::member("token_type"));
-        }
-        if is_bound(&answer.access_token) {
-            return Err(ExchangeError::Unusable(ResponseError::Member("cnf")));
         }
         if let (Some(most), Some(scopes)) = (most, &answer.scopes)
             && !is_subset(scopes, most)
@@ -175,18 +166,6 @@ impl Consented {
 #[must_use]
 pub fn give_back(token: &Secret<String>, kind: &str) -> Form {
     Form::new().with("token", token.expose().as_str()).with("token_type_hint", kind)
-}
-
-/// Whether a token that can be read says that it is bound to a key (RFC 7800).
-fn is_bound(token: &Secret<String>) -> bool {
-    let mut parts = token.expose().split('.');
-    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
-    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap_or_default();
-    claims.get("cnf").is_some()
 }
 
 /// An error code if it looks like one: a stranger may have written it.
