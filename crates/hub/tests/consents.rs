@@ -331,8 +331,8 @@ async fn a_session_that_ends_leaves_the_consent_and_its_person_can_end_it() {
         Revoked::User { issuer: TestIssuer::ISSUER.parse().unwrap(), subject: "alice".parse().unwrap() };
     rig.world.hub.revocations().end(TenantId::single(), target, "back_channel_logout").await.unwrap();
     assert!(rig.token(&asker("alice")).await.is_ok());
-    assert!(rig.desk().disconnect(&alice, &server()));
-    assert!(!rig.desk().disconnect(&alice, &server()));
+    assert!(rig.desk().disconnect(&alice.user, &server()));
+    assert!(!rig.desk().disconnect(&alice.user, &server()));
     assert_eq!(rig.token(&asker("alice")).await.unwrap_err().reason, Reason::ConsentRequired);
     // What is taken away is gone at once; its line comes as soon as it can be written.
     let lines = || rig.world.tables.of_kind(EventKind::ServerDisconnected).len();

@@ -238,3 +238,100 @@ async fn invariant_13_nobody_else_hears_that_a_person_connected_a_server() {
         }
     }
 }
+
+#[tokio::test]
+async fn when_a_server_is_connected_or_not_any_more_its_tools_are_told_as_changed() {
+    for path in ["/mcp", "/s/ledger/mcp"] {
+        let rig = Rig::new().await;
+        let doors = at(&rig, path);
+        let (session, _) = elicited(&doors, "alice").await;
+        let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+        let login = rig.signed_in("alice").await;
+        rig.connected(&login).await;
+        let changed = "notifications/tools/list_changed";
+        while stream.message().await.expect("the stream ended")["method"] != changed {}
+        assert!(rig.world.hub.disconnect(&login.user, &consenting::server()));
+        while stream.message().await.expect("the stream ended")["method"] != changed {}
+    }
+}
+
+/// What the list of tools at `/mcp` says is missing, and the answer to a call of a name of this source.
+async fn missing_and_called(doors: &Doors, source: &str) -> (Value, Value) {
+    let able = json!({"elicitation": {"url": {}}});
+    let meta = json!({"io.modelcontextprotocol/clientCapabilities": able});
+    let list = doors.send(doors.modern("alice", &json!(1), "tools/list", json!({}))).await.json();
+    let params = json!({"name": format!("{source}__list"), "arguments": {}, "_meta": meta});
+    let called = doors.send(doors.modern("alice", &json!(1), "tools/call", params)).await.json();
+    (list["result"]["_meta"]["dev.deputy/missing"].clone(), called)
+}
+
+async fn under(rig: &Rig, policy: &str) {
+    rig.world.hub.policies().reload(&[("p.cedar".to_owned(), policy.to_owned())]).await.unwrap();
+}
+
+#[tokio::test]
+async fn at_mcp_the_list_and_a_call_say_where_the_person_connects_a_server() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let (missing, called) = missing_and_called(&doors, "ledger").await;
+    assert_eq!(
+        (&missing[0]["source"], &missing[0]["reason"]),
+        (&json!("ledger"), &json!("consent_required"))
+    );
+    assert_eq!(missing[0]["url"], consenting::PAGE);
+    assert_eq!(
+        called["result"]["inputRequests"]["dev.deputy/connect"]["params"]["url"],
+        consenting::PAGE,
+        "{called}"
+    );
+}
+
+#[tokio::test]
+async fn who_may_use_a_tool_by_its_name_alone_is_told_where_to_connect_its_server() {
+    let rig = Rig::new().await;
+    under(&rig, "@id(\"one\") permit(principal, action, resource == Deputy::Tool::\"ledger__list\");").await;
+    let (missing, called) = missing_and_called(&at(&rig, "/mcp"), "ledger").await;
+    assert_eq!(missing[0]["url"], consenting::PAGE);
+    assert_eq!(called["result"]["resultType"], "input_required", "{called}");
+    let login = rig.signed_in("alice").await;
+    assert!(rig.world.hub.may_connect(&login, &consenting::server()));
+}
+
+#[tokio::test]
+async fn invariant_7_who_may_do_nothing_at_a_server_cannot_tell_that_it_waits_to_be_connected() {
+    let rig = Rig::new().await;
+    under(&rig, "@id(\"other\") permit(principal, action, resource) when { resource.source == \"crm\" };")
+        .await;
+    let doors = at(&rig, "/mcp");
+    let (missing, called) = missing_and_called(&doors, "ledger").await;
+    assert_eq!(missing, Value::Null);
+    assert_eq!(called, missing_and_called(&doors, "nothing").await.1);
+}
+
+async fn api(doors: &Doors, who: &str, method: &str, path: &str) -> Reply {
+    let token = doors.world.access_token(who, "/api");
+    let request = Request::builder().method(method).uri(path).header("host", "hub.example");
+    doors.send(request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_person_sees_and_ends_their_own_connections_over_the_api_and_nobody_elses() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let login = rig.signed_in("alice").await;
+    rig.connected(&login).await;
+    let shown = api(&doors, "alice", "GET", "/api/connections").await.json();
+    let one = &shown["connections"][0];
+    assert_eq!((&one["server"], &one["authorization_server"]), (&json!("ledger"), &json!(consenting::AS)));
+    assert_eq!((&one["resource"], &one["scopes"]), (&json!(consenting::SERVER), &json!(["read"])));
+    assert!(!shown.to_string().contains("canary"), "{shown}");
+    assert_eq!(api(&doors, "bob", "GET", "/api/connections").await.json(), json!({"connections": []}));
+    let path = "/api/connections/ledger";
+    assert_eq!(api(&doors, "bob", "DELETE", path).await.status, StatusCode::NOT_FOUND);
+    assert!(rig.token(&asker("alice")).await.is_ok());
+    assert_eq!(api(&doors, "alice", "DELETE", path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(api(&doors, "alice", "DELETE", path).await.status, StatusCode::NOT_FOUND);
+    assert!(rig.token(&asker("alice")).await.is_err());
+    let lines = || rig.world.tables.of_kind(deputy_core::EventKind::ServerDisconnected).len();
+    rig.world.until("recorded", || lines() == 1).await;
+}
