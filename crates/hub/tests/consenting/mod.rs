@@ -47,6 +47,7 @@ pub fn connection(server: &str) -> Connection {
                 authorization_endpoint: None,
                 is_resource_pinned: false,
                 are_scopes_pinned: false,
+                authorization_parameters: Vec::new(),
             },
         },
     }

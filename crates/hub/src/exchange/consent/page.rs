@@ -157,6 +157,7 @@ impl Exchange {
             resource: way.resource,
             issuer: at.issuer.clone(),
             names_issuer: way.metadata.is_some_and(|metadata| metadata.names_issuer()),
+            more: settings.authorization_parameters.clone(),
         };
         let (to, begun) = asking.begin(&way.endpoint).map_err(|error| failed(&Fault::Server(error)))?;
         let now = self.clock.elapsed();
