@@ -20,6 +20,8 @@ pub struct Relay {
     client: ClientSide,
     /// What the person said where the hub asked them to connect the server.
     connects: Option<bool>,
+    /// Whether nobody waits for its answer.
+    is_unattended: bool,
 }
 
 /// Why a request cannot be passed on.
@@ -54,7 +56,7 @@ impl Relay {
         let is_changed = ours::take_out(&mut params) || params.get("inputResponses").is_some();
         let connects = connect::take_answer(&mut params);
         let text = sent.filter(|_| !is_changed).map(ToOwned::to_owned);
-        Ok(Self { method: method.into(), params, text, client, connects })
+        Ok(Self { method: method.into(), params, text, client, connects, is_unattended: false })
     }
 
     /// The method, in the words of the modern era.
@@ -104,6 +106,20 @@ impl Relay {
         self.text = None;
         self.params.remove("requestState");
         self
+    }
+
+    /// The same, of the hub's own accord: nobody waits for its answer, so where a person would have to say yes first nobody is
+    /// asked, and it is refused.
+    #[must_use]
+    pub fn unattended(mut self) -> Self {
+        self.is_unattended = true;
+        self
+    }
+
+    /// Whether nobody waits for its answer.
+    #[must_use]
+    pub const fn is_unattended(&self) -> bool {
+        self.is_unattended
     }
 
     /// Whether the person was shown the hub's page for the server and did not decline, if the client says that it asked them.
