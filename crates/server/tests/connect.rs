@@ -335,3 +335,19 @@ async fn a_person_sees_and_ends_their_own_connections_over_the_api_and_nobody_el
     let lines = || rig.world.tables.of_kind(deputy_core::EventKind::ServerDisconnected).len();
     rig.world.until("recorded", || lines() == 1).await;
 }
+
+#[tokio::test]
+async fn an_address_that_a_server_of_a_later_revision_wants_opened_has_an_id_for_a_legacy_client() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let open = json!({"mode": "url", "url": "https://files.example/open", "message": "open it"});
+    let requests = json!({"k": {"method": "elicitation/create", "params": open}});
+    let asks = json!({"resultType": "input_required", "requestState": "s", "inputRequests": requests});
+    files.answers(move |_| Ok(result(&asks)));
+    let doors = Doors::before(&files, "/s/files/mcp").await;
+    let session = doors.initialized_with("alice", &json!({"elicitation": {"url": {}}})).await;
+    let call = json!({"name": "list", "arguments": {}});
+    let mut stream = doors.open(doors.legacy("alice", &session, &json!(1), "tools/call", &call)).await;
+    let asked = stream.message().await.unwrap();
+    assert_eq!((&asked["method"], &asked["params"]["url"]), (&json!("elicitation/create"), &open["url"]));
+    assert!(asked["params"]["elicitationId"].as_str().is_some_and(|id| !id.is_empty()), "{asked}");
+}

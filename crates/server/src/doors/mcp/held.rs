@@ -10,6 +10,7 @@ use super::places::Place;
 use super::relay;
 use super::sessions::{Running, Session};
 use super::stream::{self, Outgoing, Source};
+use deputy_core::id::random_hex;
 use deputy_core::{Effect, Reason, SourceName, Timestamp};
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::traces::Served;
@@ -34,6 +35,15 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(600);
 fn is_by_url(params: Option<&RawValue>) -> bool {
     let params = params.and_then(|params| Object::parse(params).ok()).unwrap_or_default();
     params.read::<String>("mode").as_deref() == Some("url")
+}
+
+/// An address that the client is to open, with the id that its revision wants and later ones do not have.
+fn identified(params: &RawValue) -> Option<Box<RawValue>> {
+    let mut members = Object::parse(params).ok()?;
+    if members.get("elicitationId").is_none() {
+        members.set("elicitationId", raw(&random_hex().ok()?));
+    }
+    Some(members.to_raw())
 }
 
 /// What the connection is told.
@@ -242,6 +252,8 @@ impl Held {
             let (id, answer) =
                 self.session.asked.begin().ok_or_else(|| refused("too many questions are open"))?;
             // A connection that is gone cannot be asked.
+            let with_id = params.filter(|params| is_by_url(Some(params))).and_then(identified);
+            let params = with_id.as_deref().or(params);
             let sent = steps.send(Step::Asks(asking(Some(&id), &method, params))).await;
             sent.map_err(|_| refused("its connection is gone"))?;
             open.push((key.to_owned(), method, answer));
