@@ -218,7 +218,13 @@ fn connection(server: &Server, own: &settings::Exchange) -> Result<Connection, S
                 token_endpoint,
             }
         }
-        ExchangeWay::UserOauth { authorization_server, authorization_endpoint, client, pinned } => {
+        ExchangeWay::UserOauth {
+            authorization_server,
+            authorization_endpoint,
+            authorization_parameters,
+            client,
+            pinned,
+        } => {
             let client = match client {
                 UserClient::OwnDocument => ServerClient::OwnDocument,
                 UserClient::SelfRegistered => ServerClient::SelfRegistered,
@@ -234,6 +240,7 @@ fn connection(server: &Server, own: &settings::Exchange) -> Result<Connection, S
                 authorization_endpoint: authorization_endpoint.clone(),
                 is_resource_pinned: pinned.resource,
                 are_scopes_pinned: pinned.scopes,
+                authorization_parameters: authorization_parameters.clone(),
             };
             exchange::Way::UserOauth { at, consent }
         }

@@ -238,6 +238,7 @@ impl Corridor {
                 .refuse_call(&caller, &call, Refused::because(Reason::ArgumentsInvalid, wrong))
                 .await);
         }
+        let may_ask = !wish.relay.as_ref().is_some_and(|relay| relay.is_unattended());
         let (caller, passing) = match (server, wish.relay) {
             (Some(server), relay) => self.passing(caller, &call, server, relay).await?,
             (None, _) => (caller, None),
@@ -255,7 +256,7 @@ impl Corridor {
         if caller.expires_at() <= self.clock.now() {
             return Err(self.refuse_call(&caller, &call, Refused::new(Reason::GrantExpired)).await);
         }
-        let decided = self.authorize(caller, call, slot.as_ref(), trace, cancel).await;
+        let decided = self.authorize(caller, call, (may_ask, slot.as_ref()), trace, cancel).await;
         // Only a call that waits for a person keeps the others of its batch waiting.
         if let Some(slot) = slot.filter(|_| !asked && !matches!(decided, Err(Stop::Parked(_)))) {
             slot.settle();
@@ -270,14 +271,14 @@ impl Corridor {
         &self,
         caller: Caller,
         call: Call,
-        slot: Option<&Slot>,
+        (may_ask, slot): (bool, Option<&Slot>),
         trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<Authorized<Caller>, Stop> {
         let authorized = match self.engine.decide(caller, call, self.clock.now()) {
             Ok(authorized) => authorized,
             Err(refusal) if refusal.verdict == Verdict::Ask => {
-                Box::pin(self.ask(*refusal, slot, trace, cancel)).await?
+                Box::pin(self.ask(*refusal, (may_ask, slot), trace, cancel)).await?
             }
             Err(refusal) => return Err(self.stop(&refusal).await),
         };

@@ -21,6 +21,8 @@ pub struct Relay {
     client: ClientSide,
     /// What the person said where the hub asked them to connect the server.
     connects: Option<bool>,
+    /// Whether nobody waits for its answer.
+    is_unattended: bool,
 }
 
 /// Why a request cannot be passed on.
@@ -55,7 +57,14 @@ impl Relay {
         let is_changed = ours::take_out(&mut params) || params.get("inputResponses").is_some();
         let connects = connect::take_answer(&mut params);
         let text = sent.filter(|_| !is_changed).map(|sent| sent.to_owned().into());
-        Ok(Self { method: method.into(), params: Arc::new(params), text, client, connects })
+        Ok(Self {
+            method: method.into(),
+            params: Arc::new(params),
+            text,
+            client,
+            connects,
+            is_unattended: false,
+        })
     }
 
     /// The method, in the words of the modern era.
@@ -105,6 +114,20 @@ impl Relay {
         self.text = None;
         Arc::make_mut(&mut self.params).remove("requestState");
         self
+    }
+
+    /// The same, of the hub's own accord: nobody waits for its answer, so where a person would have to say yes first nobody is
+    /// asked, and it is refused.
+    #[must_use]
+    pub fn unattended(mut self) -> Self {
+        self.is_unattended = true;
+        self
+    }
+
+    /// Whether nobody waits for its answer.
+    #[must_use]
+    pub const fn is_unattended(&self) -> bool {
+        self.is_unattended
     }
 
     /// Whether the person was shown the hub's page for the server and did not decline, if the client says that it asked them.

@@ -414,10 +414,36 @@ async fn a_session_that_ends_leaves_the_consent_and_its_person_can_end_it() {
         Revoked::User { issuer: TestIssuer::ISSUER.parse().unwrap(), subject: "alice".parse().unwrap() };
     rig.world.hub.revocations().end(TenantId::single(), target, "back_channel_logout").await.unwrap();
     assert!(rig.token(&asker("alice")).await.is_ok());
-    assert!(rig.desk().disconnect(&alice, &server()));
-    assert!(!rig.desk().disconnect(&alice, &server()));
+    assert!(rig.desk().disconnect(&alice.user, &server()));
+    assert!(!rig.desk().disconnect(&alice.user, &server()));
     assert_eq!(rig.token(&asker("alice")).await.unwrap_err().reason, Reason::ConsentRequired);
     // What is taken away is gone at once; its line comes as soon as it can be written.
     let lines = || rig.world.tables.of_kind(EventKind::ServerDisconnected).len();
     rig.world.until("recorded", || lines() == 1).await;
+}
+
+#[tokio::test]
+async fn what_an_authorization_server_wants_beyond_the_standard_is_said_and_changes_nothing_else() {
+    let mut own = connection("ledger");
+    let deputy_hub::exchange::Way::UserOauth { consent, .. } = &mut own.way else { panic!("by consent") };
+    let more = [("access_type", "offline"), ("prompt", "consent")];
+    consent.authorization_parameters = more.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let rig = Rig::with(own).await;
+    let alice = rig.signed_in("alice").await;
+    let to = rig.connected(&alice).await;
+    for (name, value) in more {
+        assert_eq!(parameter(&to, name).as_deref(), Some(value));
+    }
+    assert_eq!(parameter(&to, "redirect_uri").as_deref(), Some(CALLBACK));
+    assert!(rig.token(&asker("alice")).await.is_ok());
+}
+
+#[tokio::test]
+async fn nobody_says_a_reserved_parameter_in_the_hubs_place() {
+    let mut own = connection("ledger");
+    let deputy_hub::exchange::Way::UserOauth { consent, .. } = &mut own.way else { panic!("by consent") };
+    consent.authorization_parameters = vec![("state".to_owned(), "known".to_owned())];
+    let rig = Rig::with(own).await;
+    let alice = rig.signed_in("alice").await;
+    assert!(rig.depart(&alice).await.is_err());
 }

@@ -38,6 +38,12 @@ impl Engine {
         self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The own names of tools that some policy is about: what may be asked of a source before any tool of it is known.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.set().parsed().slices.names().map(str::to_owned).collect()
+    }
+
     /// May this caller make this call now?
     ///
     /// Cedar is asked without an approval first. If it says no, it is asked with one: if it then says yes, the caller's

@@ -78,6 +78,11 @@ impl Slices {
         Ok(Self { by_name: by_name.collect::<Result<_, Box<PolicySetError>>>()?, others: slice(None)? })
     }
 
+    /// The names of tools that some policy is about.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
     /// The policies to ask about a tool of this name.
     pub(crate) fn about(&self, name: &str) -> &Slice {
         self.by_name.get(name).unwrap_or(&self.others)

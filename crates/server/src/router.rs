@@ -3,8 +3,8 @@
 use crate::caller::{Guard, require};
 use crate::doors::tab::TabDoor;
 use crate::doors::{
-    approvals, connect, definitions, grants, health, login, mcp, oauth, sdk, signals, standing, switches,
-    tab, tickets, well_known,
+    approvals, connect, connections, definitions, grants, health, login, mcp, oauth, sdk, signals, standing,
+    switches, tab, tickets, well_known,
 };
 use crate::house::House;
 use crate::layers::{self, Crowd, Hosts, SMALL_BODY_BYTES};
@@ -67,6 +67,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/definitions/{hash}", Who::Caller("api")),
     route("GET", "/api/grants", Who::Caller("api")),
     route("DELETE", "/api/grants/{id}", Who::Caller("api")),
+    route("GET", "/api/connections", Who::Caller("api")),
+    route("DELETE", "/api/connections/{server}", Who::Caller("api")),
     route("GET", "/login", Who::Anybody("a person signs in here; without a cookie nothing is told")),
     route("GET", "/login/start", Who::Anybody("on the way to the identity provider")),
     route(
@@ -152,6 +154,8 @@ pub fn router(hub: &Arc<Hub>, hosts: Hosts) -> House {
         .route("/api/switches/{id}", delete(switches::release))
         .route("/api/grants", get(grants::list))
         .route("/api/grants/{id}", delete(grants::end))
+        .route("/api/connections", get(connections::list))
+        .route("/api/connections/{server}", delete(connections::end))
         .route("/api/definitions", get(definitions::list))
         .route("/api/definitions/{hash}", post(definitions::decide))
         .with_state(Arc::clone(hub))

@@ -7,7 +7,7 @@ mod common;
 mod consenting;
 
 use axum::body::{Body, to_bytes};
-use common::{Doors, Reply};
+use common::{Doors, Reply, Stream};
 use consenting::{Rig, answer_to, asker};
 use deputy_core::Reason;
 use deputy_hub::ports::upstream::Failure;
@@ -150,4 +150,203 @@ async fn invariant_7_a_stranger_cannot_tell_a_server_from_none() {
     let cookie = rig.browser("alice").await;
     let missing = browse(&router, Some(&cookie), "GET", "/connect/none", "").await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+fn at(rig: &Rig, path: &str) -> Doors {
+    let router = router(&rig.world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
+    Doors { world: Arc::clone(&rig.world), router, path: path.to_owned() }
+}
+
+/// A session whose client can open addresses, and the id by which it was told to have its person connect the server.
+async fn elicited(doors: &Doors, subject: &str) -> (String, String) {
+    let session = doors.initialized_with(subject, &json!({"elicitation": {"url": {}}})).await;
+    let name = if doors.path == "/mcp" { "ledger__list" } else { "list" };
+    let call = json!({"name": name, "arguments": {}});
+    let told = doors.send(doors.legacy(subject, &session, &json!(1), "tools/call", &call)).await.json();
+    assert_eq!(told["error"]["code"], -32042, "{told}");
+    let elicitation = &told["error"]["data"]["elicitations"][0];
+    assert_eq!(elicitation["url"], consenting::PAGE);
+    (session, elicitation["elicitationId"].as_str().unwrap().to_owned())
+}
+
+const COMPLETE: &str = "notifications/elicitation/complete";
+
+/// The next word of that kind.
+async fn completed(stream: &mut Stream) -> Value {
+    loop {
+        let message = stream.message().await.expect("the stream ended");
+        if message["method"] == COMPLETE {
+            return message["params"]["elicitationId"].clone();
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_the_person_has_connected_the_server_the_legacy_client_that_was_told_to_ask_them_hears_of_it() {
+    for path in ["/mcp", "/s/ledger/mcp"] {
+        let rig = Rig::new().await;
+        let doors = at(&rig, path);
+        let (session, id) = elicited(&doors, "alice").await;
+        let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+        let login = rig.signed_in("alice").await;
+        rig.connected(&login).await;
+        assert_eq!(completed(&mut stream).await, id, "{path}");
+        let call = json!({"name": if path == "/mcp" { "ledger__list" } else { "list" }, "arguments": {}});
+        let done = doors.send(doors.legacy("alice", &session, &json!(2), "tools/call", &call)).await.json();
+        assert_eq!(done["result"]["content"][0]["text"], "list", "{path}: {done}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_connected_while_no_stream_was_open_is_told_once_on_the_next() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let (session, id) = elicited(&doors, "alice").await;
+    let login = rig.signed_in("alice").await;
+    rig.connected(&login).await;
+    let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+    assert_eq!(completed(&mut stream).await, id);
+    let mut again = doors.open(doors.within("GET", "alice", &session)).await;
+    doors.send(doors.within("DELETE", "alice", &session)).await;
+    while let Some(message) = again.message().await {
+        assert_ne!(message["method"], COMPLETE);
+    }
+}
+
+#[tokio::test]
+async fn invariant_13_nobody_else_hears_that_a_person_connected_a_server() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let (session, _) = elicited(&doors, "alice").await;
+    let (bobs, _) = elicited(&doors, "bob").await;
+    // Another conversation of the same client, which was told nothing.
+    let other = doors.initialized_with("alice", &json!({"elicitation": {"url": {}}})).await;
+    let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+    let mut silent = [("bob", &bobs), ("alice", &other)].map(|(subject, session)| (subject, session, None));
+    for (subject, session, stream) in &mut silent {
+        *stream = Some(doors.open(doors.within("GET", subject, session)).await);
+    }
+    let login = rig.signed_in("alice").await;
+    rig.connected(&login).await;
+    completed(&mut stream).await;
+    for (subject, session, stream) in silent {
+        doors.send(doors.within("DELETE", subject, session)).await;
+        let mut stream = stream.unwrap();
+        while let Some(message) = stream.message().await {
+            assert_ne!(message["method"], COMPLETE, "{subject}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_a_server_is_connected_or_not_any_more_its_tools_are_told_as_changed() {
+    for path in ["/mcp", "/s/ledger/mcp"] {
+        let rig = Rig::new().await;
+        let doors = at(&rig, path);
+        let (session, _) = elicited(&doors, "alice").await;
+        let mut stream = doors.open(doors.within("GET", "alice", &session)).await;
+        let login = rig.signed_in("alice").await;
+        rig.connected(&login).await;
+        let changed = "notifications/tools/list_changed";
+        while stream.message().await.expect("the stream ended")["method"] != changed {}
+        assert!(rig.world.hub.disconnect(&login.user, &consenting::server()));
+        while stream.message().await.expect("the stream ended")["method"] != changed {}
+    }
+}
+
+/// What the list of tools at `/mcp` says is missing, and the answer to a call of a name of this source.
+async fn missing_and_called(doors: &Doors, source: &str) -> (Value, Value) {
+    let able = json!({"elicitation": {"url": {}}});
+    let meta = json!({"io.modelcontextprotocol/clientCapabilities": able});
+    let list = doors.send(doors.modern("alice", &json!(1), "tools/list", json!({}))).await.json();
+    let params = json!({"name": format!("{source}__list"), "arguments": {}, "_meta": meta});
+    let called = doors.send(doors.modern("alice", &json!(1), "tools/call", params)).await.json();
+    (list["result"]["_meta"]["dev.deputy/missing"].clone(), called)
+}
+
+async fn under(rig: &Rig, policy: &str) {
+    rig.world.hub.policies().reload(&[("p.cedar".to_owned(), policy.to_owned())]).await.unwrap();
+}
+
+#[tokio::test]
+async fn at_mcp_the_list_and_a_call_say_where_the_person_connects_a_server() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let (missing, called) = missing_and_called(&doors, "ledger").await;
+    assert_eq!(
+        (&missing[0]["source"], &missing[0]["reason"]),
+        (&json!("ledger"), &json!("consent_required"))
+    );
+    assert_eq!(missing[0]["url"], consenting::PAGE);
+    assert_eq!(
+        called["result"]["inputRequests"]["dev.deputy/connect"]["params"]["url"],
+        consenting::PAGE,
+        "{called}"
+    );
+}
+
+#[tokio::test]
+async fn who_may_use_a_tool_by_its_name_alone_is_told_where_to_connect_its_server() {
+    let rig = Rig::new().await;
+    under(&rig, "@id(\"one\") permit(principal, action, resource == Deputy::Tool::\"ledger__list\");").await;
+    let (missing, called) = missing_and_called(&at(&rig, "/mcp"), "ledger").await;
+    assert_eq!(missing[0]["url"], consenting::PAGE);
+    assert_eq!(called["result"]["resultType"], "input_required", "{called}");
+    let login = rig.signed_in("alice").await;
+    assert!(rig.world.hub.may_connect(&login, &consenting::server()));
+}
+
+#[tokio::test]
+async fn invariant_7_who_may_do_nothing_at_a_server_cannot_tell_that_it_waits_to_be_connected() {
+    let rig = Rig::new().await;
+    under(&rig, "@id(\"other\") permit(principal, action, resource) when { resource.source == \"crm\" };")
+        .await;
+    let doors = at(&rig, "/mcp");
+    let (missing, called) = missing_and_called(&doors, "ledger").await;
+    assert_eq!(missing, Value::Null);
+    assert_eq!(called, missing_and_called(&doors, "nothing").await.1);
+}
+
+async fn api(doors: &Doors, who: &str, method: &str, path: &str) -> Reply {
+    let token = doors.world.access_token(who, "/api");
+    let request = Request::builder().method(method).uri(path).header("host", "hub.example");
+    doors.send(request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_person_sees_and_ends_their_own_connections_over_the_api_and_nobody_elses() {
+    let rig = Rig::new().await;
+    let doors = at(&rig, "/mcp");
+    let login = rig.signed_in("alice").await;
+    rig.connected(&login).await;
+    let shown = api(&doors, "alice", "GET", "/api/connections").await.json();
+    let one = &shown["connections"][0];
+    assert_eq!((&one["server"], &one["authorization_server"]), (&json!("ledger"), &json!(consenting::AS)));
+    assert_eq!((&one["resource"], &one["scopes"]), (&json!(consenting::SERVER), &json!(["read"])));
+    assert!(!shown.to_string().contains("canary"), "{shown}");
+    assert_eq!(api(&doors, "bob", "GET", "/api/connections").await.json(), json!({"connections": []}));
+    let path = "/api/connections/ledger";
+    assert_eq!(api(&doors, "bob", "DELETE", path).await.status, StatusCode::NOT_FOUND);
+    assert!(rig.token(&asker("alice")).await.is_ok());
+    assert_eq!(api(&doors, "alice", "DELETE", path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(api(&doors, "alice", "DELETE", path).await.status, StatusCode::NOT_FOUND);
+    assert!(rig.token(&asker("alice")).await.is_err());
+    let lines = || rig.world.tables.of_kind(deputy_core::EventKind::ServerDisconnected).len();
+    rig.world.until("recorded", || lines() == 1).await;
+}
+
+#[tokio::test]
+async fn an_address_that_a_server_of_a_later_revision_wants_opened_has_an_id_for_a_legacy_client() {
+    let files = FakeUpstream::with_tools(&["list"]);
+    let open = json!({"mode": "url", "url": "https://files.example/open", "message": "open it"});
+    let requests = json!({"k": {"method": "elicitation/create", "params": open}});
+    let asks = json!({"resultType": "input_required", "requestState": "s", "inputRequests": requests});
+    files.answers(move |_| Ok(result(&asks)));
+    let doors = Doors::before(&files, "/s/files/mcp").await;
+    let session = doors.initialized_with("alice", &json!({"elicitation": {"url": {}}})).await;
+    let call = json!({"name": "list", "arguments": {}});
+    let mut stream = doors.open(doors.legacy("alice", &session, &json!(1), "tools/call", &call)).await;
+    let asked = stream.message().await.unwrap();
+    assert_eq!((&asked["method"], &asked["params"]["url"]), (&json!("elicitation/create"), &open["url"]));
+    assert!(asked["params"]["elicitationId"].as_str().is_some_and(|id| !id.is_empty()), "{asked}");
 }

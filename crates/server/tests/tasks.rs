@@ -246,22 +246,28 @@ async fn rule_14_a_task_that_a_switch_or_the_policy_takes_away_is_silent() {
 }
 
 #[tokio::test]
-async fn rule_14_where_a_person_has_to_say_yes_each_time_they_are_asked_once_and_nothing_is_told() {
+async fn rule_14_where_a_person_would_have_to_say_yes_nobody_is_asked_and_the_task_is_heard_of_later() {
     let files = server();
     let doors = Doors::before(&files, "/s/files/mcp").await;
-    let policy = r#"@id("p") permit(principal, action, resource)
+    let asks = r#"@id("p") permit(principal, action, resource)
         when { resource.name != "tasks/get" || context.approved };"#;
-    doors.world.hub.policies().reload(&[("all.cedar".to_owned(), policy.to_owned())]).await.unwrap();
+    let reload = async |text: &str| {
+        doors.world.hub.policies().reload(&[("all.cedar".to_owned(), text.to_owned())]).await.unwrap();
+    };
+    reload(asks).await;
     let (mut stream, _) = listens(&doors, "alice", &["own-1"]).await;
-    for _ in 0..3 {
+    let refused = || doors.world.tables.of_kind(EventKind::Refusal).len();
+    for round in 1..=3 {
         files.task_changed("own-1");
-        doors.world.until("nobody listens to the task", || files.task_listeners("own-1") == 0).await;
+        doors.world.until("it is refused", || refused() == round).await;
     }
     let person = doors.world.person("alice").await;
-    assert_eq!(doors.world.hub.approvals().pending(&person).await.unwrap().len(), 1);
-    files.set_tools(Vec::new());
-    assert_eq!(stream.message().await.unwrap()["method"], "notifications/tools/list_changed");
+    assert_eq!(doors.world.hub.approvals().pending(&person).await.unwrap().len(), 0);
     assert!(asked(&files, "tasks/get").is_empty());
+    assert_eq!(files.task_listeners("own-1"), 1);
+    reload(r#"@id("p") permit(principal, action, resource);"#).await;
+    files.task_changed("own-1");
+    assert_eq!(stream.message().await.unwrap()["method"], "notifications/tasks");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn traced() -> Traced {
     let tracing = Some(spans.tracing(Sample::ALL));
     let world = World::traced(permit_all(), ("files", Arc::clone(&files)), tracing).await;
     let router = router(&world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
-    Traced { doors: Doors { world, router, path: PATH.to_owned() }, spans, files }
+    Traced { doors: Doors { world: Arc::new(world), router, path: PATH.to_owned() }, spans, files }
 }
 
 impl Traced {

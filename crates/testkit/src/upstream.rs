@@ -30,7 +30,10 @@ pub struct FakeUpstream {
     ttl_ms: AtomicU64,
     listed: AtomicU64,
     health: Mutex<Health>,
+    refuses: Mutex<Option<Arc<Refuse>>>,
 }
+
+type Refuse = dyn Fn(&Ask) -> Option<Failure> + Send + Sync;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -73,6 +76,7 @@ impl FakeUpstream {
                 last_error: None,
                 starts: 0,
             }),
+            refuses: Mutex::default(),
         })
     }
 
@@ -94,6 +98,11 @@ impl FakeUpstream {
     /// From now on it answers so, to everything but lists of tools and `server/discover`.
     pub fn answers(&self, answer: impl Fn(&Ask) -> Result<Reply, Failure> + Send + Sync + 'static) {
         *lock(&self.answer) = Arc::new(answer);
+    }
+
+    /// From now on this is asked before anything is sent to it, lists too.
+    pub fn refuses(&self, refuse: impl Fn(&Ask) -> Option<Failure> + Send + Sync + 'static) {
+        *lock(&self.refuses) = Some(Arc::new(refuse));
     }
 
     /// From now on it tells this before each answer.
@@ -181,6 +190,10 @@ impl Upstream for FakeUpstream {
     ) -> Result<Reply, Failure> {
         if self.down.load(Ordering::SeqCst) {
             return Err(Failure::NotSent("it cannot be reached".to_owned()));
+        }
+        let refuses = lock(&self.refuses).clone();
+        if let Some(failure) = refuses.and_then(|refuses| refuses(&ask)) {
+            return Err(failure);
         }
         match ask.method.as_str() {
             "server/discover" => {

@@ -138,6 +138,8 @@ pub enum ExchangeWay {
         authorization_server: Issuer,
         /// Where people consent, if that is pinned.
         authorization_endpoint: Option<Url>,
+        /// What they want to be told beyond the standard when somebody is sent there.
+        authorization_parameters: Vec<(String, String)>,
         /// The hub there.
         client: UserClient,
         /// What the file itself says.

@@ -230,6 +230,7 @@ fn no_setting_turns_verification_policy_or_audit_off() {
             "authorization_server",
             "token_endpoint",
             "authorization_endpoint",
+            "authorization_parameters",
             "resource",
             "scopes",
             "unasked_scopes",

@@ -59,11 +59,12 @@ impl Corridor {
         Err(self.refuse_call(&caller, call, refused).await)
     }
 
-    /// A person has to say yes: one may have, to calls of this kind or to exactly this; else one is asked.
+    /// A person has to say yes: one may have, to calls of this kind or to exactly this; else one is asked, if somebody waits for
+    /// the answer.
     pub(super) async fn ask(
         &self,
         refusal: Refusal<Caller>,
-        slot: Option<&Slot>,
+        (may_ask, slot): (bool, Option<&Slot>),
         trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<Authorized<Caller>, Stop> {
@@ -71,6 +72,9 @@ impl Corridor {
             Ok(authorized) => return Ok(authorized),
             Err(refusal) => refusal,
         };
+        if !may_ask {
+            return Err(self.stop(&refusal).await);
+        }
         match self.approvals.ask(&refusal, slot).await {
             Ok(Asked::Waiting { id, expires_at }) => {
                 Err(Stop::Parked(CallEvent::Parked { approval: id, expires_at }))

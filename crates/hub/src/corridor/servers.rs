@@ -10,7 +10,7 @@ use crate::ports::upstream::Reply;
 use crate::relay::Relay;
 use crate::servers::{Freshness, Server};
 use crate::traces::Trace;
-use deputy_core::{Call, Facts as _, GrantId, Outcome, PublicName, Reason, ToolName};
+use deputy_core::{Call, Facts, GrantId, Outcome, PublicName, Reason, Tool, ToolName};
 use deputy_policy::Authorized;
 use deputy_protocol::jsonrpc::code;
 use deputy_protocol::relay::{Object, raw};
@@ -55,6 +55,15 @@ impl Corridor {
         }
     }
 
+    /// Whether policy could let somebody do anything at a server: who may nothing there is not told that they could connect it,
+    /// for that would tell them that there is one (invariant 7).
+    pub(crate) fn might_use<C: Facts>(&self, who: &C, server: &Server) -> bool {
+        let mut sight = self.engine.sight(who, self.clock.now());
+        let mut shows = |tool: &Tool| sight.of(tool).is_visible();
+        self.servers.known_to_anybody(&server.name).iter().any(|tool| shows(tool))
+            || server.unlisted(&self.engine.names()).iter().any(shows)
+    }
+
     /// From a name to a server's tool, or to one of its other methods.
     pub(super) async fn resolve_in(
         &self,
@@ -81,6 +90,9 @@ impl Corridor {
         for freshness in [Freshness::Lately, Freshness::Now] {
             let tools = match self.servers.tools(&reach, server, freshness).await {
                 Ok(tools) => tools,
+                Err(Refused { open: Some(_), .. }) if !self.might_use(caller, server) => {
+                    return Resolution::Refused(Refused::new(Reason::ToolUnknown));
+                }
                 Err(refused) => return Resolution::Refused(refused),
             };
             if let Some(offered) = tools.tools.iter().find(|one| means(&one.offer.definition.name)) {

@@ -95,6 +95,8 @@ pub struct ConsentSettings {
     pub is_resource_pinned: bool,
     /// Whether [`Connection::scopes`] were written down; else the server's challenge says which, or its metadata.
     pub are_scopes_pinned: bool,
+    /// What its authorization server wants to be told beyond the standard when a person is sent there.
+    pub authorization_parameters: Vec<(String, String)>,
 }
 
 /// The hub as a client of an authorization server.

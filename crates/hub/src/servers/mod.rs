@@ -114,19 +114,24 @@ impl Server {
         })
     }
 
-    /// What can be asked about before any tool of it is known: the methods that read, and the tools that the operator classed.
-    pub(crate) fn unlisted(&self) -> Vec<Tool> {
+    /// What can be asked about before any tool of it is known: the methods that read, the tools that the operator classed, and
+    /// those of these names, as reading and as unknown.
+    pub(crate) fn unlisted(&self, names: &[String]) -> Vec<Tool> {
         let methods = READS.iter().filter_map(|method| self.method(method));
         let read = self.method("resources/read");
-        let classed =
-            self.classes.iter().filter(|(name, _)| !name.is_method()).filter_map(|(name, class)| {
-                let read = read.as_ref()?;
-                let definition =
-                    Definition { name: name.clone(), kind: ToolKind::Server, ..(*read.definition).clone() };
-                let hash = definition.hash(&self.origin).ok()?;
-                Some(Tool { hash, definition: Arc::new(definition), class: *class, ..read.clone() })
-            });
-        methods.chain(classed).collect()
+        let named = |name: &ToolName, class: Class| {
+            let read = read.as_ref()?;
+            let definition =
+                Definition { name: name.clone(), kind: ToolKind::Server, ..(*read.definition).clone() };
+            let hash = definition.hash(&self.origin).ok()?;
+            Some(Tool { hash, definition: Arc::new(definition), class, ..read.clone() })
+        };
+        let classed = self.classes.iter().filter(|(name, _)| !name.is_method());
+        let classed = classed.filter_map(|(name, class)| named(name, *class));
+        let names = names.iter().filter_map(|name| ToolName::new(name.clone()).ok());
+        let names = names.filter(|name| !name.is_method() && !self.classes.contains_key(name));
+        let spoken_of = names.flat_map(|name| [Class::READ, Class::UNKNOWN].map(|class| named(&name, class)));
+        methods.chain(classed).chain(spoken_of.flatten()).collect()
     }
 
     fn ask(&self, reach: &Reach, method: &str, params: Option<Box<RawValue>>, client: ClientSide) -> Ask {

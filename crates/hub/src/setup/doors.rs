@@ -73,6 +73,22 @@ impl Hub {
         listed
     }
 
+    /// Asks every server of the caller's for its tools; those that do not answer, and why. One that this person would have to
+    /// connect first is among them only if policy could let them use it then, and their agent's permission has it
+    /// (invariant 7).
+    pub async fn refresh(&self, reach: &Reach, within: Duration) -> Vec<(SourceName, Refused)> {
+        let mut missing = self.servers.refresh(reach, within).await;
+        missing.retain(|(source, refused)| refused.open.is_none() || self.may_hear_of(reach, source));
+        missing
+    }
+
+    /// Whether this caller may hear that there is a server.
+    pub(super) fn may_hear_of(&self, reach: &Reach, source: &SourceName) -> bool {
+        let server = self.servers.of(&reach.user().tenant, source);
+        let caller = reach.caller();
+        server.is_some_and(|server| caller.reaches(source) && self.corridor.might_use(caller, server))
+    }
+
     /// What this caller could call of a server, as the server says it; policy has been asked about each.
     ///
     /// # Errors
@@ -297,6 +313,23 @@ impl Hub {
             self.tabs.bump(&login.user);
         }
         Ok(server)
+    }
+
+    /// A person takes back what they had allowed at a server: their agents do not see its tools from here on. `false`: there is
+    /// nothing of the kind.
+    #[must_use]
+    pub fn disconnect(&self, user: &User, server: &SourceName) -> bool {
+        let is_ended = self.exchange.disconnect(user, server);
+        if is_ended {
+            self.tabs.bump(user);
+        }
+        is_ended
+    }
+
+    /// When this person let the hub use a server in their name, last; `None`: they did not, or it has ended.
+    #[must_use]
+    pub fn connected_at(&self, user: &User, server: &SourceName) -> Option<Timestamp> {
+        self.access.consent(user, server).map(|consent| consent.given_at)
     }
 
     /// Signs a person out at the hub, in the browser that shows this cookie: their agents' permissions of this login end too.

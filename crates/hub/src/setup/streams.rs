@@ -3,7 +3,7 @@
 use super::Hub;
 use crate::intent::Reach;
 use crate::servers::{Server, ServerTools};
-use deputy_core::{SourceName, Tool};
+use deputy_core::{SourceName, Timestamp, Tool};
 use std::sync::Arc;
 
 impl Hub {
@@ -14,8 +14,14 @@ impl Hub {
         let own = self.servers.seen(reach);
         own.iter()
             .filter(|(server, seen, _)| self.may_hear_of_tools(reach, server, seen.as_deref()))
-            .map(|(.., changes)| changes)
-            .sum()
+            .map(|(server, _, changes)| changes.wrapping_add(self.connections(reach, server)))
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// Another number each time that this person connects a server, or ends that: their list of it is another then.
+    #[must_use]
+    pub fn connections(&self, reach: &Reach, server: &Server) -> u64 {
+        self.connected_at(reach.user(), &server.name).map_or(0, Timestamp::millis)
     }
 
     /// The tools of one server that this caller sees, as they were listed last. `None`: the server is not theirs to hear

@@ -2,8 +2,7 @@
 
 use super::Hub;
 use crate::ports::Login;
-use deputy_core::{Agent, Client, Digest, Facts, SourceName, Tool, User};
-use deputy_policy::Visibility;
+use deputy_core::{Agent, Client, Digest, Facts, SourceName, User};
 
 /// Somebody who is signed in at the hub, through no agent.
 struct Visitor<'a> {
@@ -37,9 +36,6 @@ impl Hub {
     pub fn may_connect(&self, login: &Login, server: &SourceName) -> bool {
         let Some(server) = self.servers.of(&login.user.tenant, server) else { return false };
         let visitor = Visitor { login, agent: Agent::default(), client: Client(String::new()) };
-        let now = self.clock.now();
-        let shows = |tool: &Tool| self.corridor.engine.visible(&visitor, tool, now) != Visibility::Hidden;
-        let known = self.servers.known_to_anybody(&server.name);
-        known.iter().any(|tool| shows(tool)) || server.unlisted().iter().any(shows)
+        self.corridor.might_use(&visitor, server)
     }
 }

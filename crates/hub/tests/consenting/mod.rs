@@ -9,11 +9,12 @@
     reason = "a test that meets the unforeseen should stop, at the line where it does; not every test uses all of it"
 )]
 
-use deputy_core::{Client, Digest, Secret, SourceName, TenantId, User};
+use deputy_core::{Client, Digest, Reason, Secret, SourceName, TenantId, User};
 use deputy_hub::exchange::consent::ConnectFault;
 use deputy_hub::exchange::{
     Asker, AtServer, Connection, ConsentSettings, Exchange, ExchangeRefusal, ServerClient, ServerRefusal, Way,
 };
+use deputy_hub::ports::upstream::Failure;
 use deputy_hub::ports::{Clock as _, Login};
 use deputy_hub::sign_in::{Arrival, Wanted};
 use deputy_testkit::{Asked, FakeUpstream, TestIssuer, World};
@@ -25,6 +26,7 @@ pub const AS: &str = "https://as.example/tenant";
 pub const METADATA: &str = "https://as.example/.well-known/oauth-authorization-server/tenant";
 pub const SERVER: &str = "https://ledger.example/mcp";
 pub const PRM: &str = "https://ledger.example/.well-known/oauth-protected-resource/mcp";
+pub const PAGE: &str = "https://hub.example/connect/ledger";
 pub const CALLBACK: &str = "https://hub.example/connect/callback";
 
 /// By consent, nothing pinned but the authorization server.
@@ -45,6 +47,7 @@ pub fn connection(server: &str) -> Connection {
                 authorization_endpoint: None,
                 is_resource_pinned: false,
                 are_scopes_pinned: false,
+                authorization_parameters: Vec::new(),
             },
         },
     }
@@ -80,7 +83,7 @@ pub fn metadata() -> Value {
 type Answer = Arc<dyn Fn(&Asked) -> (u16, Value) + Send + Sync>;
 
 pub struct Rig {
-    pub world: World,
+    pub world: Arc<World>,
     nonce: Arc<Mutex<String>>,
     tokens: Arc<Mutex<Answer>>,
 }
@@ -95,8 +98,28 @@ impl Rig {
     }
 
     pub async fn with_all(connections: Vec<Connection>) -> Self {
-        let server = ("ledger", FakeUpstream::with_tools(&["list"]));
-        let rig = Self::over(World::exchanging_for(World::sign_in(), connections, vec![server]).await);
+        Self::before_all(connections, FakeUpstream::with_tools(&["list"])).await
+    }
+
+    /// With this server behind, which nobody reaches who has not connected it.
+    pub async fn before(connection: Connection, ledger: Arc<FakeUpstream>) -> Self {
+        Self::before_all(vec![connection], ledger).await
+    }
+
+    async fn before_all(connections: Vec<Connection>, ledger: Arc<FakeUpstream>) -> Self {
+        let servers = vec![("ledger", Arc::clone(&ledger))];
+        let world = World::exchanging_for(World::sign_in(), connections, servers).await;
+        let rig = Self::over(world);
+        let world = Arc::downgrade(&rig.world);
+        ledger.refuses(move |ask| {
+            let (world, asker) = (world.upgrade()?, Asker::of_principal(&ask.principal)?);
+            let is_connected = world.hub.connected_at(&asker.user, &server()).is_some();
+            (!is_connected).then(|| Failure::NoCredential {
+                reason: Reason::ConsentRequired,
+                words: format!("Ask them to connect it at {PAGE}"),
+                open: Some(PAGE.to_owned()),
+            })
+        });
         rig.world.endpoints.publish(METADATA, metadata());
         rig.world.endpoints.answer(&format!("{AS}/revoke"), |_| (200, json!({})));
         rig
@@ -132,7 +155,7 @@ impl Rig {
             let answer = answering.lock().unwrap().clone();
             answer(asked)
         });
-        Self { world, nonce, tokens }
+        Self { world: Arc::new(world), nonce, tokens }
     }
 
     /// As after a restart.

@@ -17,15 +17,42 @@ use super::{ExchangeError, Granted};
 use crate::form::{Form, Parameters};
 use crate::login::CallbackError;
 use crate::pkce;
-use crate::token_response::{self, ResponseError, TokenResponse, TokenType};
+use crate::token_response::{TokenResponse, TokenType};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deputy_core::{Client, Issuer, Secret};
 use url::Url;
 
 /// Longest code that is redeemed.
 const MAX_CODE_BYTES: usize = 4096;
+
+/// Parameters of an authorization request that nobody but the hub itself says: what its security rests on, and what would have the
+/// answer come in a way in which it is not read.
+pub const RESERVED: &[&str] = &[
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "iss",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// Whether an operator may add a parameter of this name to the request: `[a-z0-9_.-]`, up to 64 bytes, and not [`RESERVED`].
+#[must_use]
+pub fn may_be_added(name: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_word) && !RESERVED.contains(&name)
+}
 
 /// What a person is asked to consent to, and of whom the answer has to be.
 #[derive(Debug, Clone)]
@@ -42,6 +69,8 @@ pub struct Asking {
     pub issuer: Issuer,
     /// Whether its answers always say who gave them (RFC 9207).
     pub names_issuer: bool,
+    /// What this authorization server wants to be told beyond the standard.
+    pub more: Vec<(String, String)>,
 }
 
 /// A browser that is on its way. It holds a secret, so it is not printed.
@@ -55,10 +84,13 @@ impl Asking {
     /// Where to send the browser, and what to remember until it comes back.
     ///
     /// # Errors
-    /// There is no randomness.
+    /// There is no randomness, or what is to be told beyond the standard is a [`RESERVED`] parameter.
     pub fn begin(self, endpoint: &Url) -> Result<(Url, Begun), ExchangeError> {
         let random = || pkce::random().map_err(|_| ExchangeError::Connection("there is no randomness"));
         let (state, verifier) = (random()?, Secret::new(random()?));
+        if !self.more.iter().all(|(name, _)| may_be_added(name)) {
+            return Err(ExchangeError::Connection("a parameter of the authorization request is reserved"));
+        }
         let challenge = pkce::challenge(&verifier);
         let scope = self.scopes.join(" ");
         let mut address = endpoint.clone();
@@ -74,7 +106,7 @@ impl Asking {
         ];
         // An empty `scope` says something else than none.
         let said = parameters.into_iter().filter(|(_, value)| !value.is_empty());
-        address.query_pairs_mut().extend_pairs(said);
+        address.query_pairs_mut().extend_pairs(said).extend_pairs(&self.more);
         Ok((address, Begun { asking: self, state, verifier }))
     }
 }
@@ -149,16 +181,9 @@ impl Consented {
     /// [`ExchangeError::Unusable`] names the member: another token type than `Bearer`, a token that is bound to a key of which
     /// we could not prove possession (`cnf`), more scopes than are pinned.
     pub fn read(body: &[u8], most: Option<&[String]>) -> Result<Self, ExchangeError> {
-        let members = token_response::object(body).map_err(ExchangeError::Unusable)?;
-        if members.get("cnf").is_some() {
-            return Err(ExchangeError::member("cnf"));
-        }
         let answer = TokenResponse::parse(body).map_err(ExchangeError::Unusable)?;
         if answer.token_type != TokenType::Bearer {
             return Err(ExchangeError::member("token_type"));
-        }
-        if is_bound(&answer.access_token) {
-            return Err(ExchangeError::Unusable(ResponseError::Member("cnf")));
         }
         if let (Some(most), Some(scopes)) = (most, &answer.scopes)
             && !is_subset(scopes, most)
@@ -175,18 +200,6 @@ impl Consented {
 #[must_use]
 pub fn give_back(token: &Secret<String>, kind: &str) -> Form {
     Form::new().with("token", token.expose().as_str()).with("token_type_hint", kind)
-}
-
-/// Whether a token that can be read says that it is bound to a key (RFC 7800).
-fn is_bound(token: &Secret<String>) -> bool {
-    let mut parts = token.expose().split('.');
-    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
-    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap_or_default();
-    claims.get("cnf").is_some()
 }
 
 /// An error code if it looks like one: a stranger may have written it.

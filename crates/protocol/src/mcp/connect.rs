@@ -1,7 +1,7 @@
 //! A call that has to wait until the person connected a server at the hub's own page: as a question of URL elicitation, in the
 //! words of each era.
 
-use crate::jsonrpc::Fault;
+use crate::jsonrpc::{Fault, notification};
 use crate::relay::Object;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -29,6 +29,12 @@ pub fn required(url: &str, message: &str, state: Option<&str>) -> Value {
 pub fn error(url: &str, message: &str, id: &str) -> Fault {
     let elicitation = json!({"mode": "url", "elicitationId": id, "url": url, "message": message});
     Fault::new(URL_REQUIRED, message).with_data(json!({"elicitations": [elicitation]}))
+}
+
+/// Word that what an address was opened for is done (2025-11-25; later revisions have none).
+#[must_use]
+pub fn completed(id: &str) -> Value {
+    notification("notifications/elicitation/complete", json!({"elicitationId": id}))
 }
 
 /// Takes the answer to the hub's question out of a request's parameters. `Some(true)`: the person was shown the address.

@@ -64,6 +64,9 @@ pub struct Missing {
     pub reason: &'static str,
     /// For people.
     pub message: String,
+    /// Where the person can do something about it, if they can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 fn say_missing(meta: &mut Map<String, Value>, missing: &[Missing]) {

@@ -81,7 +81,7 @@ pub(crate) async fn end(
     let (Some(login), Ok(server)) = (login(&hub, &headers), SourceName::new(server)) else {
         return Problem::not_found().into_response();
     };
-    if !hub.exchange().disconnect(&login, &server) {
+    if !hub.disconnect(&login.user, &server) {
         return Problem::not_found().into_response();
     }
     sent_to("/login")

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod connect;
+pub(crate) mod connections;
 pub(crate) mod definitions;
 pub(crate) mod grants;
 pub(crate) mod health;

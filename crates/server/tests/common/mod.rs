@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A world and its doors.
 pub struct Doors {
-    pub world: World,
+    pub world: Arc<World>,
     pub router: House,
     /// Where agents knock.
     pub path: String,
@@ -79,7 +79,7 @@ impl Stream {
 
 impl Doors {
     pub async fn new() -> Self {
-        let world = World::new().await;
+        let world = Arc::new(World::new().await);
         let router = router(&world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
         Self { world, router, path: "/mcp".to_owned() }
     }
@@ -97,7 +97,7 @@ impl Doors {
     }
 
     async fn behind(servers: Vec<(&'static str, Arc<FakeUpstream>, Trust)>, path: &str) -> Self {
-        let world = World::permitting(servers).await;
+        let world = Arc::new(World::permitting(servers).await);
         let router = router(&world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
         Self { world, router, path: path.to_owned() }
     }

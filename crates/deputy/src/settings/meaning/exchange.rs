@@ -8,6 +8,7 @@ use crate::settings::{
 use deputy_core::Issuer;
 use deputy_hub::exchange::Subject;
 use deputy_identity::ProviderName;
+use deputy_identity::exchange::user_oauth::{RESERVED, may_be_added};
 use std::ops::Range;
 use url::Url;
 
@@ -29,6 +30,9 @@ type Key<'a> = (&'a str, Option<Range<usize>>, &'a [&'a str]);
 
 /// The kinds whose tokens come from the server's own authorization server.
 const AT_SERVER: &[&str] = &["id_jag", "user_oauth", "client_credentials"];
+
+/// Of `authorization_parameters`.
+const MOST_PARAMETERS: usize = 16;
 
 impl Meaning<'_, '_> {
     pub(super) fn credential(
@@ -63,6 +67,11 @@ impl Meaning<'_, '_> {
                 &["id_jag", "client_credentials", "token_exchange", "entra_obo", "google_sts", "user_oauth"],
             ),
             ("authorization_endpoint", span(&block.authorization_endpoint), &["user_oauth"]),
+            (
+                "authorization_parameters",
+                block.authorization_parameters.values().next().map(Located::span),
+                &["user_oauth"],
+            ),
             ("resource", span(&block.resource), AT_SERVER),
             (
                 "scopes",
@@ -186,6 +195,7 @@ impl Meaning<'_, '_> {
             Some(url) => self.located(url, network::web_address).map(Some),
             None => Some(None),
         };
+        let authorization_parameters = self.authorization_parameters(block);
         let registers = block.register.as_ref().filter(|register| ***register);
         let client = match (&block.client, registers) {
             (Some(client), None) => self.client(client).map(UserClient::Registered),
@@ -227,9 +237,36 @@ impl Meaning<'_, '_> {
         Some(ExchangeWay::UserOauth {
             authorization_server: authorization_server?,
             authorization_endpoint: authorization_endpoint?,
+            authorization_parameters: authorization_parameters?,
             client: client?,
             pinned: Pinned { resource: block.resource.is_some(), scopes: block.scopes.is_some() },
         })
+    }
+
+    /// What is said beyond the standard: nothing that the hub says itself, and not too much of it.
+    fn authorization_parameters(&mut self, block: &raw::Server) -> Option<Vec<(String, String)>> {
+        let written = &block.authorization_parameters;
+        let mut whole = true;
+        for (at, (name, value)) in written.iter().enumerate() {
+            let (message, mend) = if RESERVED.contains(&name.as_str()) {
+                (format!("`{name}` in `authorization_parameters` is what the hub itself says"), "remove it")
+            } else if !may_be_added(name) {
+                (
+                    format!("`{name}` is no name of a parameter"),
+                    "use `a-z`, `0-9`, `_`, `.` and `-`, 64 at most",
+                )
+            } else if value.len() > 512 || value.chars().any(char::is_control) {
+                (format!("the value of `{name}` is not one line of 512 bytes at most"), "shorten it")
+            } else if at >= MOST_PARAMETERS {
+                (format!("`{name}` is one parameter too many: 16 at most"), "remove some")
+            } else {
+                continue;
+            };
+            self.faults.add(value.span(), message, mend);
+            whole = false;
+        }
+        let all = || written.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned()));
+        whole.then(|| all().collect())
     }
 
     fn client_credentials(&mut self, block: &raw::Server) -> Option<ExchangeWay> {

@@ -100,6 +100,12 @@ pub(in crate::settings) struct Server {
     /// is on another origin than that.
     #[schemars(extend("examples" = ["https://login.acme.example/oauth/authorize"]))]
     pub(in crate::settings) authorization_endpoint: Option<Located<String>>,
+    /// With `user_oauth`: what the `authorization_server` wants to be told beyond the standard when somebody is sent there to
+    /// consent. Google gives a refresh token only with the two of the example. What the hub itself says (`state`,
+    /// `redirect_uri`, `scope` and the like) is refused.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"access_type": "offline", "prompt": "consent"}]))]
+    pub(in crate::settings) authorization_parameters: BTreeMap<String, Located<String>>,
     /// Its identifier (RFC 8707, RFC 9728), exact; by default its `url`. With `user_oauth`, where it is not written, what the
     /// server calls itself, if that is its `url` or a place above it.
     #[schemars(extend("examples" = ["https://ledger.acme.example/mcp"]))]

@@ -184,3 +184,31 @@ fn user_oauth_has_a_client_or_registers_itself_and_not_both() {
     let text = said("name = \"a\"\nurl = \"https://a.example\"\nregister = true");
     assert_eq!(text, "`register` means nothing with `credential = \"open\"`");
 }
+
+#[test]
+fn user_oauth_says_more_where_the_authorization_server_wants_it() {
+    let vault = "[vault]\nmaster_key = { file = \"/etc/deputy/vault.key\" }";
+    let more = "authorization_parameters = { access_type = \"offline\", prompt = \"consent\" }";
+    let text = format!("{}\n{vault}\n", with_sign_in(&format!("{CONSENT}\n{more}")));
+    let settings = Settings::parse(&text, Path::new("/etc/deputy/deputy.toml")).expect("settings");
+    let Some(Credential::Exchange(own)) = settings.servers.first().map(|one| one.credential.clone()) else {
+        panic!("an exchange");
+    };
+    let ExchangeWay::UserOauth { authorization_parameters, .. } = own.way else { panic!("consent") };
+    let wanted = [("access_type", "offline"), ("prompt", "consent")];
+    assert_eq!(authorization_parameters, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn what_the_hub_itself_says_at_an_authorization_server_nobody_else_says() {
+    for name in deputy_identity::exchange::user_oauth::RESERVED {
+        let more = format!("{CONSENT}\nauthorization_parameters = {{ {name} = \"x\" }}");
+        let text = wrong(&with_sign_in(&more));
+        let said = format!("`{name}` in `authorization_parameters` is what the hub itself says");
+        assert!(text.contains(&said), "{text}");
+    }
+    let text = wrong(&with_sign_in(&format!("{CONSENT}\nauthorization_parameters = {{ \"a b\" = \"x\" }}")));
+    assert!(text.contains("`a b` is no name of a parameter"), "{text}");
+    let text = said("name = \"a\"\nurl = \"https://a.example\"\nauthorization_parameters = { a = \"b\" }");
+    assert_eq!(text, "`authorization_parameters` means nothing with `credential = \"open\"`");
+}

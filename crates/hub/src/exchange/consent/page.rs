@@ -8,7 +8,7 @@ use super::tokens::Tokens;
 use super::{MOST, pinned_scopes};
 use crate::access::AccessError;
 use crate::ports::{Consent, Login};
-use deputy_core::{Client, Digest, EventKind, Issuer, SourceName, Timestamp};
+use deputy_core::{Client, Digest, EventKind, Issuer, SourceName, Timestamp, User};
 use deputy_identity::exchange::user_oauth::{Asking, Begun, Consented, ServerMetadata, state_of};
 use deputy_identity::exchange::{ExchangeError, Granted};
 use deputy_identity::form::Parameters;
@@ -157,6 +157,7 @@ impl Exchange {
             resource: way.resource,
             issuer: at.issuer.clone(),
             names_issuer: way.metadata.is_some_and(|metadata| metadata.names_issuer()),
+            more: settings.authorization_parameters.clone(),
         };
         let (to, begun) = asking.begin(&way.endpoint).map_err(|error| failed(&Fault::Server(error)))?;
         let now = self.clock.elapsed();
@@ -203,8 +204,8 @@ impl Exchange {
 
     /// A person takes back what they had allowed. `false`: there is nothing.
     #[must_use]
-    pub fn disconnect(&self, login: &Login, server: &SourceName) -> bool {
-        self.access.end_consent(&login.user, server, "person")
+    pub fn disconnect(&self, user: &User, server: &SourceName) -> bool {
+        self.access.end_consent(user, server, "person")
     }
 
     async fn keep(

@@ -26,6 +26,7 @@ fn begun(names_issuer: bool) -> (Url, Begun) {
         resource: "https://ledger.example/mcp".to_owned(),
         issuer: issuer(),
         names_issuer,
+        more: Vec::new(),
     };
     asking.begin(&Url::parse("https://as.example/authorize?tenant=a").expect("url")).expect("begun")
 }

@@ -45,11 +45,12 @@ pub(super) const LIST_WITHIN: Duration = Duration::from_secs(5);
 
 /// What this caller could call, of all sources, and the sources that do not answer.
 pub(super) async fn everything(hub: &Hub, reach: &Reach) -> (Vec<Listed>, Vec<Missing>) {
-    let missing = hub.servers().refresh(reach, LIST_WITHIN).await;
+    let missing = hub.refresh(reach, LIST_WITHIN).await;
     let missing = missing.into_iter().map(|(source, refused)| Missing {
         source: source.to_string(),
         reason: refused.reason.code(),
         message: refused.message,
+        url: refused.open.map(|page| page.url),
     });
     (hub.tools(reach), missing.collect())
 }

@@ -7,6 +7,7 @@ use deputy_hub::servers::{Listed, items_of};
 use deputy_hub::{Caller, Reach, Refused};
 use deputy_protocol::jsonrpc::{Fault, code};
 use deputy_protocol::mcp::meta::{self, Params};
+use deputy_protocol::mcp::tools::Missing;
 use deputy_protocol::mcp::{HUB, combined};
 use deputy_protocol::relay::{Object, raw};
 use serde_json::json;
@@ -44,9 +45,12 @@ impl McpDoor {
         for (source, listed) in futures_util::future::join_all(asked).await {
             match listed {
                 Ok(items) => all.items.extend(items.iter().map(|item| public(method, &source, item))),
-                Err(refused) => missing.push(json!({
-                    "source": source, "reason": refused.reason.code(), "message": refused.message,
-                })),
+                Err(refused) => missing.push(Missing {
+                    source: source.to_string(),
+                    reason: refused.reason.code(),
+                    message: refused.message,
+                    url: refused.open.map(|page| page.url),
+                }),
             }
         }
         let mut own = json!({meta::SERVER_INFO: HUB.to_value()});

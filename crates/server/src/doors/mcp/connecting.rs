@@ -1,7 +1,8 @@
 //! A call that waits until the person connected a server: whether their client can ask them to, and how it is told.
 
-use deputy_core::id::random_hex;
-use deputy_hub::{Refused, Relay};
+use super::sessions::Session;
+use deputy_core::{Facts as _, SourceName, Timestamp};
+use deputy_hub::{Caller, Hub, Refused, Relay};
 use deputy_protocol::asking::needs::Declared;
 use deputy_protocol::jsonrpc::Fault;
 use deputy_protocol::mcp::connect;
@@ -20,8 +21,17 @@ pub(super) fn can_open(relay: &Relay) -> bool {
     Declared::of(&relay.client().capabilities).url
 }
 
-/// The error of 2025-11-25 that says which address; `None`: the client is told in words.
-pub(super) fn error(revision: Revision, can_open: bool, refused: &Refused) -> Option<Fault> {
-    let page = refused.open.as_ref().filter(|_| can_open && revision >= Revision::November2025)?;
-    Some(connect::error(&page.url, &refused.message, &random_hex().ok()?))
+/// The error of 2025-11-25 that says which address; `None`: the client is told in words. The session hears when the person
+/// has connected the server: since `began`, for they may have done so while the call was on its way.
+pub(super) fn error(
+    hub: &Hub,
+    caller: &Caller,
+    session: &Session,
+    (server, began): (&SourceName, Timestamp),
+    refused: &Refused,
+) -> Option<Fault> {
+    let page = refused.open.as_ref().filter(|_| session.revision() >= Revision::November2025)?;
+    let before = hub.connected_at(caller.user(), server).filter(|at| *at < began);
+    let id = session.elicited.begin(server.clone(), before)?;
+    Some(connect::error(&page.url, &refused.message, &id))
 }

@@ -131,13 +131,18 @@ fn look(
 ) -> Look {
     let (hub, reach, server) = (Arc::clone(hub), Arc::clone(reach), Arc::clone(server));
     Box::new(move || {
-        let changed = *lists.borrow();
+        let (changed, connections) = (*lists.borrow(), hub.connections(&reach, &server));
+        let and_connections = |changes: u64| changes.wrapping_add(connections);
         match what {
-            "prompts" => fingerprint_of_list(hub.may_look(&reach, &server, "prompts/list"), changed.prompts),
-            "resources" => {
-                fingerprint_of_list(hub.may_look(&reach, &server, "resources/list"), changed.resources)
+            "prompts" => {
+                let may = hub.may_look(&reach, &server, "prompts/list");
+                fingerprint_of_list(may, and_connections(changed.prompts))
             }
-            _ => fingerprint_of(hub.seen_tools(&reach, &server), changed.tools),
+            "resources" => {
+                let may = hub.may_look(&reach, &server, "resources/list");
+                fingerprint_of_list(may, and_connections(changed.resources))
+            }
+            _ => fingerprint_of(hub.seen_tools(&reach, &server), and_connections(changed.tools)),
         }
     })
 }

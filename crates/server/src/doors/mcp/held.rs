@@ -10,7 +10,8 @@ use super::places::Place;
 use super::relay;
 use super::sessions::{Running, Session};
 use super::stream::{self, Outgoing, Source};
-use deputy_core::{Effect, Reason};
+use deputy_core::id::random_hex;
+use deputy_core::{Effect, Reason, SourceName, Timestamp};
 use deputy_hub::ports::upstream::Reply;
 use deputy_hub::traces::Served;
 use deputy_hub::{CallEvent, Caller, Events, Hub, Refused, Relay, Supervisor, Wish};
@@ -40,6 +41,15 @@ fn is_by_url(params: Option<&RawValue>) -> bool {
     params.read::<String>("mode").as_deref() == Some("url")
 }
 
+/// An address that the client is to open, with the id that its revision wants and later ones do not have.
+fn identified(params: &RawValue) -> Option<Box<RawValue>> {
+    let mut members = Object::parse(params).ok()?;
+    if members.get("elicitationId").is_none() {
+        members.set("elicitationId", raw(&random_hex().ok()?));
+    }
+    Some(members.to_raw())
+}
+
 /// What the connection is told.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -67,6 +77,10 @@ pub(super) struct Held {
     /// Whether the connection can carry questions to the client.
     pub(super) takes_stream: bool,
     pub(super) renaming: Option<relay::Renaming>,
+    /// The server that it leads to, if it leads to one.
+    pub(super) server: Option<SourceName>,
+    /// When it came.
+    pub(super) began: Timestamp,
     /// How far the agent's permission would have to go, if that is why it ended.
     pub(super) needs: Arc<OnceLock<Effect>>,
     /// The span of the whole call, in however many rounds.
@@ -178,8 +192,10 @@ impl Held {
             // It ends once.
             let _ = self.needs.set(*needs);
         }
-        if let (Err(refused), Some(relay)) = (&done, &self.wish.relay)
-            && let Some(fault) = connecting::error(self.revision, connecting::can_open(relay), refused)
+        if let (Err(refused), Some(relay), Some(server)) = (&done, &self.wish.relay, &self.server)
+            && connecting::can_open(relay)
+            && let told = (server, self.began)
+            && let Some(fault) = connecting::error(&self.hub, &self.caller, &self.session, told, refused)
         {
             return raw(&fault.answering(Some(&self.id)).response());
         }
@@ -244,6 +260,8 @@ impl Held {
             let (id, answer) =
                 self.session.asked.begin().ok_or_else(|| refused("too many questions are open"))?;
             // A connection that is gone cannot be asked.
+            let with_id = params.filter(|params| is_by_url(Some(params))).and_then(identified);
+            let params = with_id.as_deref().or(params);
             let sent = steps.send(Step::Asks(asking(Some(&id), &method, params))).await;
             sent.map_err(|_| refused("its connection is gone"))?;
             open.push((key.to_owned(), method, answer));

@@ -253,6 +253,8 @@ fn held(
         hub: Arc::clone(&door.hub),
         served: wire.served(door, &mut wish, session.revision().text(), params),
         renaming: door.renaming(&caller, &wish),
+        server: door.leads_to(&caller, &wish),
+        began: door.hub.now(),
         caller,
         wish,
         revision: session.revision(),

@@ -1,6 +1,7 @@
 //! Streams that tell of changes: `subscriptions/listen` (modern), and the GET stream of a session (legacy).
 
 use super::changes::{Changes, fingerprint};
+use super::elicited::Done;
 use super::following;
 use super::places::Place;
 use super::relay;
@@ -15,7 +16,7 @@ use deputy_core::Digest;
 use deputy_hub::{Caller, Hub, Reach};
 use deputy_protocol::jsonrpc::{Fault, Id, code};
 use deputy_protocol::mcp::meta::Params;
-use deputy_protocol::mcp::{combined, listen};
+use deputy_protocol::mcp::{combined, connect, listen};
 use deputy_protocol::relay::raw;
 use std::future::pending;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub(super) fn modern(
             first,
             heard,
             tasked: Some(tasked),
+            done: None,
             over: false,
             _place: Some(place),
         }));
@@ -95,6 +97,7 @@ pub(super) fn legacy(door: &McpDoor, caller: Caller, session: Arc<Session>) -> R
             first: None,
             heard,
             tasked: None,
+            done: Some(Done::of(&door.hub, &reach, &session)),
             over: false,
             _place: None,
         });
@@ -103,7 +106,8 @@ pub(super) fn legacy(door: &McpDoor, caller: Caller, session: Arc<Session>) -> R
     let changes = changes(&door.hub, &reach, session.seen());
     session.sees(changes.seen());
     let watch = Watch::new(&door.hub, &reach, Some(changes), session.begin_stream());
-    stream::answer(Hearing { session, watch })
+    let done = Done::of(&door.hub, &reach, &session);
+    stream::answer(Hearing { session, watch, done })
 }
 
 /// What changes in this caller's list, beginning with what the client has seen, if that is known.
@@ -198,6 +202,8 @@ struct Following {
     heard: following::Heard,
     /// Of a subscription; a session of the legacy era knows no tasks.
     tasked: Option<Tasked>,
+    /// In a session: addresses that its person was to open.
+    done: Option<Done>,
     over: bool,
     _place: Option<Place>,
 }
@@ -217,9 +223,17 @@ impl Source for Following {
                 _ => pending().await,
             }
         };
+        let done = self.done.as_mut();
+        let opened = async {
+            match done {
+                Some(done) => raw(&connect::completed(&done.next().await)),
+                None => pending().await,
+            }
+        };
         let told = tokio::select! {
             biased;
             _ = self.watch.next() => None,
+            told = opened => Some(told),
             told = self.heard.next(id) => Some(told),
             told = task => Some(told),
         };
@@ -235,6 +249,7 @@ impl Source for Following {
 struct Hearing {
     session: Arc<Session>,
     watch: Watch,
+    done: Done,
 }
 
 impl Source for Hearing {
@@ -248,6 +263,7 @@ impl Source for Hearing {
                     self.session.sees(list?);
                     return Some(raw(&listen::legacy_tools_changed()));
                 }
+                id = self.done.next() => return Some(raw(&connect::completed(&id))),
                 Some((source, params)) = self.session.subscribed.next() => {
                     // What was heard while they might hear it, and waited until they may not, is not told.
                     if hub.may_hear_of_resources(&reach, &source) {

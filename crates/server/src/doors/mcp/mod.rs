@@ -9,6 +9,7 @@ mod call;
 mod changes;
 mod combined;
 mod connecting;
+mod elicited;
 mod following;
 mod held;
 mod legacy;

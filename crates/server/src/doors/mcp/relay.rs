@@ -149,12 +149,17 @@ impl McpDoor {
         if self.scope != Scope::All {
             return None;
         }
-        let source = match &wish.target {
-            Target::Public(name) => self.hub.server_named(caller, name.as_str())?,
-            Target::Own(source, _) => source.clone(),
-            Target::Unusable(_) => return None,
-        };
+        let source = self.leads_to(caller, wish)?;
         Some(Renaming { source, method: wish.relay.as_ref()?.method().to_owned() })
+    }
+
+    /// The server that a wish is for, if it is for one.
+    pub(super) fn leads_to(&self, caller: &Caller, wish: &Wish) -> Option<SourceName> {
+        match &wish.target {
+            Target::Public(name) => self.hub.server_named(caller, name.as_str()),
+            Target::Own(source, _) => Some(source.clone()),
+            Target::Unusable(_) => None,
+        }
     }
 
     /// The server, if this caller's tenant has it. A caller can hold a token for it and no longer have it.

@@ -2,6 +2,7 @@
 //! that restarted knows none; clients are told 404 and initialize anew. Times are those of a clock that nobody sets.
 
 use super::asked::Asked;
+use super::elicited::Elicited;
 use super::subscribed::Subscribed;
 use deputy_core::id::random_hex;
 use deputy_core::{Digest, Timestamp};
@@ -46,6 +47,7 @@ pub(super) struct Session {
     seen: Mutex<Option<Digest>>,
     log_level: Mutex<Option<String>>,
     pub(super) asked: Asked,
+    pub(super) elicited: Elicited,
     pub(super) subscribed: Subscribed,
 }
 
@@ -66,6 +68,7 @@ impl Sessions {
             seen: Mutex::default(),
             log_level: Mutex::default(),
             asked: Asked::default(),
+            elicited: Elicited::default(),
             subscribed: Subscribed::default(),
         });
         let mut open = lock(&self.0);

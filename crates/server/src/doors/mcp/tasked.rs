@@ -144,11 +144,7 @@ impl Followed {
 
     /// Tells how it stands, unless that was told already. True: nothing more is to be told, or nobody listens.
     async fn look(&self, told: &mut Option<Box<RawValue>>) -> bool {
-        let task = match self.now().await {
-            Look::Stands(task) => task,
-            Look::NotNow => return false,
-            Look::Asks => return true,
-        };
+        let Some(task) = self.now().await else { return false };
         let is_over = wire::is_over(&task);
         if told.as_ref().is_some_and(|told| told.get() == task.get()) {
             return is_over;
@@ -158,12 +154,13 @@ impl Followed {
     }
 
     /// How it stands, if that is released to the client. A refusal is not told: whoever wants to know asks `tasks/get` and
-    /// hears why.
-    async fn now(&self) -> Look {
+    /// hears why. Where a person would have to say yes, nobody is asked for what nobody waits for.
+    async fn now(&self) -> Option<Box<RawValue>> {
         let params = raw(&json!({"taskId": self.own}));
-        let Ok(wish) = relay::wish(&self.server.name, GET, Some(&params), self.client.clone()) else {
-            return Look::NotNow;
+        let Ok(mut wish) = relay::wish(&self.server.name, GET, Some(&params), self.client.clone()) else {
+            return None;
         };
+        wish.relay = wish.relay.map(|relay| Box::new(relay.unattended()));
         let mut events = self.hub.call(self.reach.caller().clone(), wish);
         loop {
             match events.next().await {
@@ -171,23 +168,13 @@ impl Followed {
                 Some(CallEvent::Replied(Reply::Result(result))) => {
                     let source = &self.server.name;
                     let shown = |result| wire::answered(source, &self.shown, result);
-                    return Look::Stands(if self.is_renamed { shown(&result) } else { result });
+                    return Some(if self.is_renamed { shown(&result) } else { result });
                 }
-                Some(CallEvent::Parked { .. }) => return Look::Asks,
-                Some(CallEvent::Replied(Reply::Fault { .. }) | CallEvent::Done(_)) | None => {
-                    return Look::NotNow;
-                }
+                Some(
+                    CallEvent::Parked { .. } | CallEvent::Replied(Reply::Fault { .. }) | CallEvent::Done(_),
+                )
+                | None => return None,
             }
         }
     }
-}
-
-/// What came of asking how a task stands.
-enum Look {
-    /// So.
-    Stands(Box<RawValue>),
-    /// It is not to be had.
-    NotNow,
-    /// A person would have to say yes each time: they are not asked again and again for what nobody waits for.
-    Asks,
 }
