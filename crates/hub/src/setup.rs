@@ -1,5 +1,6 @@
 //! The hub put together.
 
+mod connections;
 mod doors;
 mod streams;
 mod visitor;

@@ -1,5 +1,7 @@
 //! `credential` of `[[server]]`, where the hub gets tokens: all of its pins, and no word of another kind (D1).
 
+mod parameters;
+
 use super::Meaning;
 use crate::settings::located::Located;
 use crate::settings::{
@@ -8,7 +10,6 @@ use crate::settings::{
 use deputy_core::Issuer;
 use deputy_hub::exchange::Subject;
 use deputy_identity::ProviderName;
-use deputy_identity::exchange::user_oauth::{RESERVED, may_be_added};
 use std::ops::Range;
 use url::Url;
 
@@ -30,9 +31,6 @@ type Key<'a> = (&'a str, Option<Range<usize>>, &'a [&'a str]);
 
 /// The kinds whose tokens come from the server's own authorization server.
 const AT_SERVER: &[&str] = &["id_jag", "user_oauth", "client_credentials"];
-
-/// Of `authorization_parameters`.
-const MOST_PARAMETERS: usize = 16;
 
 impl Meaning<'_, '_> {
     pub(super) fn credential(
@@ -59,7 +57,7 @@ impl Meaning<'_, '_> {
         let span = |text: &Option<Located<String>>| text.as_ref().map(Located::span);
         let list = |list: &Option<Located<Vec<Located<String>>>>| list.as_ref().map(Located::span);
         let client = block.client.as_ref().map(|client| client.id.span());
-        let keys: [Key<'_>; 12] = [
+        let keys: [Key<'_>; 13] = [
             ("authorization_server", span(&block.authorization_server), AT_SERVER),
             (
                 "token_endpoint",
@@ -241,32 +239,6 @@ impl Meaning<'_, '_> {
             client: client?,
             pinned: Pinned { resource: block.resource.is_some(), scopes: block.scopes.is_some() },
         })
-    }
-
-    /// What is said beyond the standard: nothing that the hub says itself, and not too much of it.
-    fn authorization_parameters(&mut self, block: &raw::Server) -> Option<Vec<(String, String)>> {
-        let written = &block.authorization_parameters;
-        let mut whole = true;
-        for (at, (name, value)) in written.iter().enumerate() {
-            let (message, mend) = if RESERVED.contains(&name.as_str()) {
-                (format!("`{name}` in `authorization_parameters` is what the hub itself says"), "remove it")
-            } else if !may_be_added(name) {
-                (
-                    format!("`{name}` is no name of a parameter"),
-                    "use `a-z`, `0-9`, `_`, `.` and `-`, 64 at most",
-                )
-            } else if value.len() > 512 || value.chars().any(char::is_control) {
-                (format!("the value of `{name}` is not one line of 512 bytes at most"), "shorten it")
-            } else if at >= MOST_PARAMETERS {
-                (format!("`{name}` is one parameter too many: 16 at most"), "remove some")
-            } else {
-                continue;
-            };
-            self.faults.add(value.span(), message, mend);
-            whole = false;
-        }
-        let all = || written.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned()));
-        whole.then(|| all().collect())
     }
 
     fn client_credentials(&mut self, block: &raw::Server) -> Option<ExchangeWay> {
