@@ -174,6 +174,29 @@ async fn apr_04_a_held_call_waits_on_when_its_connection_is_lost() {
 }
 
 #[tokio::test]
+async fn apr_04_a_held_call_waits_on_when_its_client_goes_away_before_anything_was_answered() {
+    let doors = Doors::new().await;
+    let mut tab = doors.world.tab("alice").await;
+    let session = doors.initialized("alice").await;
+    let params = json!({"name": "crm__note", "arguments": {"text": "hi"}});
+    let mut request = doors.legacy("alice", &session, &json!(2), "tools/call", &params);
+    // Without a stream there is nothing to be told before the end.
+    request.headers_mut().insert("accept", "application/json".parse().unwrap());
+    let person = doors.world.person("alice").await;
+    let asked = async {
+        while doors.world.hub.approvals().pending(&person).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = doors.send(request) => panic!("nobody has decided"),
+        asked = tokio::time::timeout(std::time::Duration::from_secs(10), asked) => asked.unwrap(),
+    }
+    doors.approve("alice").await;
+    assert_eq!(tab.answer("noted").await.arguments.get(), r#"{"text":"hi"}"#);
+}
+
+#[tokio::test]
 async fn a_call_that_waits_for_a_person_can_be_cancelled() {
     let doors = Doors::new().await;
     let mut tab = doors.world.tab("alice").await;
