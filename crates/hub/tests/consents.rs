@@ -394,7 +394,7 @@ async fn a_consent_that_is_taken_back_while_it_is_renewed_or_recorded_gives_no_t
             } else {
                 tables.until_handed_over(&[EventKind::TokenExchanged]).await;
             }
-            assert!(rig.desk().disconnect(&alice, &server()));
+            assert!(rig.desk().disconnect(&alice.user, &server()));
             tables.set_stalled(false);
         };
         let asker = asker("alice");

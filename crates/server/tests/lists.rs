@@ -89,7 +89,7 @@ async fn the_short_list_is_chosen_by_the_operator_and_the_whole_one_by_the_addre
     let files = FakeUpstream::with_tools(&["list", "note"]);
     let world = World::listing(Listing::Short, "files", Arc::clone(&files)).await;
     let router = router(&world.hub, Hosts::new(PUBLIC_URL, "127.0.0.1:7070"));
-    let mut doors = Doors { world, router, path: "/mcp".to_owned() };
+    let mut doors = Doors { world: Arc::new(world), router, path: "/mcp".to_owned() };
     let short = ["deputy__find_tools", "deputy__call_tool"];
     for (path, is_short) in
         [("/mcp", true), ("/mcp?tools=search", true), ("/mcp?tools=all", false), ("/mcp?x=1", true)]
