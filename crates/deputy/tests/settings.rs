@@ -95,6 +95,7 @@ const KNOWN: &[&str] = &[
     "server.answer_bytes",
     "server.audience",
     "server.authorization_endpoint",
+    "server.authorization_parameters",
     "server.authorization_server",
     "server.base_url",
     "server.call_deadline",
