@@ -190,7 +190,7 @@ fn asked(consent: &Consent) -> Response {
     }
     let minutes = consent.lasts.as_secs().div_ceil(60);
     body.push(format_args!(
-        "</fieldset>\n<p class=\"quiet\">For {minutes} minutes, renewed while you stay signed in here. It never can do more than you can. Every act is written down, and you can end this at any time on this hub's page <code>/login</code>.</p>\n<p class=\"buttons\"><button class=\"yes\" name=\"decision\" value=\"allow\">Allow</button><button name=\"decision\" value=\"refuse\">Refuse</button></p>\n</form>"
+        "</fieldset>\n<p class=\"quiet\">For {minutes} minutes, renewed while you stay signed in here and it is in use. It never can do more than you can. Every act is written down, and you can end this at any time on this hub's page <code>/login</code>.</p>\n<p class=\"buttons\"><button class=\"yes\" name=\"decision\" value=\"allow\">Allow</button><button name=\"decision\" value=\"refuse\">Refuse</button></p>\n</form>"
     ));
     pages::page(StatusCode::OK, "Let an agent act for you", &body, &consent.sent_on_to)
 }
