@@ -88,7 +88,8 @@ fn line_end(text: &str) -> &'static str {
 
 /// The writer ends every line in one way; a file whose lines all end in another keeps it.
 fn with_line_ends_of(before: &str, after: String) -> String {
-    let is_windows = before.matches('\n').count() == before.matches("\r\n").count();
+    let windows = before.matches("\r\n").count();
+    let is_windows = windows > 0 && before.matches('\n').count() == windows;
     if is_windows { after.replace("\r\n", "\n").replace('\n', "\r\n") } else { after }
 }
 
@@ -168,6 +169,12 @@ mod tests {
         let text = "a = 1\r\n\r\n[mcp_servers.deputy]\r\nurl = \"https://hub.acme.example/mcp\"\r\nenabled = true\r\n\r\n[b] # mine\r\nc = \"\"\"x\r\ny\"\"\"\r\n";
         let Ok(Edit::Text(after)) = TABLE.take_out(text) else { panic!("text") };
         assert_eq!(after, "a = 1\r\n\r\n[b] # mine\r\nc = \"\"\"x\r\ny\"\"\"\r\n");
+    }
+
+    #[test]
+    fn a_text_without_a_line_end_gets_none_of_windows() {
+        let text = "mcp_servers = { deputy = 1 }";
+        assert_eq!(with_line_ends_of(text, "a = 1\n".to_owned()), "a = 1\n");
     }
 
     #[test]
